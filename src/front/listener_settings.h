@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* front/listener_settings.h - one listener: where it listens, which dialect it speaks, whom it believes.
+ *
+ * In the file: `listeners: {web: {http: ":8080", trust: [10.0.0.0/8]}}`. Exactly one of the dialects is
+ * said; its key's value is the address. Columns: config/config.h. */
+#ifndef PANDO_FRONT_LISTENER_SETTINGS_H
+#define PANDO_FRONT_LISTENER_SETTINGS_H
+
+#include "config/config.h"
+
+#define LISTENER_SETTINGS(X)                                                                       \
+    X(http, "http", LISTEN, 0, 0, 0, LIVE, "speaks HTTP to the clients of services, at this address") \
+    X(admin, "admin", LISTEN, 0, 0, 0, LIVE, "serves metrics, probes and pages, read-only, at this address") \
+    X(redis, "redis", LISTEN, 0, 0, 0, LIVE, "speaks the Redis protocol, at this address")         \
+    X(trust, "trust", NETWORKS, 0, 1024, 0, LIVE,                                                  \
+      "networks whose Forwarded and X-Forwarded-* headers are believed; from all others they are dropped") \
+    X(open, "open", BOOLEAN, 0, 1, false, LIVE,                                                    \
+      "says that an admin listener may be reached from other machines, though it asks for no password") \
+    X(backlog, "backlog", COUNT, 1, 65535, 4096, START,                                            \
+      "connections the kernel may hold ready before they are accepted")
+
+/* What a listener speaks; REDIS is known, so that it is refused with the reason. */
+enum listener_dialect { LISTENER_NONE, LISTENER_HTTP, LISTENER_ADMIN, LISTENER_REDIS };
+
+struct listener_settings {
+    const char *name; /* of its entry: "web" */
+    LISTENER_SETTINGS(CONFIG_FIELD)
+    /* Worked out from the above by settings_check(): */
+    enum listener_dialect        dialect; /* never NONE nor REDIS in settings that were loaded */
+    const struct config_address *address; /* one of http, admin, redis */
+};
+
+#endif
