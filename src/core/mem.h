@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* core/mem.h - the one door to the system's memory: counted, and made to fail in tests.
+ *
+ * After warm-up the request path takes nothing through this door; `mem_count` shows it.
+ *
+ * Memory:  what mem_alloc() and mem_map() give is the caller's until mem_free() or mem_unmap().
+ * Threads: any. The counters are the one global of this house: memory is the process's, not a worker's. */
+#ifndef PANDO_CORE_MEM_H
+#define PANDO_CORE_MEM_H
+
+#include "core/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Zeroed memory, or NULL if there is none. @bytes > 0. */
+void *mem_alloc(size_t bytes) must_check;
+
+/* Grows or shrinks to @bytes; what is new is not zeroed. NULL: @old is untouched. */
+void *mem_resize(void *old, size_t bytes) must_check;
+
+/* A copy of @text that ends in NUL, or NULL if there is no memory. */
+char *mem_copy_text(const char *text) must_check;
+
+/* Accepts NULL. */
+void mem_free(void *memory);
+
+/* Zeroed pages aligned to @bytes, a power of two of at least 4096; NULL if there are none. */
+void *mem_map(size_t bytes) must_check;
+void  mem_unmap(void *memory, size_t bytes);
+
+/* Calls of mem_alloc, mem_resize and mem_map since the start of the process. */
+uint64_t mem_count(void);
+
+/* Bytes that mem_map() has handed out and not got back. */
+uint64_t mem_mapped_bytes(void);
+
+/* What can be made to fail. */
+#define FAULT_KINDS(X)                                                                             \
+    X(ALLOCATION, "mem_alloc, mem_resize and mem_map")                                             \
+    X(COMPLETION, "the result of a receive, send, connect or accept")
+
+enum fault_kind {
+#define X(kind, what) FAULT_##kind,
+    FAULT_KINDS(X)
+#undef X
+    FAULT_KINDS_COUNT
+};
+
+#ifdef PANDO_FAULTS
+/* From now on the @nth (1 is the next) event of @kind in this process fails, once. 0: none. */
+void fault_fail_nth(enum fault_kind kind, uint64_t nth);
+
+/* Events of @kind that were counted since the last fault_fail_nth(). */
+uint64_t fault_seen(enum fault_kind kind);
+
+/* Counts an event; true if it is the one to fail. */
+bool fault_strikes(enum fault_kind kind);
+#else
+static inline bool fault_strikes(enum fault_kind kind)
+{
+    (void)kind;
+    return false;
+}
+#endif
+
+#endif
