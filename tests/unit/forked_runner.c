@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tests/unit/forked_runner.c - runs Criterion's tests where Criterion's own runner cannot.
+ *
+ * ThreadSanitizer reserves the addresses at which Criterion's sandbox wants its arena, so under TSan
+ * this file is linked into the test programs. Its functions come before those of the library, and
+ * it keeps the part of Criterion's contract that our tests use: each test in a process of its own,
+ * init and fini, the awaited exit code or signal, the time limit, disabled tests, parameters.
+ * The closing line has the same form, so `./dev test` adds up both alike. */
+#include <criterion/criterion.h>
+#include <criterion/parameterized.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* The linker names the ends of a section whose name is a C name. */
+extern struct criterion_test *__start_cr_tst[];
+extern struct criterion_test *__stop_cr_tst[];
+
+enum { TIMEOUT_S = 120, EXIT_FAILED = 101, EXIT_SKIPPED = 102 };
+
+struct counts {
+    int tested;
+    int passing;
+    int failing;
+    int crashing;
+};
+
+/* What the running test knows; only ever set in its own process. */
+static struct criterion_test *current;
+static void *parameter;
+static bool any_failed;
+
+/* ---- what the test's macros call, in the child ---- */
+
+void criterion_internal_test_setup(void)
+{
+    if (current->data->init)
+        current->data->init();
+}
+
+void criterion_internal_test_main(void (*run)(void))
+{
+    if (current->data->kind_ == CR_TEST_PARAMETERIZED)
+        ((void (*)(void *))(void *)run)(parameter);
+    else
+        run();
+}
+
+void criterion_internal_test_teardown(void)
+{
+    if (current->data->fini)
+        current->data->fini();
+}
+
+void criterion_send_assert(struct criterion_assert_stats *stats)
+{
+    if (stats->passed)
+        return;
+    any_failed = true;
+    fprintf(stderr, "[----] %s:%u: %s\n", stats->file, stats->line,
+            stats->message ? stats->message : "assertion failed");
+}
+
+void criterion_abort_test(void)
+{
+    exit(EXIT_FAILED);
+}
+
+void criterion_continue_test(void)
+{
+}
+
+void criterion_skip_test(const char *format, ...)
+{
+    (void)format;
+    exit(EXIT_SKIPPED);
+}
+
+void criterion_test_die(const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    exit(EXIT_FAILED);
+}
+
+/* ---- the parent ---- */
+
+/* True if the test in @test ended as it declares. */
+static bool ended_well(const struct criterion_test *test, int status, bool *crashed)
+{
+    *crashed = false;
+    if (WIFEXITED(status))
+        return test->data->signal == 0 && WEXITSTATUS(status) == test->data->exit_code;
+    *crashed = WTERMSIG(status) != test->data->signal;
+    return !*crashed;
+}
+
+static void run_one(struct criterion_test *test, void *with, struct counts *counts)
+{
+    int status = 0;
+    bool crashed;
+    pid_t child;
+
+    fflush(NULL);
+    child = fork();
+    if (child < 0) {
+        perror("fork");
+        exit(2);
+    }
+    if (child == 0) {
+        current = test;
+        parameter = with;
+        alarm(test->data->timeout > 0 ? (unsigned)test->data->timeout + 1 : TIMEOUT_S);
+        test->test();
+        exit(any_failed ? EXIT_FAILED : 0);
+    }
+    waitpid(child, &status, 0);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SKIPPED)
+        return;
+    counts->tested++;
+    if (ended_well(test, status, &crashed)) {
+        counts->passing++;
+        return;
+    }
+    counts->failing++;
+    counts->crashing += crashed;
+    if (crashed)
+        printf("[FAIL] %s::%s: ended by signal %d\n", test->category, test->name, WTERMSIG(status));
+    else
+        printf("[FAIL] %s::%s: ended with %d\n", test->category, test->name, WEXITSTATUS(status));
+}
+
+static void run_test(struct criterion_test *test, struct counts *counts)
+{
+    struct criterion_test_params all;
+
+    if (test->data->kind_ != CR_TEST_PARAMETERIZED) {
+        run_one(test, NULL, counts);
+        return;
+    }
+    all = test->data->param_();
+    for (size_t i = 0; i < all.length; i++)
+        run_one(test, (char *)all.params + i * all.size, counts);
+    if (all.cleanup)
+        all.cleanup(&all);
+}
+
+/* `--filter TEXT` runs only the tests whose suite/name contains TEXT; other arguments are ignored. */
+int main(int argc, char **argv)
+{
+    struct counts counts = {0};
+    const char *filter = "";
+
+    for (int i = 1; i + 1 < argc; i++)
+        if (strcmp(argv[i], "--filter") == 0)
+            filter = argv[i + 1];
+    for (struct criterion_test **at = __start_cr_tst; at < __stop_cr_tst; at++)
+        if (*at && !(*at)->data->disabled && strstr((*at)->data->identifier_, filter))
+            run_test(*at, &counts);
+    printf("[====] Synthesis: Tested: %d | Passing: %d | Failing: %d | Crashing: %d\n", counts.tested,
+           counts.passing, counts.failing, counts.crashing);
+    return counts.failing > 0;
+}
