@@ -106,7 +106,8 @@ enum http_method {
  *   connection: STRIP may be named by Connection and is then not passed on; PINNED may not be named there,
  *               because losing it would change framing, routing, access or caching: the message is refused.
  *   trailer:    TRAILER_OK, or TRAILER_DROP: dropped from a trailer section (RFC 9110 6.5.1).
- * The names' hash must be free of collisions; the compiler says so if a new row breaks that (http.c). */
+ * Names hold letters, digits and "-" only. After a change here the table of slots in http.c must be made anew; the
+ * unit test of that table fails until it is, and prints it. */
 #define HTTP_FIELDS(X)                                                                             \
     /* id                        name                        copied connection trailer */          \
     X(HOST,                      "Host",                      ANEW, PINNED, TRAILER_DROP)          \
@@ -210,11 +211,11 @@ enum http_copied {
 };
 
 struct http_field_row {
-    const char *name; /* as Pando writes it; "" for OTHER */
-    uint8_t     name_bytes;
-    uint8_t     copied;         /* enum http_copied */
-    bool        pinned;         /* may not be named by Connection */
-    bool        trailer_drop;   /* dropped from a trailer section */
+    char    name[28]; /* as Pando writes it; "" for OTHER. In the row itself, so that a look-up is one load */
+    uint8_t name_bytes;
+    uint8_t copied;       /* enum http_copied */
+    bool    pinned;       /* may not be named by Connection */
+    bool    trailer_drop; /* dropped from a trailer section */
 };
 
 /* Bytes at `at` from head.base. */
