@@ -1,0 +1,506 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* loop/loop_uring.c - the back end with the fewest system calls: io_uring.
+ *
+ * One io_uring_enter() a turn submits all sends and fetches all completions (DEFER_TASKRUN: the kernel's part
+ * of the work happens there, not at random). Heads and idle connections are received by multishot receives
+ * into a ring of small buffers; bodies by single receives into a ring of large ones, since a multishot
+ * receive would take more than there is room for. Nothing newer than Linux 6.1 is used. */
+#include "loop/loop.h"
+
+#include "core/mem.h"
+#include "core/units.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <liburing.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    SQ_ENTRIES = 1024,
+    CQ_ENTRIES = 8192,
+    SMALL_COUNT = 256, /* 2 MiB a worker, touched only as far as they are filled */
+    LARGE_COUNT = 64,  /* 2 MiB a worker */
+};
+
+/* The low bits of user_data say whose completion it is. */
+enum { IS_RECEIVE, IS_SEND, IS_CONNECT, IS_ACCEPT, IS_WAKE, IS_NOBODY, IS_MASK = 7 };
+
+struct ring {
+    struct io_uring_buf_ring *ring;
+    struct buf               *bufs; /* one per entry */
+    uint8_t                  *bytes;
+    uint32_t                  count;
+    uint32_t                  each_bytes;
+    uint32_t                  out_count; /* with us, not with the kernel */
+    uint16_t                  group;
+    struct uring_back        *back;
+};
+
+struct uring_back {
+    struct io_uring io;
+    struct ring     rings[2]; /* by enum sock_receive, less one */
+    struct list     starved;  /* sockets whose receive found no buffer */
+    uint64_t        woken;    /* what the eventfd is read into */
+    struct loop    *loop;
+};
+
+static struct uring_back *back_of(struct loop *loop)
+{
+    return loop->back;
+}
+
+static struct io_uring_sqe *take_sqe(struct uring_back *back)
+{
+    struct io_uring_sqe *sqe = io_uring_get_sqe(&back->io);
+    while (sqe == NULL) {
+        io_uring_submit(&back->io);
+        sqe = io_uring_get_sqe(&back->io);
+    }
+    return sqe;
+}
+
+static void tag(struct io_uring_sqe *sqe, const void *item, unsigned whose)
+{
+    io_uring_sqe_set_data64(sqe, (uint64_t)(uintptr_t)item | whose);
+}
+
+/* --- buffer rings ----------------------------------------------------------------------------------------------- */
+
+static void arm(struct sock *sock);
+
+static void give_back(struct ring *ring, struct buf *buf)
+{
+    io_uring_buf_ring_add(ring->ring, buf->data, ring->each_bytes, (unsigned short)buf->index,
+                          io_uring_buf_ring_mask(ring->count), 0);
+    io_uring_buf_ring_advance(ring->ring, 1);
+    ring->out_count--;
+}
+
+static void release_buf(struct buf *buf)
+{
+    struct ring *ring = buf->owner;
+    give_back(ring, buf);
+    struct list_link *link = list_first(&ring->back->starved);
+    if (link == NULL)
+        return;
+    list_remove(link);
+    arm(list_item(link, struct sock, ready));
+}
+
+static void close_ring(struct uring_back *back, struct ring *ring)
+{
+    if (ring->bytes == NULL)
+        return;
+    (void)io_uring_unregister_buf_ring(&back->io, ring->group);
+    mem_unmap(ring->ring, 4096 * ((ring->count * sizeof(struct io_uring_buf) + 4095) / 4096));
+    mem_unmap(ring->bytes, (size_t)ring->count * ring->each_bytes);
+    mem_free(ring->bufs);
+    *ring = (struct ring){0};
+}
+
+static bool open_ring(struct uring_back *back, struct ring *ring, uint16_t group, uint32_t count,
+                      uint32_t each_bytes)
+{
+    *ring = (struct ring){.count = count, .each_bytes = each_bytes, .group = group, .back = back};
+    ring->ring = mem_map(4096 * ((count * sizeof(struct io_uring_buf) + 4095) / 4096));
+    ring->bufs = mem_alloc(count * sizeof *ring->bufs);
+    ring->bytes = mem_map((size_t)count * each_bytes);
+    if (ring->ring == NULL || ring->bufs == NULL || ring->bytes == NULL) {
+        errno = ENOMEM;
+        return false;
+    }
+    struct io_uring_buf_reg registration = {
+        .ring_addr = (uint64_t)(uintptr_t)ring->ring,
+        .ring_entries = count,
+        .bgid = group,
+    };
+    const int failed = io_uring_register_buf_ring(&back->io, &registration, 0);
+    if (failed != 0) {
+        errno = -failed;
+        return false;
+    }
+    io_uring_buf_ring_init(ring->ring);
+    ring->out_count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        ring->bufs[i] = (struct buf){
+            .data = ring->bytes + (size_t)i * each_bytes,
+            .capacity = each_bytes,
+            .released = release_buf,
+            .owner = ring,
+            .index = i,
+        };
+        give_back(ring, &ring->bufs[i]);
+    }
+    return true;
+}
+
+/* --- open and close --------------------------------------------------------------------------------------------- */
+
+static void read_wake(struct uring_back *back)
+{
+    struct io_uring_sqe *sqe = take_sqe(back);
+    io_uring_prep_read(sqe, back->loop->wake_fd, &back->woken, sizeof back->woken, 0);
+    tag(sqe, NULL, IS_WAKE);
+}
+
+/* Does the kernel do multishot receives? Asked of a socket pair, since no feature flag tells. */
+static int probe_multishot(struct uring_back *back)
+{
+    int fds[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0)
+        return errno;
+    struct io_uring_sqe *sqe = take_sqe(back);
+    io_uring_prep_recv_multishot(sqe, fds[0], NULL, 0, 0);
+    sqe->flags |= IOSQE_BUFFER_SELECT;
+    sqe->buf_group = 0;
+    tag(sqe, NULL, IS_NOBODY);
+    int error = write(fds[1], "x", 1) == 1 ? 0 : errno;
+    for (int i = 0; i < 2 && error == 0; i++) { /* the byte, then the end */
+        struct io_uring_cqe *cqe;
+        error = -io_uring_submit_and_wait(&back->io, 1);
+        if (error <= 0)
+            error = -io_uring_peek_cqe(&back->io, &cqe);
+        if (error != 0)
+            break;
+        if (cqe->res < 0 || (i == 0 && (cqe->res != 1 || !(cqe->flags & IORING_CQE_F_MORE))))
+            error = cqe->res < 0 ? -cqe->res : EOPNOTSUPP;
+        if (cqe->flags & IORING_CQE_F_BUFFER) {
+            back->rings[0].out_count++;
+            give_back(&back->rings[0], &back->rings[0].bufs[cqe->flags >> IORING_CQE_BUFFER_SHIFT]);
+        }
+        io_uring_cqe_seen(&back->io, cqe);
+        if (i == 0 && shutdown(fds[1], SHUT_WR) != 0)
+            error = errno;
+    }
+    close(fds[0]);
+    close(fds[1]);
+    return error;
+}
+
+static must_check enum err_kind set_up(struct uring_back *back, struct err *e)
+{
+    struct io_uring_params params = {
+        .flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_CQSIZE |
+                 IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CLAMP,
+        .cq_entries = CQ_ENTRIES,
+    };
+    const int failed = io_uring_queue_init_params(SQ_ENTRIES, &back->io, &params);
+    if (failed != 0) {
+        errno = -failed;
+        return err_set_errno(e, "io_uring_setup");
+    }
+    if (!open_ring(back, &back->rings[0], 0, SMALL_COUNT, LOOP_SMALL_BYTES) ||
+        !open_ring(back, &back->rings[1], 1, LARGE_COUNT, LOOP_LARGE_BYTES))
+        return err_set_errno(e, "a ring of buffers");
+    errno = probe_multishot(back);
+    if (errno != 0)
+        return err_set_errno(e, "multishot receive");
+    return ERR_NONE;
+}
+
+static void close_back(struct loop *loop)
+{
+    struct uring_back *back = back_of(loop);
+    if (back->io.ring_fd > 0) {
+        for (int i = 0; i < 2; i++)
+            close_ring(back, &back->rings[i]);
+        io_uring_queue_exit(&back->io);
+    }
+    mem_free(back);
+    loop->back = NULL;
+}
+
+static enum err_kind open_back(struct loop *loop, struct err *e)
+{
+    struct uring_back *back = mem_alloc(sizeof *back);
+    if (back == NULL)
+        return err_set(e, ERR_MEMORY, "no memory for a loop");
+    loop->back = back;
+    back->loop = loop;
+    list_init(&back->starved);
+    const enum err_kind failed = set_up(back, e);
+    if (failed != ERR_NONE) {
+        close_back(loop);
+        return failed;
+    }
+    read_wake(back);
+    return ERR_NONE;
+}
+
+/* --- sockets ---------------------------------------------------------------------------------------------------- */
+
+static void cancel(struct uring_back *back, const void *item, unsigned whose)
+{
+    struct io_uring_sqe *sqe = take_sqe(back);
+    io_uring_prep_cancel64(sqe, (uint64_t)(uintptr_t)item | whose, 0);
+    sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
+    tag(sqe, NULL, IS_NOBODY);
+}
+
+/* Brings what the kernel does in line with what the owner wants. */
+static void arm(struct sock *sock)
+{
+    struct uring_back *back = back_of(sock->loop);
+    if (sock->closing || sock->end_seen || sock->connecting)
+        return;
+    if (sock->armed != SOCK_RECEIVE_OFF) {
+        /* A single receive ends by itself, soon enough; a multishot one has to be called off. */
+        if (sock->armed == SOCK_RECEIVE_WATCH && sock->want != SOCK_RECEIVE_WATCH && !sock->cancelling) {
+            sock->cancelling = true;
+            cancel(back, sock, IS_RECEIVE);
+        }
+        return;
+    }
+    if (sock->want == SOCK_RECEIVE_OFF || link_is_in_list(&sock->ready))
+        return;
+    struct io_uring_sqe *sqe = take_sqe(back);
+    if (sock->want == SOCK_RECEIVE_WATCH)
+        io_uring_prep_recv_multishot(sqe, sock->fd, NULL, 0, 0);
+    else
+        io_uring_prep_recv(sqe, sock->fd, NULL, 0, 0);
+    sqe->flags |= IOSQE_BUFFER_SELECT;
+    sqe->buf_group = (uint16_t)(sock->want - 1);
+    tag(sqe, sock, IS_RECEIVE);
+    sock->armed = sock->want;
+    sock->outstanding++;
+}
+
+static void submit_send(struct sock *sock)
+{
+    struct io_uring_sqe *sqe = take_sqe(back_of(sock->loop));
+    if (sock->iov_count == 1) {
+        io_uring_prep_send(sqe, sock->fd, sock->iov->iov_base, sock->iov->iov_len, MSG_NOSIGNAL);
+    } else {
+        sock->message = (struct msghdr){.msg_iov = sock->iov, .msg_iovlen = sock->iov_count};
+        io_uring_prep_sendmsg(sqe, sock->fd, &sock->message, MSG_NOSIGNAL);
+    }
+    tag(sqe, sock, IS_SEND);
+    sock->outstanding++;
+}
+
+static void connect_sock(struct sock *sock, const struct sockaddr *address, socklen_t bytes)
+{
+    struct io_uring_sqe *sqe = take_sqe(back_of(sock->loop));
+    io_uring_prep_connect(sqe, sock->fd, address, bytes);
+    tag(sqe, sock, IS_CONNECT);
+    sock->outstanding++;
+}
+
+static void close_fd_if_done(struct sock *sock)
+{
+    if (sock->outstanding > 0 || sock->fd < 0)
+        return;
+    struct io_uring_sqe *sqe = take_sqe(back_of(sock->loop));
+    io_uring_prep_close(sqe, sock->fd);
+    sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
+    tag(sqe, NULL, IS_NOBODY);
+    sock->fd = -1;
+    loop__tell(sock);
+}
+
+static void close_sock(struct sock *sock)
+{
+    struct uring_back *back = back_of(sock->loop);
+    list_remove(&sock->ready);
+    if (sock->armed != SOCK_RECEIVE_OFF && !sock->cancelling)
+        cancel(back, sock, IS_RECEIVE);
+    if (sock->sending && sock->sent_error < 0)
+        cancel(back, sock, IS_SEND);
+    if (sock->connecting)
+        cancel(back, sock, IS_CONNECT);
+    close_fd_if_done(sock);
+}
+
+static struct ring *ring_of(struct uring_back *back, unsigned armed)
+{
+    return &back->rings[armed - 1];
+}
+
+/* When most of a ring is out, what comes is copied, so that slow readers cannot take the ring from the others. */
+static struct buf *take_received(struct ring *ring, const struct io_uring_cqe *cqe)
+{
+    struct buf *buf = &ring->bufs[cqe->flags >> IORING_CQE_BUFFER_SHIFT];
+    buf->refs_count = 1;
+    buf->next = NULL;
+    ring->out_count++;
+    if (ring->out_count <= ring->count / 4 * 3 || cqe->res <= 0)
+        return buf;
+    struct buf *copy = buf_new_copy(buf->data, (size_t)cqe->res);
+    if (copy == NULL)
+        return buf;
+    ring->back->loop->counters.late_copies++;
+    buf_unref(buf);
+    return copy;
+}
+
+static void on_receive(struct sock *sock, const struct io_uring_cqe *cqe)
+{
+    struct uring_back *back = back_of(sock->loop);
+    struct ring       *ring = ring_of(back, sock->armed);
+    struct buf        *buf = cqe->flags & IORING_CQE_F_BUFFER ? take_received(ring, cqe) : NULL;
+    if (!(cqe->flags & IORING_CQE_F_MORE)) {
+        sock->armed = SOCK_RECEIVE_OFF;
+        sock->cancelling = false;
+        sock->outstanding--;
+    }
+    if (cqe->res > 0)
+        loop__received(sock, buf, (uint32_t)cqe->res, buf->owner == ring);
+    else if (cqe->res == 0)
+        loop__ended(sock, 0);
+    else if (cqe->res == -ENOBUFS) {
+        sock->loop->counters.starved++;
+        if (!sock->closing && !link_is_in_list(&sock->ready))
+            list_add_last(&back->starved, &sock->ready);
+    } else if (cqe->res != -ECANCELED && cqe->res != -EINTR) {
+        loop__ended(sock, -cqe->res);
+    }
+    buf_unref(buf);
+    if (link_is_in_list(&sock->ready) && ring->out_count < ring->count)
+        list_remove(&sock->ready); /* one came back in the meantime */
+    if (sock->closing)
+        close_fd_if_done(sock);
+    else
+        arm(sock);
+}
+
+static void on_send(struct sock *sock, const struct io_uring_cqe *cqe)
+{
+    sock->outstanding--;
+    const bool more = loop__sent(sock, cqe->res);
+    if (sock->closing) {
+        loop__tell(sock);
+        close_fd_if_done(sock);
+    } else if (more) {
+        submit_send(sock);
+    } else {
+        loop__tell_now(sock); /* last: the socket may close in there */
+    }
+}
+
+static void on_connect(struct sock *sock, const struct io_uring_cqe *cqe)
+{
+    sock->outstanding--;
+    loop__connected(sock, -cqe->res);
+    if (sock->closing)
+        close_fd_if_done(sock);
+}
+
+/* --- listeners -------------------------------------------------------------------------------------------------- */
+
+static void listen_change(struct listener *listener)
+{
+    struct uring_back *back = back_of(listener->loop);
+    if (listener->wanted && !listener->armed) {
+        /* A non-blocking descriptor would make io_uring answer EAGAIN instead of waiting. */
+        (void)fcntl(listener->fd, F_SETFL, 0);
+        struct io_uring_sqe *sqe = take_sqe(back);
+        io_uring_prep_multishot_accept(sqe, listener->fd, NULL, NULL, SOCK_CLOEXEC);
+        tag(sqe, listener, IS_ACCEPT);
+        listener->armed = true;
+        listener->outstanding++;
+    } else if (!listener->wanted && listener->armed && !listener->cancelling) {
+        listener->cancelling = true;
+        cancel(back, listener, IS_ACCEPT);
+    } else if (listener->closing && !listener->armed && listener->closed != NULL) {
+        listener->closed(listener);
+    }
+}
+
+static void on_accept(struct listener *listener, const struct io_uring_cqe *cqe)
+{
+    if (!(cqe->flags & IORING_CQE_F_MORE)) {
+        listener->armed = listener->cancelling = false;
+        listener->outstanding--;
+    }
+    if (cqe->res != -ECANCELED)
+        loop__accepted(listener, cqe->res);
+    listen_change(listener);
+}
+
+/* --- turns ------------------------------------------------------------------------------------------------------ */
+
+static bool flush(struct loop *loop)
+{
+    (void)loop; /* sends are queued already and leave with the wait */
+    return false;
+}
+
+static void on_completion(struct loop *loop, const struct io_uring_cqe *cqe)
+{
+    void *item = (void *)(uintptr_t)(cqe->user_data & ~(uint64_t)IS_MASK);
+    switch (cqe->user_data & IS_MASK) {
+    case IS_RECEIVE:
+        on_receive(item, cqe);
+        break;
+    case IS_SEND:
+        on_send(item, cqe);
+        break;
+    case IS_CONNECT:
+        on_connect(item, cqe);
+        break;
+    case IS_ACCEPT:
+        on_accept(item, cqe);
+        break;
+    case IS_WAKE:
+        read_wake(back_of(loop));
+        break;
+    default: /* a cancel that came too late, or a close that failed */
+        break;
+    }
+}
+
+static void submit_and_wait(struct loop *loop, uint64_t until_ns)
+{
+    struct uring_back   *back = back_of(loop);
+    struct io_uring_cqe *cqe;
+    const uint64_t       now_ns = until_ns == 0 || until_ns == UINT64_MAX ? 0 : clock_monotonic_ns();
+    if (until_ns <= now_ns) {
+        io_uring_submit_and_get_events(&back->io);
+    } else if (until_ns == UINT64_MAX) {
+        io_uring_submit_and_wait(&back->io, 1);
+    } else {
+        const uint64_t           left_ns = until_ns - now_ns;
+        struct __kernel_timespec timeout = {
+            .tv_sec = (long long)(left_ns / NS_PER_S),
+            .tv_nsec = (long long)(left_ns % NS_PER_S),
+        };
+        io_uring_submit_and_wait_timeout(&back->io, &cqe, 1, &timeout, NULL);
+    }
+}
+
+static void wait_events(struct loop *loop, uint64_t until_ns)
+{
+    struct uring_back *back = back_of(loop);
+    submit_and_wait(loop, until_ns);
+    loop->counters.waits++;
+    atomic_store_explicit(&loop->asleep, false, memory_order_relaxed);
+    loop->now_ns = clock_monotonic_ns();
+    /* Only what is there now: callbacks may make more, which has its turn after posts and timers. */
+    const unsigned count = io_uring_cq_ready(&back->io);
+    for (unsigned i = 0; i < count; i++) {
+        struct io_uring_cqe *cqe;
+        if (io_uring_peek_cqe(&back->io, &cqe) != 0)
+            break;
+        const struct io_uring_cqe seen = *cqe;
+        io_uring_cqe_seen(&back->io, cqe);
+        on_completion(loop, &seen);
+    }
+}
+
+const struct loop_kind loop_uring = {
+    .name = "io_uring",
+    .gist = "io_uring with multishot receive and buffer rings (Linux 6.1 or newer)",
+    .socket_flags = 0,
+    .open = open_back,
+    .close = close_back,
+    .flush = flush,
+    .wait = wait_events,
+    .receive = arm,
+    .send = submit_send,
+    .connect = connect_sock,
+    .close_sock = close_sock,
+    .listen = listen_change,
+};
