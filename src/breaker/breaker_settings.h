@@ -9,14 +9,18 @@
 #include "config/config.h"
 
 #define BREAKER_SETTINGS(X)                                                                        \
-    X(pause_first_ns, "pause-first", DURATION, CONFIG_MS(1), CONFIG_HOURS(1), CONFIG_MS(100), LIVE, \
-      "how long a target is passed over after it could not be connected to; doubles with each failure") \
-    X(pause_most_ns, "pause-most", DURATION, CONFIG_MS(1), CONFIG_HOURS(1), CONFIG_SECONDS(30), LIVE, \
+    X(pause_first_ns, "pause-first", DURATION, CONFIG_MS(1), CONFIG_HOURS(1), CONFIG_MS(100),      \
+      LIVE,                                                                                        \
+      "how long a target is passed over after it could not be connected to; doubles with each "    \
+      "failure")                                                                                   \
+    X(pause_most_ns, "pause-most", DURATION, CONFIG_MS(1), CONFIG_HOURS(1),                        \
+      CONFIG_SECONDS(30), LIVE,                                                                    \
       "the longest such pause")                                                                    \
     X(tries, "tries", COUNT, 1, 100, 3, LIVE,                                                      \
       "most targets that one request is offered to, as long as nothing of it was sent")            \
     X(retry_dead_connection, "retry-dead-connection", BOOLEAN, 0, 1, true, LIVE,                   \
-      "repeat a request once whose kept connection turned out to be closed, if nothing was sent or its method is idempotent")
+      "repeat a request once whose kept connection turned out to be closed, if nothing was "       \
+      "sent or its method is idempotent")
 
 struct breaker_settings {
     BREAKER_SETTINGS(CONFIG_FIELD)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* config/address.h - the addresses and networks that a file or a flag may name.
  *
- * Pure: nothing is resolved or opened. Memory: the strings of a struct config_address are borrowed from
- * whoever read it (for settings: the configuration's arena). */
+ * Pure: nothing is resolved or opened. Memory: the strings of a struct config_address are
+ * borrowed from whoever read it (for settings: the configuration's arena). */
 #ifndef PANDO_CONFIG_ADDRESS_H
 #define PANDO_CONFIG_ADDRESS_H
 
@@ -21,11 +21,11 @@ enum config_address_kind {
 
 struct config_address {
     enum config_address_kind kind;
-    uint16_t                 port;  /* of IP and NAME; else 0 */
-    bool                     every; /* ":port": [::] and 0.0.0.0; socket then holds [::] */
+    uint16_t                 port;         /* of IP and NAME; else 0 */
+    bool                     every;        /* ":port": [::] and 0.0.0.0; socket then holds [::] */
     socklen_t                socket_bytes; /* of IP and UNIX; else 0 */
     const char              *text;         /* as the file says it; NULL if not given */
-    const char              *host; /* IP without brackets ("" if every), name, SRV name or path */
+    const char              *host;   /* IP without brackets ("" if every), name, SRV name or path */
     struct sockaddr_storage  socket; /* of IP and UNIX: ready for bind() and connect() */
 };
 
@@ -47,15 +47,21 @@ enum config_address_use {
     CONFIG_ADDRESS_TARGET, /* every form but ":port"; port 1..65535 */
 };
 
-/* Reads @text (kept, not copied; must outlive @address). @host is room for strlen(text) + 1 bytes that
- * address->host will point to. Returns NULL, or a static sentence saying what was expected instead. */
+/* Room that config_address_read() needs beyond the length of its text. */
+#define CONFIG_HOST_EXTRA_BYTES 48
+
+/* Reads @text (kept, not copied; must outlive @address). @host is room for strlen(text) +
+ * CONFIG_HOST_EXTRA_BYTES, which address->host will point to, in one spelling (lower case,
+ * shortest IPv6), so that equal hosts compare equal. Returns NULL, or a static sentence saying
+ * what was expected instead. */
 const char *config_address_read(struct config_address *address, const char *text,
                                 enum config_address_use use, char *host);
 
 /* Is it bound to this machine's loopback only? (unix sockets are; names are not known to be) */
 bool config_address_is_loopback(const struct config_address *address);
 
-/* Are they the same address, however they were written? ":80" and "0.0.0.0:80" overlap, so they are. */
+/* Are they the same address, however they were written? ":80" and "0.0.0.0:80" overlap, so they
+ * are. */
 bool config_address_same(const struct config_address *one, const struct config_address *other);
 
 /* Reads "10.0.0.0/8". Returns NULL, or a static sentence saying what was expected instead. */

@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* config/config.h - settings as tables: from rows come struct, parser, manual, schema and comparison.
+/* config/config.h - settings as tables: rows make struct, parser, manual, schema, comparison.
  *
  * A room writes its settings as an X-list in ROOM_settings.h, eight columns a row:
  *
  *     #define HTTP_SETTINGS(X)                                                              \
- *         X(header_bytes, "header-bytes", SIZE, CONFIG_KIB(1), CONFIG_MIB(1), CONFIG_KIB(32), LIVE, \
- *           "most bytes in the head of a request")
+ *         X(header_bytes, "header-bytes", SIZE, CONFIG_KIB(1), CONFIG_MIB(1),               \
+ *           CONFIG_KIB(32), LIVE, "most bytes in the head of a request")
  *     struct http_settings { HTTP_SETTINGS(CONFIG_FIELD) };
  *
- * that is: C field (unit last), name in the file, kind, lowest, highest, preset, LIVE (a reload changes
- * it) or START (only a new start does), and a sentence. main/settings_keys.c lays the rooms' rows into
- * one tree of struct config_table. Then: config_new, config_read_file (or _text), config_set for each
- * flag, config_fill, and checks of one's own with config_complain; config_free at the end gives back
- * everything, the filled struct's strings and lists included.
+ * that is: C field (unit last), name in the file, kind, lowest, highest, preset, LIVE (a reload
+ * changes it) or START (only a new start does), and a sentence. main/settings_keys.c lays the
+ * rooms' rows into one tree of struct config_table. Then: config_new, config_read_file (or
+ * _text), config_set for each flag, config_fill, and checks of one's own with config_complain;
+ * config_free at the end gives back everything, the filled struct's strings and lists included.
  *
- * Memory:  a struct config owns an arena for all that it read. Threads: one at a time; once filled,
- *          the struct is only read and may be shared.
- * Errors:  of the user: collected in a struct config_errors, all of them. Out of memory: also there. */
+ * Memory:  a struct config owns an arena for all that it read. Threads: one at a time; once
+ *          filled, the struct is only read and may be shared.
+ * Errors:  of the user: collected in a struct config_errors, all of them. Out of memory: also
+ *          there. */
 #ifndef PANDO_CONFIG_CONFIG_H
 #define PANDO_CONFIG_CONFIG_H
 
@@ -26,14 +27,14 @@
 #include "core/err.h"
 
 /* Bounds on what is read; a file over one of them gets an error that says which. */
-#define CONFIG_FILE_BYTES_MAX  (4u << 20) /* one file; thousands of targets fit */
-#define CONFIG_FILES_MAX       64         /* the file and everything it includes */
+#define CONFIG_FILE_BYTES_MAX    (4u << 20) /* one file; thousands of targets fit */
+#define CONFIG_FILES_MAX         64         /* the file and everything it includes */
 #define CONFIG_INCLUDE_DEPTH_MAX 8
-#define CONFIG_DEPTH_MAX       16     /* of nesting */
-#define CONFIG_NODES_MAX       200000 /* keys and values, over all files */
+#define CONFIG_DEPTH_MAX         16     /* of nesting */
+#define CONFIG_NODES_MAX         200000 /* keys and values, over all files */
 
-/* A kind of setting and what a user is told to write. The C types are CONFIG_TYPE_* below; a SECTION is
- * embedded in its parent, a LIST and a MAP are a pointer and a size_t count. */
+/* A kind of setting and what a user is told to write. The C types are CONFIG_TYPE_* below; a
+ * SECTION is embedded in its parent, a LIST and a MAP are a pointer and a size_t count. */
 #define CONFIG_KINDS(X)                                                                            \
     X(COUNT, "a whole number")                                                                     \
     X(COUNT_OR_NONE, "a whole number or `none`")                                                   \
@@ -45,8 +46,9 @@
     X(TEXT, "a text")                                                                              \
     X(CHOICE, "one of a few words")                                                                \
     X(LISTEN, "an address to listen on, such as 127.0.0.1:8080 or :8080")                          \
-    X(TARGET, "an address, such as 10.0.0.1:3000, app.internal:3000, unix:/run/app.sock or "       \
-              "srv:_http._tcp.app.internal")                                                       \
+    X(TARGET,                                                                                      \
+      "an address, such as 10.0.0.1:3000, app.internal:3000, unix:/run/app.sock or "               \
+      "srv:_http._tcp.app.internal")                                                               \
     X(NETWORKS, "a list of networks, such as [10.0.0.0/8, ::1]")                                   \
     X(SECTION, "a section of settings")                                                            \
     X(LIST, "a list")                                                                              \
@@ -68,26 +70,26 @@ struct config_table;
 
 /* One row. Made by CONFIG_KEY (from a room's X-list) or written out in main/settings_keys.c. */
 struct config_key {
-    const char                 *name; /* in the file: "header-bytes"; NULL ends a table */
-    enum config_kind            kind;
-    bool                        start_only;  /* a reload does not change it */
-    bool                        required;    /* the file must say it */
-    bool                        one_or_many; /* LIST: a single element needs no brackets */
-    bool                        hidden;      /* not in the manual: known only to be refused well */
-    size_t                      offset;       /* of the field in the struct of its table */
-    size_t                      count_offset; /* LIST and MAP: of its size_t count */
-    uint64_t                    lowest;  /* COUNT, SIZE, DURATION; TEXT: fewest bytes */
-    uint64_t                    highest; /* likewise; LIST, MAP, NETWORKS: most elements (0: CONFIG_NODES_MAX) */
-    uint64_t                    preset;  /* COUNT, SIZE, DURATION, BOOLEAN, CHOICE */
-    const char                 *preset_text;  /* TEXT: the preset */
-    const char                 *preset_words; /* for the manual, where the preset is worked out later */
-    const struct config_choice *choices;      /* CHOICE */
-    const struct config_table  *table;        /* SECTION, LIST, MAP: what is inside */
-    /* SECTION inside a MAP: the preset of its fields is what stands at root + preset_offset - 1, whose
-     * layout is the same (that section stands before the MAP in its table); 0: the rows' presets. */
-    size_t                      preset_offset;
-    const char                 *example; /* for `pando init`, as written in YAML; or NULL */
-    const char                 *help;
+    const char      *name; /* in the file: "header-bytes"; NULL ends a table */
+    enum config_kind kind;
+    bool             start_only;   /* a reload does not change it */
+    bool             required;     /* the file must say it */
+    bool             one_or_many;  /* LIST: a single element needs no brackets */
+    bool             hidden;       /* not in the manual: known only to be refused well */
+    size_t           offset;       /* of the field in the struct of its table */
+    size_t           count_offset; /* LIST and MAP: of its size_t count */
+    uint64_t         lowest;       /* COUNT, SIZE, DURATION; TEXT: fewest bytes */
+    uint64_t    highest; /* likewise; LIST, MAP, NETWORKS: most elements (0: CONFIG_NODES_MAX) */
+    uint64_t    preset;  /* COUNT, SIZE, DURATION, BOOLEAN, CHOICE */
+    const char *preset_text;             /* TEXT: the preset */
+    const char *preset_words;            /* for the manual, where the preset is worked out later */
+    const struct config_choice *choices; /* CHOICE */
+    const struct config_table  *table;   /* SECTION, LIST, MAP: what is inside */
+    /* SECTION inside a MAP: the preset of its fields is what stands at root + preset_offset - 1,
+     * whose layout is the same; 0: the rows' presets. */
+    size_t      preset_offset;
+    const char *example; /* for `pando init`, as written in YAML; or NULL */
+    const char *help;
 };
 
 /* The rows of one struct. In a MAP the struct's first field is `const char *name`. */
@@ -99,13 +101,16 @@ struct config_table {
 };
 
 /* From an X-list: the fields of the struct. */
-#define CONFIG_FIELD(field, name, kind, lowest, highest, preset, when, help) CONFIG_TYPE_##kind field;
+#define CONFIG_FIELD(field, name, kind, lowest, highest, preset, when, help)                       \
+    CONFIG_TYPE_##kind field;
 
 /* From an X-list: its rows, for fields at @type.@at (which ends in a dot, or is empty). */
 #define CONFIG_KEY(type, at, field, name_, kind_, lowest_, highest_, preset_, when, help_)         \
-    {.name = name_, .kind = CONFIG_##kind_, .offset = offsetof(type, at field),                    \
-     .start_only = CONFIG_WHEN_##when, CONFIG_RANGE_##kind_(lowest_, highest_)                     \
-     CONFIG_PRESET_##kind_(preset_) .help = help_},
+    {.name = name_,                                                                                \
+     .kind = CONFIG_##kind_,                                                                       \
+     .offset = offsetof(type, at field),                                                           \
+     .start_only = CONFIG_WHEN_##when,                                                             \
+     CONFIG_RANGE_##kind_(lowest_, highest_) CONFIG_PRESET_##kind_(preset_).help = help_},
 
 /* From an X-list of X(ENUM, "word", "gist"): the words of a CHOICE, in the order of the enum. */
 #define CONFIG_WORD(enumerator, name, gist) {name, gist},
@@ -118,23 +123,31 @@ struct config *config_new(void);
 /* Accepts NULL. */
 void config_free(struct config *config);
 
-/* @bytes of zeroed memory that live as long as @config; aligned for everything. Asserts on no memory
- * only where nothing was read from outside yet; otherwise NULL. */
+/* @bytes of zeroed memory that live as long as @config, aligned for everything; NULL: there is
+ * none. */
 void *config_allocate(struct config *config, size_t bytes);
 
 /* Reads @path and what it includes. False: @errors has grown. Once per config. */
-must_check bool config_read_file(struct config *config, const struct config_table *root, const char *path,
-                                 struct config_errors *errors);
+must_check bool config_read_file(struct config *config, const struct config_table *root,
+                                 const char *path, struct config_errors *errors);
 
 /* As above for @bytes at @text, which errors call @file. A text may not include files. */
-must_check bool config_read_text(struct config *config, const struct config_table *root, const char *file,
-                                 const char *text, size_t bytes, struct config_errors *errors);
+must_check bool config_read_text(struct config *config, const struct config_table *root,
+                                 const char *file, const char *text, size_t bytes,
+                                 struct config_errors *errors);
 
-/* Sets "services.shop.balance" to @value (YAML, so [a, b] is a list), over what was read. @flag is what
- * errors call it: "--set". @shown is the line they show ("workers=x"), in which @value ends. */
-must_check bool config_set(struct config *config, const struct config_table *root, const char *path,
-                           const char *value, const char *flag, const char *shown,
-                           struct config_errors *errors);
+/* What a flag says, over the files. */
+struct config_override {
+    const char *path;    /* "services.shop.balance" */
+    const char *value;   /* a word as it is; for sections and lists YAML, such as [a, b] */
+    const char *flag;    /* what errors call it: "--set" */
+    const char *shown;   /* the line they show, which ends in @value: "services.shop.balance=x" */
+    bool        is_list; /* @value is words with commas between them */
+};
+
+/* Sets it. False: @errors has grown. The strings are copied. */
+must_check bool config_set(struct config *config, const struct config_table *root,
+                           const struct config_override *override, struct config_errors *errors);
 
 /* Is anything said at "listeners.web.http"? */
 bool config_has(const struct config *config, const char *path);
@@ -142,35 +155,40 @@ bool config_has(const struct config *config, const char *path);
 /* The name of the first entry of the map at @path that has a key @key, or NULL. */
 const char *config_entry_with(const struct config *config, const char *path, const char *key);
 
-/* Fills the struct of @root from presets and what was read. False: @errors has grown; the struct is
- * still whole (presets stand where the file was wrong), so that one's own checks may add to them. */
+/* Fills the struct of @root from presets and what was read. False: @errors has grown; the struct
+ * is still whole (presets stand where the file was wrong), so that one's own checks may add to
+ * them. */
 must_check bool config_fill(struct config *config, const struct config_table *root, void *filled,
                             struct config_errors *errors);
 
 /* Which part of "services.shop.match" an error points at. */
 enum config_part { CONFIG_PART_KEY, CONFIG_PART_VALUE };
 
-/* Adds an error at the place of @path ("services.shop.targets[1].weight"), or at the nearest place above
- * it that was said. @hint may be NULL. @first_path: where the same was said before, or NULL. */
+/* Where an error is, for checks of one's own. */
 struct config_complaint {
-    const char      *path;
+    const char *path; /* "services.shop.targets[1].weight"; if not said, the nearest above it */
     enum config_part part;
-    const char      *first_path;
-    const char      *hint;
+    const char      *first_path; /* where the same was said before, or NULL */
+    const char      *hint;       /* beside the underline, or NULL */
 };
+
+/* Adds an error; its message is made of @format. */
 void config_complain(const struct config *config, struct config_errors *errors,
                      const struct config_complaint *where, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
 /* One line for each difference between two filled structs, such as "http.idle-timeout: 60s -> 30s".
  * Returns how many; @out may be NULL. Those of START rows end in "(after a restart)". */
-size_t config_write_changes(const struct config_table *root, const void *old, const void *new, FILE *out);
+size_t config_write_changes(const struct config_table *root, const void *old, const void *new,
+                            FILE *out);
 
 /* The whole filled struct as YAML, every value said; reading it gives the same struct. */
 void config_write_yaml(const struct config_table *root, const void *filled, FILE *out);
 
-/* A commented file: what @filled says differently from the presets, the rest as comments. */
-void config_write_init(const struct config_table *root, const void *filled, const char *title, FILE *out);
+/* A commented file: what @filled says otherwise than @presets, the rest as comments, so that
+ * reading it gives @filled again. @title is its first comment. */
+void config_write_init(const struct config_table *root, const void *filled, const void *presets,
+                       const char *title, FILE *out);
 
 /* Every setting in Markdown. */
 void config_write_docs(const struct config_table *root, FILE *out);
@@ -178,7 +196,7 @@ void config_write_docs(const struct config_table *root, FILE *out);
 /* JSON Schema, draft 2020-12. */
 void config_write_schema(const struct config_table *root, const char *title, FILE *out);
 
-/* ---- what CONFIG_FIELD and CONFIG_KEY are made of -------------------------------------------------- */
+/* ---- what CONFIG_FIELD and CONFIG_KEY are made of ------------------------------------------ */
 
 #define CONFIG_TYPE_COUNT            uint32_t
 #define CONFIG_TYPE_COUNT_OR_NONE    uint32_t
@@ -200,11 +218,11 @@ void config_write_schema(const struct config_table *root, const char *title, FIL
 #define CONFIG_RANGE_DURATION(low, high)         .lowest = (low), .highest = (high),
 #define CONFIG_RANGE_DURATION_OR_NONE(low, high) .lowest = (low), .highest = (high),
 #define CONFIG_RANGE_BOOLEAN(low, high)
-#define CONFIG_RANGE_TEXT(low, high)             .lowest = (low), .highest = (high),
-#define CONFIG_RANGE_CHOICE(words, unused)       .choices = (words),
+#define CONFIG_RANGE_TEXT(low, high)       .lowest = (low), .highest = (high),
+#define CONFIG_RANGE_CHOICE(words, unused) .choices = (words),
 #define CONFIG_RANGE_LISTEN(low, high)
 #define CONFIG_RANGE_TARGET(low, high)
-#define CONFIG_RANGE_NETWORKS(low, high)         .lowest = (low), .highest = (high),
+#define CONFIG_RANGE_NETWORKS(low, high) .lowest = (low), .highest = (high),
 
 #define CONFIG_PRESET_COUNT(value)            .preset = (value),
 #define CONFIG_PRESET_COUNT_OR_NONE(value)    .preset = (value),

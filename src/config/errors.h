@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* config/errors.h - everything that is wrong with a configuration, each thing with its place.
  *
- * Memory:  starts zeroed; config_errors_free() gives back all, also of a zeroed one. The strings in it
- *          are its own, so it outlives the configuration that it speaks of.
+ * Memory:  starts zeroed; config_errors_free() gives back all, also of a zeroed one. The strings
+ *          in it are its own, so it outlives the configuration that it speaks of.
  * Threads: belongs to its caller. */
 #ifndef PANDO_CONFIG_ERRORS_H
 #define PANDO_CONFIG_ERRORS_H
@@ -15,13 +15,15 @@
 /* More than this many are counted, not kept: nobody reads further. */
 #define CONFIG_ERRORS_MAX 20
 
-/* A place in a file (or in a flag: file is then "--set" and line 1). */
+/* A place in a file or in a flag. */
 struct config_place {
-    const char *file;      /* as the user named it; NULL: no place is known */
+    const char *file;      /* as the user named it, or "--set"; NULL: no place is known */
+    bool        is_flag;   /* its line and column are not worth saying */
     uint32_t    line;      /* from 1; 0: the file as a whole */
     uint32_t    column;    /* from 1, in characters (code points) */
     uint32_t    length;    /* characters to underline, at least 1, within the line */
-    const char *line_text; /* the whole line without its end; tabs are shown as one space each */
+    const char *line_text; /* the line (a long one in part), fit for a terminal; NULL: not known */
+    uint32_t    indent;    /* characters of line_text before what is underlined */
 };
 
 struct config_error {
@@ -32,9 +34,11 @@ struct config_error {
     struct config_place first; /* where the same thing was said before; file NULL if not so */
 };
 
+struct config_memory;
+
 struct config_errors {
-    struct config_error at[CONFIG_ERRORS_MAX]; /* in the order of files and lines once sorted */
-    size_t              count;                 /* of all; may be over CONFIG_ERRORS_MAX */
+    struct config_error   at[CONFIG_ERRORS_MAX]; /* in the order of files and lines once sorted */
+    size_t                count;                 /* of all; may be over CONFIG_ERRORS_MAX */
     struct config_memory *memory;
 };
 
@@ -51,7 +55,8 @@ void config_errors_sort(struct config_errors *errors);
  * between two; at last "and N more". */
 void config_errors_write_text(const struct config_errors *errors, FILE *out);
 
-/* Writes {"count": N, "errors": [{message, hint, file, line, column, length, manual}]}. */
+/* Writes {"count": N, "errors": [{message, hint, manual, place, first}]}; a place is
+ * {file, line, column, length}. */
 void config_errors_write_json(const struct config_errors *errors, FILE *out);
 
 void config_errors_free(struct config_errors *errors);

@@ -1,21 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* front/listener_settings.h - one listener: where it listens, which dialect it speaks, whom it believes.
+/* front/listener_settings.h - one listener: where it listens, what it speaks, whom it believes.
  *
- * In the file: `listeners: {web: {http: ":8080", trust: [10.0.0.0/8]}}`. Exactly one of the dialects is
- * said; its key's value is the address. Columns: config/config.h. */
+ * In the file: `listeners: {web: {http: ":8080", trust: [10.0.0.0/8]}}`. Exactly one of the
+ * dialects is said; its key's value is the address. Columns: config/config.h. */
 #ifndef PANDO_FRONT_LISTENER_SETTINGS_H
 #define PANDO_FRONT_LISTENER_SETTINGS_H
 
 #include "config/config.h"
 
 #define LISTENER_SETTINGS(X)                                                                       \
-    X(http, "http", LISTEN, 0, 0, 0, LIVE, "speaks HTTP to the clients of services, at this address") \
-    X(admin, "admin", LISTEN, 0, 0, 0, LIVE, "serves metrics, probes and pages, read-only, at this address") \
+    X(http, "http", LISTEN, 0, 0, 0, LIVE,                                                         \
+      "speaks HTTP to the clients of services, at this address")                                   \
+    X(admin, "admin", LISTEN, 0, 0, 0, LIVE,                                                       \
+      "serves metrics, probes and pages, read-only, at this address")                              \
     X(redis, "redis", LISTEN, 0, 0, 0, LIVE, "speaks the Redis protocol, at this address")         \
     X(trust, "trust", NETWORKS, 0, 1024, 0, LIVE,                                                  \
-      "networks whose Forwarded and X-Forwarded-* headers are believed; from all others they are dropped") \
+      "networks whose Forwarded and X-Forwarded-* headers are believed; from all others they "     \
+      "are dropped")                                                                               \
     X(open, "open", BOOLEAN, 0, 1, false, LIVE,                                                    \
-      "says that an admin listener may be reached from other machines, though it asks for no password") \
+      "says that an admin listener may be reached from other machines, though it asks for no "     \
+      "password")                                                                                  \
     X(backlog, "backlog", COUNT, 1, 65535, 4096, START,                                            \
       "connections the kernel may hold ready before they are accepted")
 

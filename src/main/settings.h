@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* main/settings.h - everything that a user can set, as one struct, and how it is loaded.
  *
- * Loaded from: presets < file and what it includes < flags < --set. What comes out is whole, checked and
- * never changed again. A reload loads a second one beside it, compares, and swaps.
+ * Loaded from: presets < file and what it includes < flags < --set. What comes out is whole,
+ * checked and never changed again. A reload loads a second one beside it, compares, and swaps.
  *
- * Memory:  settings_load() allocates; settings_free() gives back all of it, strings and lists included.
+ * Memory:  settings_load() allocates; settings_free() gives back all of it, strings and lists
+ *          included.
  * Threads: read-only once loaded, so any thread may read it as long as somebody keeps it.
  * Errors:  all of the user's mistakes at once, in a struct config_errors. */
 #ifndef PANDO_MAIN_SETTINGS_H
@@ -26,8 +27,10 @@
 
 /* Balance strategies, by the names that balance/ registers them under. */
 #define SETTINGS_BALANCES(X)                                                                       \
-    X(SETTINGS_BALANCE_TWO_CHOICES, "two-choices", "the less busy of two drawn at random, by weight") \
-    X(SETTINGS_BALANCE_LEAST_CONNECTIONS, "least-connections", "the one with the fewest requests in flight for its weight") \
+    X(SETTINGS_BALANCE_TWO_CHOICES, "two-choices",                                                 \
+      "the less busy of two drawn at random, by weight")                                           \
+    X(SETTINGS_BALANCE_LEAST_CONNECTIONS, "least-connections",                                     \
+      "the one with the fewest requests in flight for its weight")                                 \
     X(SETTINGS_BALANCE_ROUND_ROBIN, "round-robin", "each in turn, smoothly, by weight")
 
 enum settings_io {
@@ -48,7 +51,7 @@ extern const struct config_choice settings_balances[];
 
 /* Which requests a service answers: both must fit. Hosts are compared without case and port. */
 struct settings_match {
-    const char *host; /* lower case; "shop.example", "*.shop.example" (any one or more labels); "" is every host */
+    const char *host; /* lower case; "shop.example"; "*.shop.example": all below; "": all */
     const char *path; /* "/", "/api": this path and those below it; longest wins */
 };
 
@@ -73,22 +76,25 @@ struct settings_service {
 };
 
 struct settings {
-    struct config *config; /* owns all memory here */
+    struct config            *config; /* owns all memory here */
     struct listener_settings *listeners;
     size_t                    listeners_count; /* at least 1 */
     struct settings_service  *services;
-    size_t                    services_count; /* may be 0: every request is then answered with 404 */
-    const char               *control_path;   /* absolute or relative; fits in a sockaddr_un */
-    const char               *data_path;
-    uint32_t                  workers_count; /* 0: one per core */
-    uint32_t                  io;            /* enum settings_io */
-    const char               *zone;          /* of this node, from --zone; or "" */
-    struct log_settings       log;
-    struct admit_settings     limits;
-    struct http_settings      http;
-    struct http_service_settings http_service; /* for requests of no service; preset of the services */
-    struct http_engine_settings  upstream;     /* preset of the services */
-    struct breaker_settings      breaker;      /* preset of the services */
+    size_t                services_count; /* may be 0: every request is then answered with 404 */
+    const char           *control_path;   /* absolute or relative; fits in a sockaddr_un */
+    const char           *data_path;
+    const char           *control_preset; /* what the two are if nobody says so */
+    const char           *data_preset;
+    uint32_t              workers_count; /* 0: one per core */
+    uint32_t              io;            /* enum settings_io */
+    const char           *zone;          /* of this node, from --zone; or "" */
+    struct log_settings   log;
+    struct admit_settings limits;
+    struct http_settings  http;
+    struct http_service_settings
+        http_service;                     /* for requests of no service; preset of the services */
+    struct http_engine_settings upstream; /* preset of the services */
+    struct breaker_settings     breaker;  /* preset of the services */
     uint64_t unready_for_ns; /* shutdown: /readyz fails this long before listeners close */
     uint64_t drain_for_ns;   /* shutdown: then requests in progress have this long */
 };
@@ -103,19 +109,19 @@ struct settings_places {
 
 /* What the command line says. Everything may be NULL; strings are only read during the call. */
 struct settings_request {
-    const char             *file;    /* a YAML file; NULL: none, and the presets of `pando run --to` hold */
-    const char             *to;      /* --to A,B: the targets of service `default` */
-    const char             *http;    /* --http ADDRESS: of the first HTTP listener */
-    const char             *admin;   /* --admin ADDRESS */
-    const char             *redis;   /* --redis ADDRESS: refused with the reason */
-    const char             *data;    /* --data DIR */
-    const char             *control; /* --control PATH */
-    const char             *workers; /* --workers N */
-    const char             *io;      /* --io KIND */
-    const char             *zone;    /* --zone REGION/ZONE */
-    const char *const      *sets;    /* --set a.b=value, in their order */
-    size_t                  sets_count;
-    struct settings_places  places;
+    const char        *file; /* a YAML file; NULL: none, and the presets of `pando run --to` hold */
+    const char        *to;   /* --to A,B: the targets of service `default` */
+    const char        *http; /* --http ADDRESS: of the first HTTP listener */
+    const char        *admin;   /* --admin ADDRESS */
+    const char        *redis;   /* --redis ADDRESS: refused with the reason */
+    const char        *data;    /* --data DIR */
+    const char        *control; /* --control PATH */
+    const char        *workers; /* --workers N */
+    const char        *io;      /* --io KIND */
+    const char        *zone;    /* --zone REGION/ZONE */
+    const char *const *sets;    /* --set a.b=value, in their order */
+    size_t             sets_count;
+    struct settings_places places;
 };
 
 /* Reads the four places from the environment and the user id; the strings are the environment's. */
@@ -125,15 +131,17 @@ void settings_places_get(struct settings_places *places);
 must_check struct settings *settings_load(const struct settings_request *request,
                                           struct config_errors *errors);
 
-/* As settings_load() for a text instead of request->file; includes are refused. For tests and fuzzing. */
-must_check struct settings *settings_load_text(const struct settings_request *request, const char *file,
-                                               const char *text, size_t bytes,
+/* As settings_load() for a text instead of request->file; includes are refused. For tests and
+ * fuzzing. */
+must_check struct settings *settings_load_text(const struct settings_request *request,
+                                               const char *file, const char *text, size_t bytes,
                                                struct config_errors *errors);
 
 /* Accepts NULL. */
 void settings_free(struct settings *settings);
 
-/* What a reload from @old to @new would change, one line each; returns how many. @out may be NULL. */
+/* What a reload from @old to @new would change, one line each; returns how many. @out may be
+ * NULL. */
 size_t settings_write_changes(const struct settings *old, const struct settings *new, FILE *out);
 
 /* The settings in force, every value said, as YAML that loads to the same. */

@@ -9,23 +9,34 @@
 #include "config/config.h"
 
 #define HTTP_ENGINE_SETTINGS(X)                                                                    \
-    X(connect_timeout_ns, "connect-timeout", DURATION, CONFIG_MS(1), CONFIG_MINUTES(10), CONFIG_SECONDS(5), LIVE, \
+    X(connect_timeout_ns, "connect-timeout", DURATION, CONFIG_MS(1), CONFIG_MINUTES(10),           \
+      CONFIG_SECONDS(5), LIVE,                                                                     \
       "how long a target may take to accept a connection")                                         \
-    X(answer_timeout_ns, "answer-timeout", DURATION, CONFIG_MS(1), CONFIG_HOURS(24), CONFIG_SECONDS(60), LIVE, \
-      "from the last byte of a request sent to the head of its answer; later is answered with 504") \
-    X(answer_body_timeout_ns, "answer-body-timeout", DURATION, CONFIG_MS(1), CONFIG_HOURS(24), CONFIG_SECONDS(60), LIVE, \
-      "longest pause between two bytes of an answer's body while the client is ready to take them") \
-    X(send_timeout_ns, "send-timeout", DURATION, CONFIG_MS(1), CONFIG_HOURS(24), CONFIG_SECONDS(30), LIVE, \
+    X(answer_timeout_ns, "answer-timeout", DURATION, CONFIG_MS(1), CONFIG_HOURS(24),               \
+      CONFIG_SECONDS(60), LIVE,                                                                    \
+      "from the last byte of a request sent to the head of its answer; later is answered with "    \
+      "504")                                                                                       \
+    X(answer_body_timeout_ns, "answer-body-timeout", DURATION, CONFIG_MS(1),                       \
+      CONFIG_HOURS(24), CONFIG_SECONDS(60), LIVE,                                                  \
+      "longest pause between two bytes of an answer's body while the client is ready to take "     \
+      "them")                                                                                      \
+    X(send_timeout_ns, "send-timeout", DURATION, CONFIG_MS(1), CONFIG_HOURS(24),                   \
+      CONFIG_SECONDS(30), LIVE,                                                                    \
       "how long a target may take no byte of a request")                                           \
-    X(idle_timeout_ns, "idle-timeout", DURATION, CONFIG_MS(1), CONFIG_HOURS(24), CONFIG_SECONDS(60), LIVE, \
+    X(idle_timeout_ns, "idle-timeout", DURATION, CONFIG_MS(1), CONFIG_HOURS(24),                   \
+      CONFIG_SECONDS(60), LIVE,                                                                    \
       "how long an unused connection to a target is kept; keep it below the server's own limit")   \
     X(connections_kept, "connections-kept", COUNT, 0, 65536, 128, LIVE,                            \
       "most unused connections that each worker keeps to each target")                             \
-    X(connections_per_target, "connections-per-target", COUNT_OR_NONE, 1, 1000000, CONFIG_NONE, LIVE, \
-      "most connections of the whole node to one target; a request that would need one more goes to another target") \
-    X(requests_per_connection, "requests-per-connection", COUNT_OR_NONE, 1, UINT32_MAX, CONFIG_NONE, LIVE, \
+    X(connections_per_target, "connections-per-target", COUNT_OR_NONE, 1, 1000000,                 \
+      CONFIG_NONE, LIVE,                                                                           \
+      "most connections of the whole node to one target; a request that would need one more "      \
+      "goes to another target")                                                                    \
+    X(requests_per_connection, "requests-per-connection", COUNT_OR_NONE, 1, UINT32_MAX,            \
+      CONFIG_NONE, LIVE,                                                                           \
       "requests sent on one connection to a target before it is closed")                           \
-    X(answer_header_bytes, "answer-header-bytes", SIZE, CONFIG_KIB(1), CONFIG_MIB(1), CONFIG_KIB(64), LIVE, \
+    X(answer_header_bytes, "answer-header-bytes", SIZE, CONFIG_KIB(1), CONFIG_MIB(1),              \
+      CONFIG_KIB(64), LIVE,                                                                        \
       "most bytes in an answer's head; trailers have as many again; more is answered with 502")    \
     X(answer_header_count, "answer-header-count", COUNT, 8, 10000, 200, LIVE,                      \
       "most headers in an answer; trailers have as many again; more is answered with 502")         \

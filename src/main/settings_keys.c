@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* main/settings_keys.c - the rooms' rows, laid into the tree that a configuration file is. */
+#include "main/settings_keys.h"
+
+#define END {.name = NULL}
+
+/* Bounds on names in a file; each listener costs sockets in every worker. */
+#define LISTENERS_MAX 256
+#define SERVICES_MAX  10000
+#define TARGETS_MAX   10000
+#define MATCHES_MAX   1000
+
+/* What fits in a sockaddr_un with the NUL behind it. */
+#define CONTROL_BYTES_MAX 107
+
+static const struct config_choice log_formats[] = {LOG_FORMATS(CONFIG_WORD){.name = NULL}};
+static const struct config_choice log_levels[] = {LOG_LEVELS(CONFIG_WORD){.name = NULL}};
+const struct config_choice settings_ios[] = {SETTINGS_IOS(CONFIG_WORD){.name = NULL}};
+const struct config_choice settings_balances[] = {SETTINGS_BALANCES(CONFIG_WORD){.name = NULL}};
+
+/* The table of @rows, which fill a @type. */
+#define TABLE(rows, type, ...) {.keys = rows, .struct_bytes = sizeof(type), __VA_ARGS__}
+
+/* A field of a @type that is a list or map: its pointer is @field, its count @field_count. */
+#define ELEMENTS(type, field, rows)                                                                \
+    .offset = offsetof(type, field), .count_offset = offsetof(type, field##_count), .table = &rows
+
+/* ---- sections that stand alone ----------------------------------------------------------------- */
+
+#define X(...) CONFIG_KEY(struct log_settings, , __VA_ARGS__)
+static const struct config_key log_keys[] = {LOG_SETTINGS(X) END};
+static const struct config_table log_table = TABLE(log_keys, struct log_settings);
+#undef X
+
+#define X(...) CONFIG_KEY(struct admit_settings, , __VA_ARGS__)
+static const struct config_key limits_keys[] = {ADMIT_SETTINGS(X) END};
+static const struct config_table limits_table = TABLE(limits_keys, struct admit_settings);
+#undef X
+
+#define SHUTDOWN_SETTINGS(X)                                                                       \
+    X(unready_for_ns, "unready-for", DURATION, 0, CONFIG_HOURS(1), 0, LIVE,                        \
+      "how long /readyz fails before listeners close, so that whoever balances over nodes sees "   \
+      "it")                                                                                        \
+    X(drain_for_ns, "drain-for", DURATION, 0, CONFIG_HOURS(24), CONFIG_SECONDS(30), LIVE,          \
+      "how long requests in progress then have to end by themselves")
+
+#define X(...) CONFIG_KEY(struct settings, , __VA_ARGS__)
+static const struct config_key shutdown_keys[] = {SHUTDOWN_SETTINGS(X) END};
+static const struct config_table shutdown_table = {.keys = shutdown_keys};
+#undef X
+
+/* ---- sections that are also the presets of services -------------------------------------------- */
+
+/* The section `http` has the rows of both; its fields lie in two structs of the root. */
+#define X(...) CONFIG_KEY(struct settings, http., __VA_ARGS__)
+#define X_SERVICE(...) CONFIG_KEY(struct settings, http_service., __VA_ARGS__)
+static const struct config_key http_keys[] = {HTTP_SETTINGS(X) HTTP_SERVICE_SETTINGS(X_SERVICE) END};
+static const struct config_table http_table = {.keys = http_keys};
+#undef X_SERVICE
+#undef X
+
+#define X(...) CONFIG_KEY(struct http_service_settings, , __VA_ARGS__)
+static const struct config_key http_service_keys[] = {HTTP_SERVICE_SETTINGS(X) END};
+static const struct config_table http_service_table =
+    TABLE(http_service_keys, struct http_service_settings);
+#undef X
+
+#define X(...) CONFIG_KEY(struct http_engine_settings, , __VA_ARGS__)
+static const struct config_key upstream_keys[] = {HTTP_ENGINE_SETTINGS(X) END};
+static const struct config_table upstream_table = TABLE(upstream_keys, struct http_engine_settings);
+#undef X
+
+#define X(...) CONFIG_KEY(struct breaker_settings, , __VA_ARGS__)
+static const struct config_key breaker_keys[] = {BREAKER_SETTINGS(X) END};
+static const struct config_table breaker_table = TABLE(breaker_keys, struct breaker_settings);
+#undef X
+
+/* ---- listeners --------------------------------------------------------------------------------- */
+
+#define X(...) CONFIG_KEY(struct listener_settings, , __VA_ARGS__)
+static const struct config_key listener_keys[] = {LISTENER_SETTINGS(X) END};
+static const struct config_table listener_table =
+    TABLE(listener_keys, struct listener_settings, .element = "listener");
+#undef X
+
+/* ---- services ---------------------------------------------------------------------------------- */
+
+#define MATCH_SETTINGS(X)                                                                          \
+    X(host, "host", TEXT, 0, 255, "", LIVE,                                                        \
+      "host that is asked for: shop.example, or *.shop.example for all below it; not said: "       \
+      "every host")                                                                                \
+    X(path, "path", TEXT, 1, 4095, "/", LIVE,                                                      \
+      "this path and all below it; the longest that fits wins")
+
+#define X(...) CONFIG_KEY(struct settings_match, , __VA_ARGS__)
+static const struct config_key match_keys[] = {MATCH_SETTINGS(X) END};
+static const struct config_table match_table =
+    TABLE(match_keys, struct settings_match, .element = "match");
+#undef X
+
+#define TARGET_SETTINGS(X)                                                                         \
+    X(weight, "weight", COUNT, 1, 256, 1, LIVE,                                                    \
+      "its share of the requests, compared with the others'")                                      \
+    X(zone, "zone", TEXT, 0, 64, "", LIVE, "where it stands: region/zone")
+
+#define X(...) CONFIG_KEY(struct settings_target, , __VA_ARGS__)
+static const struct config_key target_keys[] = {
+    {.name = "address", .kind = CONFIG_TARGET, .required = true,
+     .offset = offsetof(struct settings_target, address),
+     .help = "where it is: 10.0.0.1:3000, app.internal:3000, srv:_http._tcp.app.internal or "
+             "unix:/run/app.sock"},
+    TARGET_SETTINGS(X) END};
+static const struct config_table target_table =
+    TABLE(target_keys, struct settings_target, .short_form = "address", .element = "target");
+#undef X
+
+#define X(...) CONFIG_KEY(struct admit_service_settings, , __VA_ARGS__)
+static const struct config_key service_limits_keys[] = {ADMIT_SERVICE_SETTINGS(X) END};
+static const struct config_table service_limits_table =
+    TABLE(service_limits_keys, struct admit_service_settings);
+#undef X
+
+#define SERVICE_SETTINGS(X)                                                                        \
+    X(balance, "balance", CHOICE, settings_balances, 0, SETTINGS_BALANCE_TWO_CHOICES, LIVE,        \
+      "which target takes a request")
+
+/* A section of a service whose presets are the root's section of the same name. */
+#define INHERITED(title, field, root_field, rows)                                                  \
+    {                                                                                              \
+        .name = title, .kind = CONFIG_SECTION, .offset = offsetof(struct settings_service, field), \
+        .table = &rows, .preset_offset = offsetof(struct settings, root_field) + 1,                \
+        .help = "as the section " title " outside, for this service alone"                         \
+    }
+
+#define X(...) CONFIG_KEY(struct settings_service, , __VA_ARGS__)
+static const struct config_key service_keys[] = {
+    {.name = "match", .kind = CONFIG_LIST, .lowest = 1, .highest = MATCHES_MAX, .one_or_many = true,
+     ELEMENTS(struct settings_service, matches, match_table),
+     .help = "which requests it answers; not said: all that no other service does"},
+    {.name = "targets", .kind = CONFIG_LIST, .lowest = 1, .highest = TARGETS_MAX,
+     .one_or_many = true, .required = true,
+     ELEMENTS(struct settings_service, targets, target_table),
+     .help = "the servers that can each answer any of its requests"},
+    SERVICE_SETTINGS(X)
+    INHERITED("http", http, http_service, http_service_table),
+    INHERITED("upstream", upstream, upstream, upstream_table),
+    INHERITED("breaker", breaker, breaker, breaker_table),
+    {.name = "limits", .kind = CONFIG_SECTION, .offset = offsetof(struct settings_service, limits),
+     .table = &service_limits_table, .help = "how much of this service is let in"},
+    END};
+static const struct config_table service_table =
+    TABLE(service_keys, struct settings_service, .element = "service");
+#undef X
+
+/* ---- the root ---------------------------------------------------------------------------------- */
+
+#define PLACE_SETTINGS(X)                                                                          \
+    X(workers_count, "workers", COUNT, 0, 1024, 0, START,                                          \
+      "threads that serve; 0 is one for each core")                                                \
+    X(io, "io", CHOICE, settings_ios, 0, SETTINGS_IO_AUTO, START,                                  \
+      "how the kernel is asked for input and output")
+
+#define SECTION(title, field, rows, sentence)                                                      \
+    {                                                                                              \
+        .name = title, .kind = CONFIG_SECTION, .offset = offsetof(struct settings, field),         \
+        .table = &rows, .help = sentence                                                           \
+    }
+
+#define X(...) CONFIG_KEY(struct settings, , __VA_ARGS__)
+static const struct config_key root_keys[] = {
+    {.name = "listeners", .kind = CONFIG_MAP, .lowest = 1, .highest = LISTENERS_MAX,
+     ELEMENTS(struct settings, listeners, listener_table),
+     .preset_words = "`web: {http: \"127.0.0.1:8080\"}` and `admin: {admin: \"127.0.0.1:9780\"}`",
+     .help = "where Pando listens; each entry says one of http and admin"},
+    {.name = "services", .kind = CONFIG_MAP, .highest = SERVICES_MAX,
+     ELEMENTS(struct settings, services, service_table),
+     .example = "shop:\n"
+                "  match: {host: shop.example, path: /}\n"
+                "  targets: [\"10.0.0.1:3000\", {address: \"10.0.0.2:3000\", weight: 2}]\n",
+     .help = "what stands behind Pando: servers that can each answer any request of their service"},
+    {.name = "http", .kind = CONFIG_SECTION, .table = &http_table,
+     .help = "limits and habits towards HTTP clients; a service may say some of them for itself"},
+    SECTION("upstream", upstream, upstream_table,
+            "how servers are talked to; a service may say it for itself"),
+    SECTION("breaker", breaker, breaker_table,
+            "what happens to a target that cannot be connected to; a service may say it for itself"),
+    SECTION("limits", limits, limits_table, "how much is let in"),
+    SECTION("log", log, log_table, "what is logged, where and how"),
+    {.name = "shutdown", .kind = CONFIG_SECTION, .table = &shutdown_table,
+     .help = "what happens between SIGTERM and the end"},
+    {.name = "control", .kind = CONFIG_TEXT, .offset = offsetof(struct settings, control_path),
+     .start_only = true, .highest = CONTROL_BYTES_MAX, .preset_text = "",
+     .preset_words = "`/run/pando/control.sock` for root, else under `$XDG_RUNTIME_DIR`, "
+                     "else in `data`",
+     .help = "unix socket over which pando reload, status, tap and drain speak to it"},
+    {.name = "data", .kind = CONFIG_TEXT, .offset = offsetof(struct settings, data_path),
+     .start_only = true, .highest = 4095, .preset_text = "",
+     .preset_words = "`/var/lib/pando` for root, else `pando` under `$XDG_STATE_HOME` or "
+                     "`~/.local/state`",
+     .help = "folder for what must survive a restart"},
+    PLACE_SETTINGS(X) END};
+const struct config_table settings_table = TABLE(root_keys, struct settings);
+#undef X

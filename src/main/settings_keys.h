@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* main/settings_keys.h - the tree of rows that fills struct settings; for main/settings*.c only. */
+#ifndef PANDO_MAIN_SETTINGS_KEYS_H
+#define PANDO_MAIN_SETTINGS_KEYS_H
+
+#include "main/settings.h"
+
+/* The root of a file. Its struct is struct settings. */
+extern const struct config_table settings_table;
+
+/* Checks what single rows cannot see, and fills what is worked out: dialects, matches in one
+ * spelling. Adds to @errors; meant to run also when config_fill() has found errors. */
+void settings_check(struct settings *settings, struct config_errors *errors);
+
+#endif
