@@ -154,7 +154,7 @@ services:
         print(f"{back - started:5.1f} s  {VICTIM} is up again", flush=True)
         time.sleep(max(0.0, started + seconds - back))
         load.stop()
-        return self.report(load, [("all three up", started, killed), (f"{VICTIM} killed", killed, back),
+        return self.report(load, [("all three up", load.started, killed), (f"{VICTIM} killed", killed, back),
                                   (f"{VICTIM} back", back, float("inf"))])
 
     def report(self, load, phases):
