@@ -163,7 +163,7 @@ int main(int argc, char **argv)
     for (struct criterion_test **at = __start_cr_tst; at < __stop_cr_tst; at++)
         if (*at && !(*at)->data->disabled && strstr((*at)->data->identifier_, filter))
             run_test(*at, &counts);
-    printf("[====] Synthesis: Tested: %d | Passing: %d | Failing: %d | Crashing: %d\n", counts.tested,
-           counts.passing, counts.failing, counts.crashing);
+    printf("[====] Synthesis: Tested: %d | Passing: %d | Failing: %d | Crashing: %d\n",
+           counts.tested, counts.passing, counts.failing, counts.crashing);
     return counts.failing > 0;
 }
