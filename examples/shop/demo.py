@@ -208,7 +208,7 @@ def main():
     parser.add_argument("--stay", action="store_true", help="keep everything running and print the addresses")
     parser.add_argument("--seconds", type=float, default=12, help="of traffic")
     parser.add_argument("--rate", type=float, default=300, help="requests a second")
-    parser.add_argument("--io", help="epoll or uring, for pando run")
+    parser.add_argument("--io", help="epoll or io_uring, for pando run")
     parser.add_argument("--writes", choices=("put", "post"), default="put", help="how visitors write; see load.py")
     parser.add_argument("--seed", default=os.environ.get("PANDO_SEED", "1"))
     options = parser.parse_args()
