@@ -34,7 +34,7 @@ void *config_allocate(struct config *config, size_t bytes)
     return config_memory_take(&config->memory, bytes);
 }
 
-/* ---- files --------------------------------------------------------------------------------- */
+/* ---- files ---- */
 
 /* A source whose name is fit for a terminal. NULL: no memory. */
 static struct config__source *source_new(struct config *config, const char *name)
@@ -249,7 +249,7 @@ bool config_read_text(struct config *config, const struct config_table *root, co
                                 : config__no_memory(errors);
 }
 
-/* ---- flags --------------------------------------------------------------------------------- */
+/* ---- flags ---- */
 
 struct setter {
     struct config               *config;
@@ -331,17 +331,9 @@ static struct config__node *list_new(const struct setter *setter, const char *wo
 
 static struct config__node *yaml_new(const struct setter *setter, const char *value)
 {
-    struct config__source *source = config_memory_take(&setter->config->memory, sizeof *source);
     struct config__node *node;
-    if (source == NULL) {
-        (void)config__no_memory(setter->errors);
-        return NULL;
-    }
-    *source = *setter->source;
-    source->bytes = strlen(value);
-    source->text = source->text + setter->source->bytes - source->bytes;
-    if (!config__yaml_read(setter->config, source, setter->value_span.column, &node,
-                           setter->errors))
+    const size_t skipped = setter->source->bytes - strlen(value);
+    if (!config__yaml_read(setter->config, setter->source, skipped, &node, setter->errors))
         return NULL;
     return node != NULL ? node : scalar_new(setter, "", 0, setter->value_span.column);
 }
@@ -466,7 +458,7 @@ bool config_set(struct config *config, const struct config_table *root,
     return config->root != NULL && set(&setter, root, override);
 }
 
-/* ---- places -------------------------------------------------------------------------------- */
+/* ---- places ---- */
 
 static const struct config__node *child_at(const struct config__node *node, size_t index)
 {

@@ -193,10 +193,13 @@ void config_write_init(const struct config_table *root, const void *filled, cons
 /* Every setting in Markdown. */
 void config_write_docs(const struct config_table *root, FILE *out);
 
+/* Every setting in troff's man macros, for a manual page that has a .SH of its own before it. */
+void config_write_manpage(const struct config_table *root, FILE *out);
+
 /* JSON Schema, draft 2020-12. */
 void config_write_schema(const struct config_table *root, const char *title, FILE *out);
 
-/* ---- what CONFIG_FIELD and CONFIG_KEY are made of ------------------------------------------ */
+/* ---- what CONFIG_FIELD and CONFIG_KEY are made of ---- */
 
 #define CONFIG_TYPE_COUNT            uint32_t
 #define CONFIG_TYPE_COUNT_OR_NONE    uint32_t

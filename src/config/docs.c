@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-/* ---- the manual ---------------------------------------------------------------------------- */
+/* ---- the manual ---- */
 
 static bool has_table(const struct config_key *key)
 {
@@ -27,11 +27,11 @@ static void write_allowed(const struct config_key *key, FILE *out)
         fprintf(out, ",%s", config__range_write(key, range, sizeof range));
 }
 
-static void write_preset(const struct config_key *key, bool is_inherited, FILE *out)
+static void write_preset(const struct config_key *key, const char *inherited_from, FILE *out)
 {
     char preset[CONFIG__TEXT_BYTES];
-    if (is_inherited)
-        fputs("as in the section of that name outside the services", out);
+    if (inherited_from != NULL)
+        fprintf(out, "as `%s.%s`", inherited_from, key->name);
     else if (key->required)
         fputs("required", out);
     else if (key->preset_words != NULL)
@@ -42,7 +42,8 @@ static void write_preset(const struct config_key *key, bool is_inherited, FILE *
         fputs("none", out);
 }
 
-static void write_rows(const struct config_table *table, bool is_inherited, FILE *out)
+/* @inherited_from is the section whose values are the presets of these rows, or NULL. */
+static void write_rows(const struct config_table *table, const char *inherited_from, FILE *out)
 {
     bool is_first = true;
     for (const struct config_key *key = table->keys; key->name != NULL; key++) {
@@ -54,13 +55,18 @@ static void write_rows(const struct config_table *table, bool is_inherited, FILE
                   out);
         is_first = false;
         fprintf(out, "| `%s` | %s | ", key->name, key->help);
-        write_preset(key, is_inherited, out);
+        write_preset(key, inherited_from, out);
         fputs(" | ", out);
         write_allowed(key, out);
         fprintf(out, " | %s |\n", key->start_only ? "no, at the next start" : "yes");
     }
     if (!is_first)
         fputc('\n', out);
+}
+
+static char upper(char letter)
+{
+    return letter >= 'a' && letter <= 'z' ? (char)(letter - ('a' - 'A')) : letter;
 }
 
 static void write_section(const struct config_key *key, const char *path, unsigned depth, FILE *out)
@@ -70,13 +76,16 @@ static void write_section(const struct config_key *key, const char *path, unsign
                    key->kind == CONFIG_MAP    ? ".<name>"
                    : key->kind == CONFIG_LIST ? "[]"
                                               : "");
-    fprintf(out, "%.*s `%s`\n\n%s.\n", (int)depth, "######", below, key->help);
+    fprintf(out, "%.*s `%s`\n\n%c%s.\n", (int)depth, "######", below, upper(key->help[0]),
+            key->help + 1);
+    if (key->preset_words != NULL)
+        fprintf(out, "If none is said: %s.\n", key->preset_words);
     if (key->table->short_form != NULL)
         fprintf(out, "A bare word is its `%s`.\n", key->table->short_form);
     if (key->kind == CONFIG_LIST && key->one_or_many)
         fputs("A single one needs no list.\n", out);
     fputc('\n', out);
-    write_rows(key->table, key->preset_offset != 0, out);
+    write_rows(key->table, key->preset_offset != 0 ? key->name : NULL, out);
     for (const struct config_key *inner = key->table->keys; inner->name != NULL; inner++)
         if (!inner->hidden && has_table(inner))
             write_section(inner, below, depth + 1, out);
@@ -84,21 +93,20 @@ static void write_section(const struct config_key *key, const char *path, unsign
 
 void config_write_docs(const struct config_table *root, FILE *out)
 {
-    fputs(
-        "# Settings\n\n"
-        "A configuration is a YAML file. Every duration and size says its unit: `250ms`, `10s`,\n"
-        "`1m30s`, `1h`; `512B`, `64KiB`, `1MiB`. `none` is the absence of a limit. A setting that is\n"
-        "not said has its preset. `--set section.setting=value` wins over the file.\n\n"
-        "`include: [services.yaml]` takes in other files, named relative to the one that names\n"
-        "them: sections are joined, and a setting or an entry said in two files is an error.\n\n",
-        out);
-    write_rows(root, false, out);
+    fputs("# Settings\n\n"
+          "A configuration is a YAML file. Every duration and size says its unit: `250ms`, `10s`,\n"
+          "`1m30s`, `1h`; `512B`, `64KiB`, `1MiB`. `none` is no limit at all. A setting that is\n"
+          "not said has its preset. `--set section.setting=value` wins over the file.\n\n"
+          "`include: [services.yaml]` takes in other files, named relative to the one that names\n"
+          "them: sections are joined, and a setting or an entry said in two files is an error.\n\n",
+          out);
+    write_rows(root, NULL, out);
     for (const struct config_key *key = root->keys; key->name != NULL; key++)
         if (!key->hidden && has_table(key))
             write_section(key, "", 2, out);
 }
 
-/* ---- a commented file ---------------------------------------------------------------------- */
+/* ---- a commented file ---- */
 
 #define COMMENT_COLUMNS 98
 

@@ -87,7 +87,7 @@ static bool refuse_kind(struct reader *reader, const struct config_key *key,
     return refuse(reader, node, hint);
 }
 
-/* ---- words and numbers --------------------------------------------------------------------- */
+/* ---- words and numbers ---- */
 
 static void *at(void *base, size_t offset)
 {
@@ -256,7 +256,7 @@ static bool read_scalar(struct reader *reader, const struct config_key *key,
     }
 }
 
-/* ---- lists and sections -------------------------------------------------------------------- */
+/* ---- lists and sections ---- */
 
 static void fill_section(struct reader *reader, const struct config_table *table,
                          const struct config__node *node, void *base);

@@ -56,6 +56,22 @@ static const char *skip_characters(const char *at, const char *end, uint32_t cha
     return at;
 }
 
+/* The end of a file is better shown behind the last thing that it says. */
+static struct config__span behind_the_last_word(const struct config__span *span)
+{
+    const struct config__source *source = span->source;
+    struct config__span said = *span;
+    const char *end;
+    const char *start = find_line(source, said.line, &end);
+    if (start < source->text + source->bytes || said.line == 0)
+        return said;
+    while (said.line > 0 && start == end)
+        start = find_line(source, --said.line, &end);
+    for (said.column = 0; start < end; said.column++)
+        start = skip_characters(start, end, 1);
+    return said;
+}
+
 /* The place of @span; its line is written to @shown. */
 static struct config_place place_of(const struct config__span *span, char shown[SHOWN_BYTES])
 {
@@ -64,6 +80,8 @@ static struct config_place place_of(const struct config__span *span, char shown[
     if (span->line == CONFIG__WHOLE_FILE)
         return (struct config_place){.file = span->source->name, .is_flag = span->source->is_flag};
     const char *end;
+    const struct config__span said = behind_the_last_word(span);
+    span = &said;
     const char *start = find_line(span->source, span->line, &end);
     const uint32_t skipped = span->column > SHOWN_CHARACTERS / 2 ? span->column - SHOWN_BEFORE : 0;
     const uint32_t indent = span->column - skipped;

@@ -90,9 +90,9 @@ void config__node_append(struct config__node *parent, struct config__node *child
 /* The child of a mapping with that key, or NULL (also if @mapping is NULL or no mapping). */
 struct config__node *config__node_find(const struct config__node *mapping, const char *key);
 
-/* Reads YAML into nodes. Columns of its first line are moved right by @column, for the value of a
- * flag. *@root is NULL for an empty document. False: an error was added. */
-bool config__yaml_read(struct config *config, const struct config__source *source, uint32_t column,
+/* Reads the YAML behind the first @skipped bytes of a source (of a flag: what stands before its
+ * value) into nodes. *@root is NULL for an empty document. False: an error was added. */
+bool config__yaml_read(struct config *config, const struct config__source *source, size_t skipped,
                        struct config__node **root, struct config_errors *errors);
 
 /* Adds the children of @from to @into: sections and maps of @table are merged, anything else that

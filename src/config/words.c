@@ -42,8 +42,8 @@ size_t config_words_near(const char *typed, const char *meant)
     const size_t distance = config_words_distance(typed, meant);
     const size_t bytes = strlen(meant);
     const size_t allowed = bytes / 3 > 2 ? bytes / 3 : 2;
-    /* A word of two letters is within two slips of every other: most of it must be right. */
-    if (distance > allowed || distance >= bytes)
+    /* Two slips make any short word of any other: half of it must be right. */
+    if (distance > allowed || distance > bytes / 2)
         return SIZE_MAX;
     return distance;
 }

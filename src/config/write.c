@@ -251,7 +251,7 @@ void config_write_yaml(const struct config_table *root, const void *filled, FILE
     write_block(root, filled, 0, out);
 }
 
-/* ---- differences --------------------------------------------------------------------------- */
+/* ---- differences ---- */
 
 struct differ {
     const void *old_root, *new_root;

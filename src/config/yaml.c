@@ -15,11 +15,12 @@ struct builder {
     const struct config__source *source;
     struct config_errors        *errors;
     struct config__node         *root;
-    uint32_t                     column; /* added to columns of the first line */
-    size_t                       depth;
-    struct config__node         *open[CONFIG_DEPTH_MAX]; /* collections, outermost first */
-    const char                  *key;                    /* read, its value not yet */
-    struct config__span          key_span;
+    size_t                       skipped; /* bytes of the source before the YAML */
+    uint32_t             column; /* characters of them: added to columns of the first line */
+    size_t               depth;
+    struct config__node *open[CONFIG_DEPTH_MAX]; /* collections, outermost first */
+    const char          *key;                    /* read, its value not yet */
+    struct config__span  key_span;
 };
 
 static struct config__span span_at(const struct builder *builder, const yaml_mark_t *mark)
@@ -176,35 +177,59 @@ static bool take_event(struct builder *builder, const yaml_event_t *event)
     }
 }
 
-/* What libyaml has against the text, where it says it; tabs get the words that people need. */
+/* What people mean, by a part of what libyaml says. */
+static const struct {
+    const char *part;
+    const char *hint;
+} hints[] = {
+    {"cannot start any token", "is it a tab? indent with spaces; or put quotes around the value"},
+    {"did not find expected node content",
+     "put quotes around a value such as \"[::1]:80\" or \":80\""},
+    {"mapping values are not allowed",
+     "put quotes around a value that has a colon and a space in it"},
+    {"did not find expected key", "is everything of a section indented alike?"},
+    {"could not find expected ':'", "expected `setting: value`"},
+    {"did not find expected ','", "is a bracket left open?"},
+};
+
+static const char *hint_for(const char *problem)
+{
+    for (size_t i = 0; i < sizeof hints / sizeof hints[0]; i++)
+        if (strstr(problem, hints[i].part) != NULL)
+            return hints[i].hint;
+    return NULL;
+}
+
+/* The place of byte @offset: libyaml's reader keeps no line, but knows the byte. */
+static struct config__span span_at_byte(const struct builder *builder, size_t offset)
+{
+    struct config__span span = {.source = builder->source, .length = 1};
+    const char *at = builder->source->text, *end = at + builder->source->bytes;
+    const char *bad = offset < builder->source->bytes ? at + offset : end;
+    while (at < bad) {
+        uint32_t code_point;
+        span.line += *at == '\n';
+        span.column = *at == '\n' ? 0 : span.column + 1;
+        at += config_words_character(at, end, &code_point);
+    }
+    return span;
+}
+
+/* What libyaml has against the text, where it says it. */
 static bool refuse_syntax(struct builder *builder, const yaml_parser_t *parser)
 {
+    const char *problem = parser->problem != NULL ? parser->problem : "it cannot be read";
     if (parser->error == YAML_MEMORY_ERROR)
         return config__no_memory(builder->errors);
-    struct config__span span = span_at(builder, &parser->problem_mark);
-    if (parser->error == YAML_READER_ERROR) {
-        /* The mark is not kept up while reading ahead; the offset in bytes is. */
-        span = (struct config__span){.source = builder->source, .length = 1};
-        const char *at = builder->source->text, *end = at + builder->source->bytes;
-        const char *bad =
-            at + (parser->problem_offset < builder->source->bytes ? parser->problem_offset
-                                                                  : builder->source->bytes);
-        while (at < bad) {
-            uint32_t code_point;
-            span.line += *at == '\n';
-            span.column = *at == '\n' ? 0 : span.column + 1;
-            at += config_words_character(at, end, &code_point);
-        }
-    }
-    const char *problem = parser->problem != NULL ? parser->problem : "it cannot be read";
-    const bool is_tab =
-        strstr(problem, "cannot start any token") != NULL || strstr(problem, "found a tab") != NULL;
-    const char *hint =
-        is_tab ? "is it a tab? indent with spaces; or put quotes around the value" : NULL;
+    const struct config__span span =
+        parser->error == YAML_READER_ERROR
+            ? span_at_byte(builder, builder->skipped + parser->problem_offset)
+            : span_at(builder, &parser->problem_mark);
     char context[CONFIG__TEXT_BYTES] = "";
     if (parser->context != NULL)
         (void)snprintf(context, sizeof context, " %s", parser->context);
-    config__report(builder->errors, &(struct config__report){.at = &span, .hint = hint},
+    config__report(builder->errors,
+                   &(struct config__report){.at = &span, .hint = hint_for(problem)},
                    "not valid YAML: %s%s", problem, context);
     return false;
 }
@@ -224,21 +249,25 @@ static bool read_events(struct builder *builder, yaml_parser_t *parser)
     return true;
 }
 
-bool config__yaml_read(struct config *config, const struct config__source *source, uint32_t column,
+bool config__yaml_read(struct config *config, const struct config__source *source, size_t skipped,
                        struct config__node **root, struct config_errors *errors)
 {
     static const char byte_order_mark[] = "\xEF\xBB\xBF";
     struct builder builder = {
-        .config = config, .source = source, .errors = errors, .column = column};
+        .config = config, .source = source, .errors = errors, .skipped = skipped};
     yaml_parser_t parser;
     *root = NULL;
     if (yaml_parser_initialize(&parser) == 0)
         return config__no_memory(errors);
-    const size_t skipped =
-        source->bytes >= 3 && memcmp(source->text, byte_order_mark, 3) == 0 ? 3 : 0;
+    for (const char *at = source->text; at < source->text + skipped; builder.column++) {
+        uint32_t code_point;
+        at += config_words_character(at, source->text + skipped, &code_point);
+    }
+    if (skipped == 0 && source->bytes >= 3 && memcmp(source->text, byte_order_mark, 3) == 0)
+        builder.skipped = 3; /* and it counts for no column */
     yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
-    yaml_parser_set_input_string(&parser, (const unsigned char *)source->text + skipped,
-                                 source->bytes - skipped);
+    yaml_parser_set_input_string(&parser, (const unsigned char *)source->text + builder.skipped,
+                                 source->bytes - builder.skipped);
     const bool is_good = read_events(&builder, &parser);
     yaml_parser_delete(&parser);
     if (is_good)

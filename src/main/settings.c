@@ -2,13 +2,15 @@
 /* main/settings.c - loads the settings: presets, file, flags, --set, each over the one before. */
 #include "main/settings.h"
 
+#include "config/words.h"
 #include "main/settings_keys.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define PATH_BYTES 256
+#define PATH_BYTES  256
+#define SHOWN_BYTES 256
 
 struct loader {
     struct config        *config;
@@ -24,7 +26,7 @@ void settings_places_get(struct settings_places *places)
                                        .is_root = geteuid() == 0};
 }
 
-/* ---- flags --------------------------------------------------------------------------------- */
+/* ---- flags ---- */
 
 static void set(struct loader *loader, const char *flag, const char *path, const char *value)
 {
@@ -44,6 +46,22 @@ static void set_listener(struct loader *loader, const char *flag, const char *di
     set(loader, flag, path, value);
 }
 
+void settings__refuse_flag(struct config_errors *errors, const char *flag, const char *value,
+                           const char *message, const char *hint)
+{
+    char shown[SHOWN_BYTES];
+    const size_t characters =
+        config_words_clean(shown, sizeof shown, value, strlen(value), sizeof shown);
+    config_errors_add(errors, &(struct config_error){.message = message,
+                                                     .hint = hint,
+                                                     .place = {.file = flag,
+                                                               .is_flag = true,
+                                                               .line = 1,
+                                                               .column = 1,
+                                                               .length = (uint32_t)characters,
+                                                               .line_text = shown}});
+}
+
 /* --set a.b=value */
 static void set_any(struct loader *loader, const char *text)
 {
@@ -51,10 +69,8 @@ static void set_any(struct loader *loader, const char *text)
     const char *equals = strchr(text, '=');
     const size_t bytes = equals != NULL ? (size_t)(equals - text) : strlen(text);
     if (equals == NULL || bytes == 0 || bytes >= sizeof path) {
-        config_errors_add(loader->errors,
-                          &(struct config_error){.message = "--set takes setting=value",
-                                                 .hint = "as in --set http.idle-timeout=30s",
-                                                 .place = {.file = "--set", .is_flag = true}});
+        settings__refuse_flag(loader->errors, "--set", text, "--set takes setting=value",
+                              "as in --set http.idle-timeout=30s");
         loader->is_good = false;
         return;
     }
@@ -93,7 +109,7 @@ static void set_flags(struct loader *loader, const struct settings_request *requ
         set_any(loader, request->sets[i]);
 }
 
-/* ---- places -------------------------------------------------------------------------------- */
+/* ---- places ---- */
 
 /* @folder and @rest joined, in the configuration's memory. */
 static const char *join(struct loader *loader, const char *folder, const char *rest)
@@ -138,7 +154,7 @@ static void find_places(struct loader *loader, struct settings *settings,
         settings->control_path = settings->control_preset;
 }
 
-/* ---- loading ------------------------------------------------------------------------------- */
+/* ---- loading ---- */
 
 /* What comes after the file: takes over @loader->config. */
 static struct settings *finish(struct loader *loader, const struct settings_request *request)
@@ -202,7 +218,7 @@ void settings_free(struct settings *settings)
         config_free(settings->config); /* the struct itself lies in there too */
 }
 
-/* ---- writing ------------------------------------------------------------------------------- */
+/* ---- writing ---- */
 
 size_t settings_write_changes(const struct settings *old, const struct settings *new, FILE *out)
 {
@@ -222,6 +238,11 @@ void settings_write_schema(FILE *out)
 void settings_write_docs(FILE *out)
 {
     config_write_docs(&settings_table, out);
+}
+
+void settings_write_manpage(FILE *out)
+{
+    config_write_manpage(&settings_table, out);
 }
 
 void settings_write_init(const struct settings *settings, FILE *out)

@@ -153,6 +153,9 @@ void settings_write_schema(FILE *out);
 /* `pando config docs`: every setting, in Markdown. */
 void settings_write_docs(FILE *out);
 
+/* Every setting in troff's man macros: .TP and .SS, to stand under a .SH of `pando man`. */
+void settings_write_manpage(FILE *out);
+
 /* `pando init`: a commented file that says what @settings say, and how to say the rest. */
 void settings_write_init(const struct settings *settings, FILE *out);
 

@@ -70,7 +70,7 @@ static int by_claim(const void *a, const void *b)
     return one->inner < other->inner ? -1 : one->inner > other->inner;
 }
 
-/* ---- listeners ----------------------------------------------------------------------------- */
+/* ---- listeners ---- */
 
 static const struct {
     const char *key;
@@ -157,7 +157,7 @@ static void check_listeners(const struct checker *checker)
         }
 }
 
-/* ---- services ------------------------------------------------------------------------------ */
+/* ---- services ---- */
 
 /* A host in lower case, in the configuration's memory; NULL: not one (@hint says why) or no
  * memory. */
@@ -293,6 +293,12 @@ static void check_claims(const struct checker *checker, struct claim *claims, si
     }
 }
 
+/* A name that is none, which was said already, may not be a path to it either. */
+static bool is_findable(const struct settings_service *service)
+{
+    return service->name[strcspn(service->name, ".[")] == '\0';
+}
+
 static void check_same_matches(const struct checker *checker)
 {
     const struct settings *settings = checker->settings;
@@ -301,7 +307,8 @@ static void check_same_matches(const struct checker *checker)
         room += settings->services[i].matches_count;
     struct claim *claims = calloc(room, sizeof *claims);
     for (size_t i = 0; claims != NULL && i < settings->services_count; i++)
-        for (size_t j = 0; j < settings->services[i].matches_count; j++) {
+        for (size_t j = 0;
+             is_findable(&settings->services[i]) && j < settings->services[i].matches_count; j++) {
             const struct settings_match *match = &settings->services[i].matches[j];
             const char *what = keep(checker, "%s %s", match->host, match->path);
             if (what != NULL)
@@ -360,7 +367,7 @@ static void check_zones(const struct checker *checker, const struct settings_ser
     }
 }
 
-/* ---- sections ------------------------------------------------------------------------------ */
+/* ---- sections ---- */
 
 /* A name in Via is a token. @in is "" or "services.shop.". */
 static void check_http(const struct checker *checker, const char *in,
@@ -420,10 +427,8 @@ static void check_places(const struct checker *checker)
                                                    .hint = "say a shorter one with `control:`"},
                         "the control socket's path is over 107 bytes: %s", settings->control_path);
     if (!is_zone(settings->zone))
-        config_errors_add(checker->errors,
-                          &(struct config_error){.message = "this node's zone is not a zone",
-                                                 .hint = "expected region/zone",
-                                                 .place = {.file = "--zone", .is_flag = true}});
+        settings__refuse_flag(checker->errors, "--zone", settings->zone,
+                              "this is not the name of a zone", "expected region/zone");
 }
 
 void settings_check(struct settings *settings, struct config_errors *errors)

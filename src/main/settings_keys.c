@@ -25,7 +25,7 @@ const struct config_choice settings_balances[] = {SETTINGS_BALANCES(CONFIG_WORD)
 #define ELEMENTS(type, field, rows)                                                                \
     .offset = offsetof(type, field), .count_offset = offsetof(type, field##_count), .table = &rows
 
-/* ---- sections that stand alone ----------------------------------------------------------------- */
+/* ---- sections that stand alone ---- */
 
 #define X(...) CONFIG_KEY(struct log_settings, , __VA_ARGS__)
 static const struct config_key log_keys[] = {LOG_SETTINGS(X) END};
@@ -49,12 +49,13 @@ static const struct config_key shutdown_keys[] = {SHUTDOWN_SETTINGS(X) END};
 static const struct config_table shutdown_table = {.keys = shutdown_keys};
 #undef X
 
-/* ---- sections that are also the presets of services -------------------------------------------- */
+/* ---- sections that are also the presets of services ---- */
 
 /* The section `http` has the rows of both; its fields lie in two structs of the root. */
 #define X(...) CONFIG_KEY(struct settings, http., __VA_ARGS__)
 #define X_SERVICE(...) CONFIG_KEY(struct settings, http_service., __VA_ARGS__)
-static const struct config_key http_keys[] = {HTTP_SETTINGS(X) HTTP_SERVICE_SETTINGS(X_SERVICE) END};
+static const struct config_key http_keys[] = {
+    HTTP_SETTINGS(X) HTTP_SERVICE_SETTINGS(X_SERVICE) END};
 static const struct config_table http_table = {.keys = http_keys};
 #undef X_SERVICE
 #undef X
@@ -75,7 +76,7 @@ static const struct config_key breaker_keys[] = {BREAKER_SETTINGS(X) END};
 static const struct config_table breaker_table = TABLE(breaker_keys, struct breaker_settings);
 #undef X
 
-/* ---- listeners --------------------------------------------------------------------------------- */
+/* ---- listeners ---- */
 
 #define X(...) CONFIG_KEY(struct listener_settings, , __VA_ARGS__)
 static const struct config_key listener_keys[] = {LISTENER_SETTINGS(X) END};
@@ -83,7 +84,7 @@ static const struct config_table listener_table =
     TABLE(listener_keys, struct listener_settings, .element = "listener");
 #undef X
 
-/* ---- services ---------------------------------------------------------------------------------- */
+/* ---- services ---- */
 
 #define MATCH_SETTINGS(X)                                                                          \
     X(host, "host", TEXT, 0, 255, "", LIVE,                                                        \
@@ -152,7 +153,7 @@ static const struct config_table service_table =
     TABLE(service_keys, struct settings_service, .element = "service");
 #undef X
 
-/* ---- the root ---------------------------------------------------------------------------------- */
+/* ---- the root ---- */
 
 #define PLACE_SETTINGS(X)                                                                          \
     X(workers_count, "workers", COUNT, 0, 1024, 0, START,                                          \
@@ -183,7 +184,7 @@ static const struct config_key root_keys[] = {
     SECTION("upstream", upstream, upstream_table,
             "how servers are talked to; a service may say it for itself"),
     SECTION("breaker", breaker, breaker_table,
-            "what happens to a target that cannot be connected to; a service may say it for itself"),
+            "what happens to a target that cannot be connected to; also in a service"),
     SECTION("limits", limits, limits_table, "how much is let in"),
     SECTION("log", log, log_table, "what is logged, where and how"),
     {.name = "shutdown", .kind = CONFIG_SECTION, .table = &shutdown_table,

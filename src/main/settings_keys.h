@@ -12,4 +12,8 @@ extern const struct config_table settings_table;
  * spelling. Adds to @errors; meant to run also when config_fill() has found errors. */
 void settings_check(struct settings *settings, struct config_errors *errors);
 
+/* Adds an error about a flag's @value as a whole. */
+void settings__refuse_flag(struct config_errors *errors, const char *flag, const char *value,
+                           const char *message, const char *hint);
+
 #endif
