@@ -34,11 +34,14 @@ struct request {
     uint32_t         refs_count;
     struct worker   *worker;
     struct http_head head;         /* bytes and fields lie in the arena */
-    const char      *client;       /* the client's address as text, without port; "unix" for a unix socket */
+    char             client[48];   /* the peer's address as text, without port; "unix" for a unix socket */
+    const char      *origin;       /* the client that a believed proxy names; else the same as `client` */
     const char      *scheme;       /* as the client used it, or as a believed proxy says: "http", "https" */
     const uint8_t   *forwarded_for; /* believed X-Forwarded-For so far, to which `client` is added; may be NULL */
     uint32_t         forwarded_for_bytes;
-    bool             client_believed; /* came from a proxy that is believed */
+    bool             client_believed; /* the peer is a proxy that is believed */
+    bool             is_forwarded_told; /* the engine tells the server about the client */
+    const char      *via;          /* this proxy's name in Via */
     uint64_t         trace[2];     /* trace id of W3C traceparent */
     uint64_t         span;         /* our span, the parent of what the target does */
     uint8_t          trace_flags;
@@ -70,6 +73,8 @@ struct op {
     uint64_t        deadline_ns;   /* absolute; 0: none */
     struct answer   answer;
     struct pipe    *request_body;  /* in the arena; NULL if there is none */
+    struct http_head *request_trailers; /* in the arena, set before request_body ends; NULL if there are none */
+    struct http_head *answer_trailers;  /* the same for the answer's */
     struct pipe     answer_body;
     struct target  *target;        /* that was picked last; NULL if none */
     struct target  *tried[OP_TRIED_MAX];
