@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* admin/admin_stage.h - the pages that show what Pando does, and the few commands of the control socket, as a stage.
+ *
+ * Two stages share one admin: the listener's, which only shows (GET and HEAD of /, /metrics, /healthz, /readyz,
+ * /api/status), and the control socket's, which also does POST /control/reload and GET /control/tap. What the pages
+ * need of other rooms comes through struct admin_sources, which main fills.
+ *
+ * Memory:  fixed per service (its history) and per tap; a page is built in memory, at most 16 MiB.
+ * Threads: the control thread, all of it.
+ * Errors:  a page that cannot be built is answered with 503. */
+#ifndef PANDO_ADMIN_ADMIN_STAGE_H
+#define PANDO_ADMIN_ADMIN_STAGE_H
+
+#include "admin/events.h"
+#include "admin/log.h"
+#include "loop/loop.h"
+#include "path/service.h"
+#include "path/stage.h"
+#include "path/worker_row.h"
+
+#include <stdio.h>
+
+enum { ADMIN_TAPS_MAX = 8 };
+
+struct admin;
+
+struct admin_service {
+    const struct service *service;
+    const char           *balance; /* the strategy's name */
+    const char           *trouble; /* why it has fewer targets than settings say; NULL */
+};
+
+struct admin_listener {
+    const char *name;
+    const char *address;
+    const char *dialect;     /* "http", "admin" */
+    uint64_t    connections; /* open now */
+};
+
+/* What main tells of the process; it writes these on the control thread whenever they change. Texts are borrowed. */
+struct admin_facts {
+    bool        is_ready;
+    const char *unready_reason;  /* if not ready: "stopping", "names are not resolved yet"; NULL */
+    bool        is_stopping;
+    const char *config_file;     /* NULL: there is none, flags alone */
+    uint64_t    config_revision; /* 1 at the start, grows with every reload that was taken */
+    uint64_t    config_loaded_wall_ns;
+    uint64_t    reload_wall_ns;  /* of the last attempt; 0: none yet */
+    bool        is_reload_ok;
+    const char *reload_message;  /* why it was refused, or what it changed; NULL */
+};
+
+/* What main lends; all outlives the admin. */
+struct admin_sources {
+    const char              *version;
+    const char              *io;              /* name of the loop's back end */
+    uint64_t                 started_wall_ns;
+    uint64_t                 started_ns;      /* monotonic */
+    struct loop             *loop;            /* the control thread's */
+    unsigned                 workers_count;
+    struct worker_row *const *rows;           /* one per worker; [workers_count] is the control thread's, or NULL */
+    const struct admin_facts *facts;
+    struct events           *events;
+    struct log              *log;             /* for taps; NULL: there are none */
+    void                    *self;            /* for the calls below */
+    /* The service, target, listener @index; false or NULL after the last. */
+    bool (*service_at)(void *self, size_t index, struct admin_service *out);
+    const struct target *(*target_at)(void *self, const struct service *service, size_t index);
+    bool (*listener_at)(void *self, size_t index, struct admin_listener *out);
+    /* Reloads now; writes to @out what changed or what is wrong. False: refused, the old settings hold. May be NULL. */
+    bool (*reload)(void *self, FILE *out);
+};
+
+/* Starts to sample once a second. NULL: no memory. */
+must_check struct admin *admin_new(const struct admin_sources *sources);
+
+/* The stage for admin listeners, or for the control socket. */
+struct stage *admin_stage(struct admin *admin, bool is_control);
+
+/* Ends what goes on for ever (taps) so that the listeners can drain; stops sampling. */
+void admin_stop(struct admin *admin);
+
+/* No request is under way any more. Accepts NULL. */
+void admin_free(struct admin *admin);
+
+#endif
