@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* codec/http1.h - HTTP/1.0 and HTTP/1.1 messages: bytes to structs and back (RFC 9110, RFC 9112).
  *
- * Strict: what two parsers could read in two ways is refused, never repaired. Nothing here opens a socket,
- * allocates or reads a clock. The verdict, the refusal and the parsed head do not depend on how the bytes were
- * split, a wrong byte is refused as soon as it is there (never waiting for an empty line), and the work
- * over all calls is linear in the bytes.
+ * Strict: what two parsers could read in two ways is refused, never repaired. Nothing here opens a
+ * socket, allocates or reads a clock. The verdict, the refusal and the parsed head do not depend on
+ * how the bytes were split, a wrong byte is refused as soon as it is there (never waiting for an
+ * empty line), and the work over all calls is linear in the bytes.
  *
  * Reading a head:
  *     struct http_field fields[100];
@@ -12,7 +12,8 @@
  *     struct http1_reader reader;
  *     http1_reader_init(&reader, &limits);
  *     switch (http1_request_read(&reader, bytes, count, &head)) {
- *     case HTTP1_PARTIAL: get more, keep all the bytes contiguous (they may move), call again with all of them
+ *     case HTTP1_PARTIAL: get more, keep all the bytes contiguous (they may move), call again with
+ *     all of them
  *     case HTTP1_DONE:    head is complete; the body begins at bytes + head.head_bytes
  *     case HTTP1_BAD:     answer http1_refusal_row(reader.refusal)->status, and close
  *     }
@@ -21,6 +22,7 @@
 #ifndef PANDO_CODEC_HTTP1_H
 #define PANDO_CODEC_HTTP1_H
 
+#include "codec/http1_refusals.h"
 #include "core/err.h"
 #include "core/http.h"
 
@@ -44,145 +46,64 @@ struct http1_limits {
 
 /* Bounds that are not settings. */
 enum {
-    HTTP1_METHOD_BYTES_MAX = 32,          /* longest registered: UPDATEREDIRECTREF, 17 */
-    HTTP1_NAME_BYTES_MAX = 256,           /* a field name; longest registered: 49 */
-    HTTP1_REASON_BYTES_MAX = 1024,        /* a reason phrase, which is dropped */
-    HTTP1_CONNECTION_OPTIONS_MAX = 32,    /* tokens in all Connection fields of a head */
+    HTTP1_METHOD_BYTES_MAX = 32,           /* longest registered: UPDATEREDIRECTREF, 17 */
+    HTTP1_NAME_BYTES_MAX = 256,            /* a field name; longest registered: 49 */
+    HTTP1_REASON_BYTES_MAX = 1024,         /* a reason phrase, which is dropped */
+    HTTP1_CONNECTION_OPTIONS_MAX = 32,     /* tokens in all Connection fields of a head */
     HTTP1_CHUNK_EXTENSION_BYTES_MAX = 256, /* in a whole message (CVE-2023-39326) */
-    HTTP1_CHUNK_HEAD_BYTES_MAX = 18,      /* 16 hex digits and CRLF, as http1_put_chunk_head() writes */
+    HTTP1_CHUNK_HEAD_BYTES_MAX = 18, /* 16 hex digits and CRLF, as http1_put_chunk_head() writes */
 };
 
-/* Why a message is refused. The status is for requests; a bad answer gives the client 502 with the sentence. */
-#define HTTP1_REFUSALS(X)                                                                                              \
-    /* name                status rule                sentence                                                      */ \
-    X(NONE,                   200, "",                 "nothing is wrong")                                             \
-    X(TLS,                    400, "RFC 9112 3",       "this port speaks plain HTTP, but the bytes are a TLS handshake") \
-    X(HTTP2_PREFACE,          505, "RFC 9113 3.4",     "the bytes are the HTTP/2 preface, but this port speaks HTTP/1.1") \
-    X(EMPTY_LINES,            400, "RFC 9112 2.2",     "more than one empty line stands before the request line")      \
-    X(METHOD,                 400, "RFC 9112 3.1",     "the method is not a token followed by one space")              \
-    X(METHOD_LONG,            501, "RFC 9112 3",       "the method is longer than 32 bytes")                           \
-    X(TARGET_BYTE,            400, "RFC 9112 3.2",     "the request target holds a byte that is not allowed in a URI") \
-    X(TARGET_EMPTY,           400, "RFC 9112 3.2",     "the request target is empty, or more than one space stands before it") \
-    X(TARGET_LONG,            414, "RFC 9112 3",       "the request target is longer than allowed")                    \
-    X(TARGET_FORM,            400, "RFC 9112 3.2",     "the request target is neither a path nor an http or https URI") \
-    X(TARGET_SCHEME,          400, "RFC 9112 3.2.2",   "the request target's scheme is neither http nor https")        \
-    X(TARGET_USERINFO,        400, "RFC 9110 4.2.4",   "the request target holds user information before the host")    \
-    X(TARGET_AUTHORITY,       400, "RFC 9110 4.2.1",   "the request target's host or port is not valid")               \
-    X(TARGET_NO_PATH,         400, "RFC 9112 3.2.2",   "the request target has a query but no path")                   \
-    X(TARGET_CONNECT,         400, "RFC 9112 3.2.3",   "a CONNECT target must be host:port, and only there")           \
-    X(TARGET_ASTERISK,        400, "RFC 9112 3.2.4",   "the target * is for OPTIONS alone")                            \
-    X(VERSION,                400, "RFC 9112 2.3",     "the protocol version is not written as HTTP/1.0 or HTTP/1.1")  \
-    X(VERSION_OTHER,          505, "RFC 9112 2.3",     "the protocol version is neither HTTP/1.0 nor HTTP/1.1")        \
-    X(VERSION_MISSING,        505, "RFC 9112 3",       "the request line has no protocol version (HTTP/0.9)")          \
-    X(LINE_END,               400, "RFC 9112 3",       "the request line does not end after the version")              \
-    X(STATUS_LINE,            502, "RFC 9112 4",       "the status line is not HTTP/1.x, a space, three digits and a space") \
-    X(STATUS_RANGE,           502, "RFC 9110 15",      "the status is not between 100 and 599")                        \
-    X(REASON_BYTE,            502, "RFC 9112 4",       "the reason phrase holds a control character")                  \
-    X(REASON_LONG,            502, "RFC 9112 4",       "the reason phrase is longer than 1024 bytes")                  \
-    X(BARE_LF,                400, "RFC 9112 2.2",     "a line ends in LF without CR")                                 \
-    X(BARE_CR,                400, "RFC 9112 2.2",     "a CR stands without LF")                                       \
-    X(NUL,                    400, "RFC 9110 5.5",     "a NUL byte stands in the head")                                \
-    X(OBS_FOLD,               400, "RFC 9112 5.2",     "a field line begins with white space (folded lines are not accepted)") \
-    X(NAME_EMPTY,             400, "RFC 9112 5",       "a field has no name")                                          \
-    X(NAME_SPACE,             400, "RFC 9112 5.1",     "white space stands between a field name and its colon")        \
-    X(NAME_BYTE,              400, "RFC 9110 5.1",     "a field name holds a byte that is not allowed in a token")     \
-    X(NAME_NO_COLON,          400, "RFC 9112 5",       "a field line has no colon")                                    \
-    X(NAME_LONG,              431, "RFC 9110 5.4",     "a field name is longer than 256 bytes")                        \
-    X(VALUE_BYTE,             400, "RFC 9110 5.5",     "a field value holds a control character")                      \
-    X(HEAD_LONG,              431, "RFC 9110 5.4",     "the head is larger than allowed")                              \
-    X(FIELDS_MANY,            431, "RFC 9110 5.4",     "the head has more fields than allowed")                        \
-    X(HOST_MISSING,           400, "RFC 9112 3.2",     "an HTTP/1.1 request has no Host field")                        \
-    X(HOST_MANY,              400, "RFC 9112 3.2",     "there is more than one Host field")                            \
-    X(HOST_SYNTAX,            400, "RFC 9110 7.2",     "the Host field is not a host with an optional port")           \
-    X(HOST_DIFFERS,           400, "RFC 9112 3.2.2",   "the Host field is not the host of the request target")         \
-    X(LENGTH_SYNTAX,          400, "RFC 9112 6.3",     "Content-Length is not one decimal number")                     \
-    X(LENGTH_LIST,            400, "RFC 9112 6.3",     "Content-Length is a list")                                     \
-    X(LENGTH_RANGE,           400, "RFC 9110 8.6",     "Content-Length is over 2^63-1")                                \
-    X(LENGTH_MANY,            400, "RFC 9112 6.3",     "there is more than one Content-Length field")                  \
-    X(LENGTH_AND_CODING,      400, "RFC 9112 6.1",     "the message has both Content-Length and Transfer-Encoding")    \
-    X(CODING_MANY,            400, "RFC 9112 6.1",     "there is more than one Transfer-Encoding field")               \
-    X(CODING_SYNTAX,          400, "RFC 9112 6.1",     "Transfer-Encoding is not exactly chunked")                     \
-    X(CODING_OTHER,           501, "RFC 9112 6.1",     "Transfer-Encoding names a coding other than chunked")          \
-    X(CODING_OLD_VERSION,     400, "RFC 9112 6.1",     "an HTTP/1.0 message has Transfer-Encoding")                    \
-    X(EXPECT_OTHER,           417, "RFC 9110 10.1.1",  "the expectation is not 100-continue")                          \
-    X(EXPECT_MANY,            400, "RFC 9110 10.1.1",  "there is more than one Expect field")                          \
-    X(CONNECTION_SYNTAX,      400, "RFC 9110 7.6.1",   "Connection is not a list of tokens")                           \
-    X(CONNECTION_MANY,        400, "RFC 9110 7.6.1",   "Connection names more than 32 options")                        \
-    X(CONNECTION_PINNED,      400, "RFC 9110 7.6.1",   "Connection names a field that is not for one hop alone")       \
-    X(UPGRADE_SYNTAX,         400, "RFC 9110 7.8",     "Upgrade is not a list of protocol names")                      \
-    X(UPGRADE_MANY,           400, "RFC 9110 7.8",     "there is more than one Upgrade field")                         \
-    X(CONNECT_BODY,           400, "RFC 9110 9.3.6",   "a CONNECT request has a body")                                 \
-    X(ANSWER_BODY,            502, "RFC 9110 8.6",     "an answer that cannot have a body announces one")              \
-    X(ANSWER_UPGRADE,         502, "RFC 9110 15.2.2",  "the answer is 101 without Upgrade, or nobody asked to upgrade")  \
-    X(CHUNK_SIZE,             400, "RFC 9112 7.1",     "a chunk size is not 1 to 16 hexadecimal digits")               \
-    X(CHUNK_SIZE_RANGE,       400, "RFC 9112 7.1",     "a chunk size is over 2^63-1")                                  \
-    X(CHUNK_LINE_END,         400, "RFC 9112 7.1",     "a chunk size line does not end in CRLF")                       \
-    X(CHUNK_EXTENSION_BYTE,   400, "RFC 9112 7.1.1",   "a chunk extension holds a control character")                  \
-    X(CHUNK_EXTENSIONS_LONG,  400, "RFC 9112 7.1.1",   "the message has more than 256 bytes of chunk extensions")      \
-    X(CHUNK_DATA_END,         400, "RFC 9112 7.1",     "a chunk's data is not followed by CRLF")
-
-enum http1_refusal {
-#define X(name, status, rule, sentence) HTTP1_REFUSAL_##name,
-    HTTP1_REFUSALS(X)
-#undef X
-    HTTP1_REFUSALS_COUNT
-};
-
-struct http1_refusal_row {
-    const char *name; /* "LENGTH_AND_CODING", for logs and metrics */
-    uint16_t    status;
-    const char *rule;
-    const char *sentence;
-};
-
-/* The row of @refusal; never NULL. */
-const struct http1_refusal_row *http1_refusal_row(enum http1_refusal refusal);
-
-/* Where the reading of one head stands. Fields after `limits` are the codec's own, but for refusal and refused_at. */
+/* Where the reading of one head stands. Fields after `limits` are the codec's own, but for
+ * refusal and refused_at. */
 struct http1_reader {
-    const struct http1_limits *limits;     /* borrowed; outlives the reading */
-    uint32_t                   scanned;    /* bytes that need not be looked at again */
-    uint32_t                   mark;       /* where the element that is being read began */
-    uint32_t                   refused_at; /* after BAD: the byte that was refused, from the first byte of the head */
-    uint8_t                    refusal;    /* after BAD: enum http1_refusal */
-    uint8_t                    phase;
-    uint8_t                    asked;         /* answers: enum http_method of the request */
-    bool                       upgrade_asked; /* answers: the request that was sent asked to upgrade */
-    uint8_t                    connection;    /* what Connection fields said so far, as bits */
-    uint8_t                    options_count; /* members of all Connection fields so far */
+    const struct http1_limits *limits;  /* borrowed; outlives the reading */
+    uint32_t                   scanned; /* bytes that need not be looked at again */
+    uint32_t                   mark;    /* where the element that is being read began */
+    uint32_t refused_at; /* after BAD: the byte that was refused, from the first byte of the head */
+    uint8_t  refusal;    /* after BAD: enum http1_refusal */
+    uint8_t  phase;
+    uint8_t  asked;         /* answers: enum http_method of the request */
+    bool     upgrade_asked; /* answers: the request that was sent asked to upgrade */
+    uint8_t  connection;    /* what Connection fields said so far, as bits */
+    uint8_t  options_count; /* members of all Connection fields so far */
 };
 
 /* Before the first byte of every request. @limits is borrowed. */
 void http1_reader_init(struct http1_reader *reader, const struct http1_limits *limits);
 
-/* Before the first byte of every answer, and again after every 1xx. @asked is the method of the request; HEAD and
- * CONNECT change where the answer ends. @upgrade_asked: the request was sent on with Upgrade, so 101 may come. */
-void http1_reader_init_answer(struct http1_reader *reader, const struct http1_limits *limits, enum http_method asked,
-                              bool upgrade_asked);
+/* Before the first byte of every answer, and again after every 1xx. @asked is the method of the
+ * request; HEAD and CONNECT change where the answer ends. @upgrade_asked: the request was sent
+ * on with Upgrade, so 101 may come. */
+void http1_reader_init_answer(struct http1_reader *reader, const struct http1_limits *limits,
+                              enum http_method asked, bool upgrade_asked);
 
-/* Reads a request head. @bytes are all bytes of it that have come so far, from its first byte; @count may
- * reach beyond the head. @head->fields and fields_max are the caller's, all else is written here; @head stays with
- * the reader until the verdict. One empty line (CRLF) before the request line is skipped (RFC 9112 2.2) and
- * counted in head_bytes. After DONE or BAD the reader must be initialised anew. */
-enum http1_verdict http1_request_read(struct http1_reader *reader, const uint8_t *bytes, size_t count,
-                                      struct http_head *head) must_check;
+/* Reads a request head. @bytes are all bytes of it that have come so far, from its first byte;
+ * @count may reach beyond the head. @head->fields and fields_max are the caller's, all else is
+ * written here; @head stays with the reader until the verdict. One empty line (CRLF) before the
+ * request line is skipped (RFC 9112 2.2) and counted in head_bytes. After DONE or BAD the reader
+ * must be initialised anew. */
+enum http1_verdict http1_request_read(struct http1_reader *reader, const uint8_t *bytes,
+                                      size_t count, struct http_head *head) must_check;
 
-/* Reads an answer head, in the same way. A status of 1xx other than 101 is an interim: framing NONE, and
- * another head follows. */
-enum http1_verdict http1_answer_read(struct http1_reader *reader, const uint8_t *bytes, size_t count,
-                                     struct http_head *head) must_check;
+/* Reads an answer head, in the same way. A status of 1xx other than 101 is an interim: framing
+ * NONE, and another head follows. */
+enum http1_verdict http1_answer_read(struct http1_reader *reader, const uint8_t *bytes,
+                                     size_t count, struct http_head *head) must_check;
 
-/* Reads the trailer section after the last chunk (most often just CRLF), in the same way, with a reader fresh from
- * http1_reader_init(). Trailers that may not be passed on have hop = 1. Only base, fields, fields_count, present
- * and head_bytes are filled. */
-enum http1_verdict http1_trailers_read(struct http1_reader *reader, const uint8_t *bytes, size_t count,
-                                       struct http_head *head) must_check;
+/* Reads the trailer section after the last chunk (most often just CRLF), in the same way, with a
+ * reader fresh from http1_reader_init(). Trailers that may not be passed on have hop = 1. Only
+ * base, fields, fields_count, present and head_bytes are filled. */
+enum http1_verdict http1_trailers_read(struct http1_reader *reader, const uint8_t *bytes,
+                                       size_t count, struct http_head *head) must_check;
 
-/* --- Chunked bodies: reading ------------------------------------------------------------------------------ */
+/* --- Chunked bodies: reading
+ * ------------------------------------------------------------------------------ */
 
-/* Where the reading of one chunked body stands; zero it before the first byte. All is the codec's own but refusal. */
+/* Where the reading of one chunked body stands; zero it before the first byte. All is the
+ * codec's own but refusal. */
 struct http1_chunks {
-    uint64_t left;            /* bytes of data until the end of the chunk; while its size is read: the size */
+    uint64_t left; /* bytes of data until the end of the chunk; while its size is read: the size */
     uint16_t extension_bytes; /* so far, in the whole message */
     uint8_t  phase;
     uint8_t  digits;
@@ -193,19 +114,21 @@ struct http1_chunks {
 struct http1_piece {
     const uint8_t *data; /* body bytes, inside the caller's bytes; NULL if bytes is 0 */
     size_t         bytes;
-    size_t         consumed; /* of the caller's bytes, framing and data; on BAD: offset of the refused byte */
+    size_t
+        consumed; /* of the caller's bytes, framing and data; on BAD: offset of the refused byte */
 };
 
-/* Reads framing up to and with at most one run of data. PARTIAL: deal with piece->data, go on at bytes + consumed; if
- * consumed == count more bytes are needed. DONE: the last chunk's line was consumed; the trailer section
- * follows, for http1_trailers_read(). */
-enum http1_verdict http1_chunks_read(struct http1_chunks *chunks, const uint8_t *bytes, size_t count,
-                                     struct http1_piece *piece) must_check;
+/* Reads framing up to and with at most one run of data. PARTIAL: deal with piece->data, go on at
+ * bytes + consumed; if consumed == count more bytes are needed. DONE: the last chunk's line was
+ * consumed; the trailer section follows, for http1_trailers_read(). */
+enum http1_verdict http1_chunks_read(struct http1_chunks *chunks, const uint8_t *bytes,
+                                     size_t count, struct http1_piece *piece) must_check;
 
-/* --- Writing -------------------------------------------------------------------------------------------- */
+/* --- Writing
+ * -------------------------------------------------------------------------------------------- */
 
-/* Writes into [at, end) and never beyond. What does not fit is counted only: run the same calls over an empty room
- * (at == end) to learn the size. Once full nothing more is written. */
+/* Writes into [at, end) and never beyond. What does not fit is counted only: run the same calls
+ * over an empty room (at == end) to learn the size. Once full nothing more is written. */
 struct http1_writer {
     uint8_t *at;     /* the next byte to write */
     uint8_t *end;    /* one past the room */
@@ -221,15 +144,17 @@ static inline void http1_put(struct http1_writer *w, const void *bytes, size_t c
         w->end = w->at;
         return;
     }
-    if (count > 0)
-        memcpy(w->at, bytes, count);
+    if (count == 0) /* `at` and @bytes may be NULL */
+        return;
+    memcpy(w->at, bytes, count);
     w->at += count;
 }
 
 /* Puts a string literal. */
 #define http1_put_text(w, literal) http1_put((w), "" literal, sizeof(literal) - 1)
 
-static inline void http1_put_span(struct http1_writer *w, const struct http_head *head, struct http_span span)
+static inline void http1_put_span(struct http1_writer *w, const struct http_head *head,
+                                  struct http_span span)
 {
     http1_put(w, head->base + span.at, span.bytes);
 }
@@ -238,10 +163,13 @@ static inline void http1_put_span(struct http1_writer *w, const struct http_head
 void http1_put_decimal(struct http1_writer *w, uint64_t number);
 void http1_put_hex(struct http1_writer *w, uint64_t number);
 
-/* "Name: value\r\n" with the name from the table. The value must be free of CR, LF and NUL: it is asserted. */
-void http1_put_field(struct http1_writer *w, enum http_field_id id, const void *value, size_t count);
+/* "Name: value\r\n" with the name from the table. The value must be free of CR, LF and NUL: it
+ * is asserted. */
+void http1_put_field(struct http1_writer *w, enum http_field_id id, const void *value,
+                     size_t count);
 
-/* "METHOD target HTTP/1.1\r\n", the target in the form for an origin server ("*" if head->asterisk; CONNECT: authority). */
+/* "METHOD target HTTP/1.1\r\n", the target in the form for an origin server ("*" if
+ * head->asterisk; CONNECT: authority). */
 void http1_put_request_line(struct http1_writer *w, const struct http_head *head);
 
 /* "HTTP/1.1 200 OK\r\n"; a status without a row has an empty reason. @status: 100 to 999. */
@@ -250,7 +178,8 @@ void http1_put_status_line(struct http1_writer *w, unsigned status);
 /* "Host: ...\r\n" from head->authority. */
 void http1_put_host(struct http1_writer *w, const struct http_head *head);
 
-/* All fields of @head with hop == 0, each as "Name: value\r\n", in their order; names as received. */
+/* All fields of @head with hop == 0, each as "Name: value\r\n", in their order; names as
+ * received. */
 void http1_put_fields(struct http1_writer *w, const struct http_head *head);
 
 /* "Content-Length: n\r\n", "Transfer-Encoding: chunked\r\n". */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* codec/http1_chunks.c - reads the chunked coding (RFC 9112 7.1), byte by byte outside the data.
  *
- * What goes on to the next hop is chunked anew, so neither sizes nor extensions of the sender are passed on. White space
- * around the size or the semicolon (BWS) is refused: RFC 9112 allows it for the sake of old senders, and bugs. */
+ * What goes on to the next hop is chunked anew, so neither sizes nor extensions of the sender
+ * are passed on. White space around the size or the semicolon (BWS) is refused: RFC 9112 allows
+ * it for the sake of old senders, and bugs. */
 #include "codec/http1_parts.h"
 
 enum phase {
@@ -37,8 +38,9 @@ static enum http1_refusal take_size(struct http1_chunks *chunks, uint8_t byte)
         return HTTP1_REFUSAL_CHUNK_SIZE;
     chunks->phase = byte == '\r' ? PHASE_SIZE_LF : PHASE_EXTENSION;
     chunks->extension_bytes = (uint16_t)(chunks->extension_bytes + (byte == ';'));
-    return chunks->extension_bytes > HTTP1_CHUNK_EXTENSION_BYTES_MAX ? HTTP1_REFUSAL_CHUNK_EXTENSIONS_LONG
-                                                                     : HTTP1_REFUSAL_NONE;
+    return chunks->extension_bytes > HTTP1_CHUNK_EXTENSION_BYTES_MAX
+               ? HTTP1_REFUSAL_CHUNK_EXTENSIONS_LONG
+               : HTTP1_REFUSAL_NONE;
 }
 
 static enum http1_refusal take_extension(struct http1_chunks *chunks, uint8_t byte)
@@ -51,18 +53,17 @@ static enum http1_refusal take_extension(struct http1_chunks *chunks, uint8_t by
         return HTTP1_REFUSAL_CHUNK_LINE_END;
     if ((byte < 0x20 && byte != '\t') || byte == 0x7f)
         return HTTP1_REFUSAL_CHUNK_EXTENSION_BYTE;
-    return ++chunks->extension_bytes > HTTP1_CHUNK_EXTENSION_BYTES_MAX ? HTTP1_REFUSAL_CHUNK_EXTENSIONS_LONG
-                                                                       : HTTP1_REFUSAL_NONE;
+    return ++chunks->extension_bytes > HTTP1_CHUNK_EXTENSION_BYTES_MAX
+               ? HTTP1_REFUSAL_CHUNK_EXTENSIONS_LONG
+               : HTTP1_REFUSAL_NONE;
 }
 
 /* One byte outside the data. */
 static enum http1_refusal take(struct http1_chunks *chunks, uint8_t byte)
 {
     switch (chunks->phase) {
-    case PHASE_SIZE:
-        return take_size(chunks, byte);
-    case PHASE_EXTENSION:
-        return take_extension(chunks, byte);
+    case PHASE_SIZE: return take_size(chunks, byte);
+    case PHASE_EXTENSION: return take_extension(chunks, byte);
     case PHASE_SIZE_LF:
         chunks->phase = chunks->left == 0 ? PHASE_OVER : PHASE_DATA;
         return byte == '\n' ? HTTP1_REFUSAL_NONE : HTTP1_REFUSAL_CHUNK_LINE_END;
@@ -77,8 +78,8 @@ static enum http1_refusal take(struct http1_chunks *chunks, uint8_t byte)
     }
 }
 
-enum http1_verdict http1_chunks_read(struct http1_chunks *chunks, const uint8_t *bytes, size_t count,
-                                     struct http1_piece *piece)
+enum http1_verdict http1_chunks_read(struct http1_chunks *chunks, const uint8_t *bytes,
+                                     size_t count, struct http1_piece *piece)
 {
     assert(chunks->phase != PHASE_OVER && chunks->refusal == HTTP1_REFUSAL_NONE);
     *piece = (struct http1_piece){0};

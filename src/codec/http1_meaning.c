@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* codec/http1_meaning.c - the fields that say where a message ends and what its connection does next.
+/* codec/http1_meaning.c - the fields that say where a message ends and what its connection does
+ * next.
  *
- * A field is checked when its line is complete; what needs the whole head is checked after the last line. */
+ * A field is checked when its line is complete; what needs the whole head is checked after the
+ * last line. */
 #include "codec/http1_parts.h"
 
 bool http1__list_next(struct http1__list *list, const uint8_t **member, size_t *count)
@@ -32,7 +34,8 @@ static bool text_is(const uint8_t *text, size_t count, const char *wanted)
     return count == strlen(wanted) && http_same_text(text, wanted, count);
 }
 
-/* --- Framing --------------------------------------------------------------------------------------------- */
+/* --- Framing
+ * --------------------------------------------------------------------------------------------- */
 
 /* Zeros before the number are legal and every reader agrees on them; it is written anew without. */
 static enum http1_refusal check_length(struct http1_reader *reader, struct http_head *head,
@@ -59,8 +62,9 @@ static enum http1_refusal check_length(struct http1_reader *reader, struct http_
     return HTTP1_REFUSAL_NONE;
 }
 
-/* Why a Transfer-Encoding that is not "chunked" is refused: other codings before one last chunked are well-formed but
- * not known here (501); all else leaves the end of the message in doubt (400). */
+/* Why a Transfer-Encoding that is not "chunked" is refused: other codings before one last
+ * chunked are well-formed but not known here (501); all else leaves the end of the message in
+ * doubt (400). */
 static enum http1_refusal wrong_coding(const struct http_head *head, const struct http_field *field)
 {
     struct http1__list list = list_of(head, field);
@@ -95,7 +99,8 @@ static bool has_body(const struct http_head *head)
     return head->framing == HTTP_FRAMING_CHUNKED || head->content_length > 0;
 }
 
-/* --- Connection, Upgrade, TE, Expect ---------------------------------------------------------------------- */
+/* --- Connection, Upgrade, TE, Expect
+ * ---------------------------------------------------------------------- */
 
 static const bool pinned[HTTP_FIELDS_COUNT] = {
 #define STRIP false
@@ -110,23 +115,20 @@ static const bool pinned[HTTP_FIELDS_COUNT] = {
 static unsigned said(const uint8_t *option, size_t count)
 {
     switch (count) {
-    case 5:
-        return http_same_text(option, "close", 5) ? HTTP1__SAID_CLOSE : HTTP1__SAID_NAMES;
+    case 5: return http_same_text(option, "close", 5) ? HTTP1__SAID_CLOSE : HTTP1__SAID_NAMES;
     case 10:
-        return http_same_text(option, "keep-alive", 10) ? HTTP1__SAID_KEEP_ALIVE : HTTP1__SAID_NAMES;
-    case 7:
-        return http_same_text(option, "upgrade", 7) ? HTTP1__SAID_UPGRADE : HTTP1__SAID_NAMES;
-    case 2:
-        return http_same_text(option, "te", 2) ? HTTP1__SAID_TE : HTTP1__SAID_NAMES;
-    default:
-        return HTTP1__SAID_NAMES;
+        return http_same_text(option, "keep-alive", 10) ? HTTP1__SAID_KEEP_ALIVE
+                                                        : HTTP1__SAID_NAMES;
+    case 7: return http_same_text(option, "upgrade", 7) ? HTTP1__SAID_UPGRADE : HTTP1__SAID_NAMES;
+    case 2: return http_same_text(option, "te", 2) ? HTTP1__SAID_TE : HTTP1__SAID_NAMES;
+    default: return HTTP1__SAID_NAMES;
     }
 }
 
-/* By RFC 9110 7.6.1 a proxy takes out every field that Connection names. That let clients take out fields which the next
- * server trusts (CVE-2022-31813). So a message that names a field which is meant for all (PINNED in the table) is
- * refused; RFC 9110 forbids to send that. Empty members are legal. Where close and keep-alive are both said,
- * close wins (RFC 9112 9.3). */
+/* By RFC 9110 7.6.1 a proxy takes out every field that Connection names. That let clients take
+ * out fields which the next server trusts (CVE-2022-31813). So a message that names a field
+ * which is meant for all (PINNED in the table) is refused; RFC 9110 forbids to send that. Empty
+ * members are legal. Where close and keep-alive are both said, close wins (RFC 9112 9.3). */
 static enum http1_refusal check_connection(struct http1_reader *reader, struct http_head *head,
                                            const struct http_field *field)
 {
@@ -192,7 +194,8 @@ static enum http1_refusal check_upgrade(struct http1_reader *reader, struct http
         return http1__refuse(reader, HTTP1_REFUSAL_UPGRADE_MANY, field->name_at);
     while (http1__list_next(&list, &protocol, &count))
         if (!is_protocol(protocol, count))
-            return http1__refuse(reader, HTTP1_REFUSAL_UPGRADE_SYNTAX, (uint32_t)(protocol - head->base));
+            return http1__refuse(reader, HTTP1_REFUSAL_UPGRADE_SYNTAX,
+                                 (uint32_t)(protocol - head->base));
     head->upgrade_index = head->fields_count;
     return HTTP1_REFUSAL_NONE;
 }
@@ -207,30 +210,28 @@ static enum http1_refusal check_expect(struct http1_reader *reader, struct http_
     return HTTP1_REFUSAL_NONE;
 }
 
-/* In answers Host, Expect and Upgrade say nothing about framing; Upgrade is looked at only if the status is 101. */
+/* In answers Host, Expect and Upgrade say nothing about framing; Upgrade is looked at only if
+ * the status is 101. */
 enum http1_refusal http1__field_check(struct http1_reader *reader, struct http_head *head,
                                       const struct http_field *field)
 {
     const bool is_request = head->status == 0;
     switch (field->id) {
-    case HTTP_FIELD_CONTENT_LENGTH:
-        return check_length(reader, head, field);
-    case HTTP_FIELD_TRANSFER_ENCODING:
-        return check_coding(reader, head, field);
-    case HTTP_FIELD_CONNECTION:
-        return check_connection(reader, head, field);
+    case HTTP_FIELD_CONTENT_LENGTH: return check_length(reader, head, field);
+    case HTTP_FIELD_TRANSFER_ENCODING: return check_coding(reader, head, field);
+    case HTTP_FIELD_CONNECTION: return check_connection(reader, head, field);
     case HTTP_FIELD_HOST:
         return is_request ? http1__host_check(reader, head, field) : HTTP1_REFUSAL_NONE;
     case HTTP_FIELD_EXPECT:
         return is_request ? check_expect(reader, head, field) : HTTP1_REFUSAL_NONE;
     case HTTP_FIELD_UPGRADE:
         return is_request ? check_upgrade(reader, head, field) : HTTP1_REFUSAL_NONE;
-    default:
-        return HTTP1_REFUSAL_NONE;
+    default: return HTTP1_REFUSAL_NONE;
     }
 }
 
-/* --- The whole head -------------------------------------------------------------------------------------- */
+/* --- The whole head
+ * -------------------------------------------------------------------------------------- */
 
 static bool te_says_trailers(const struct http_head *head)
 {
@@ -246,24 +247,28 @@ static bool te_says_trailers(const struct http_head *head)
     return false;
 }
 
-/* Only one protocol is asked for, and it is none that would carry requests past our eyes: h2c, h2, HTTP/2.0 and TLS/1.0
- * (RFC 2817) are never passed on. A server may always ignore Upgrade (RFC 9110 7.8). */
+/* Only one protocol is asked for, and it is none that would carry requests past our eyes: h2c,
+ * h2, HTTP/2.0 and TLS/1.0 (RFC 2817) are never passed on. A server may always ignore Upgrade
+ * (RFC 9110 7.8). */
 static bool may_upgrade_to(const struct http_head *head, const struct http_field *field)
 {
     const uint8_t *value = http_field_value(head, field);
     const uint32_t count = field->value_bytes;
     if (memchr(value, ',', count) != NULL)
         return false;
-    return !text_is(value, count, "h2c") && !text_is(value, count, "h2") && !text_is(value, count, "h3") &&
-           !(count >= 4 && http_same_text(value, "http", 4)) && !(count >= 3 && http_same_text(value, "tls", 3));
+    return !text_is(value, count, "h2c") && !text_is(value, count, "h2") &&
+           !text_is(value, count, "h3") && !(count >= 4 && http_same_text(value, "http", 4)) &&
+           !(count >= 3 && http_same_text(value, "tls", 3));
 }
 
-/* With a body the upgrade is ignored, not refused: Java's own client asks for h2c with every first request, also with
- * POST. What is ignored is not passed on, so the server cannot switch (reliability 2.1). */
+/* With a body the upgrade is ignored, not refused: Java's own client asks for h2c with every
+ * first request, also with POST. What is ignored is not passed on, so the server cannot switch
+ * (reliability 2.1). */
 static bool upgrades(const struct http1_reader *reader, const struct http_head *head)
 {
-    return (reader->connection & HTTP1__SAID_UPGRADE) != 0 && http_head_has(head, HTTP_FIELD_UPGRADE) &&
-           head->version_minor == 1 && !has_body(head) && head->method != HTTP_METHOD_CONNECT &&
+    return (reader->connection & HTTP1__SAID_UPGRADE) != 0 &&
+           http_head_has(head, HTTP_FIELD_UPGRADE) && head->version_minor == 1 && !has_body(head) &&
+           head->method != HTTP_METHOD_CONNECT &&
            may_upgrade_to(head, &head->fields[head->upgrade_index]);
 }
 
@@ -297,14 +302,16 @@ enum http1_refusal http1__request_check(struct http1_reader *reader, struct http
         head->upgrade_index = 0;
     if (http_head_has(head, HTTP_FIELD_TE))
         head->te_trailers = (reader->connection & HTTP1__SAID_TE) != 0 && te_says_trailers(head);
-    /* An HTTP/1.0 client cannot understand 100, and where no body comes there is nothing to wait for. */
+    /* An HTTP/1.0 client cannot understand 100, and where no body comes there is nothing to wait
+     * for. */
     if (http_head_has(head, HTTP_FIELD_EXPECT))
         head->expects_continue = head->version_minor == 1 && has_body(head);
     return HTTP1_REFUSAL_NONE;
 }
 
-/* 1xx, 204 and 2xx to CONNECT cannot have a body (RFC 9110 6.4.1, 9.3.6); one that announces it nonetheless is read in
- * two ways. Content-Length: 0 is common there and harmless; it is not passed on (RFC 9110 8.6). */
+/* 1xx, 204 and 2xx to CONNECT cannot have a body (RFC 9110 6.4.1, 9.3.6); one that announces it
+ * nonetheless is read in two ways. Content-Length: 0 is common there and harmless; it is not
+ * passed on (RFC 9110 8.6). */
 static enum http1_refusal check_bodiless(struct http1_reader *reader, struct http_head *head,
                                          enum http_framing framing)
 {
@@ -329,7 +336,8 @@ static enum http1_refusal finish_answer_framing(struct http1_reader *reader, str
     if (status < 200 || status == 204)
         return check_bodiless(reader, head, HTTP_FRAMING_NONE);
     if (reader->asked == HTTP_METHOD_HEAD || status == 304) {
-        head->framing = HTTP_FRAMING_NONE; /* the length is that of the body which GET would bring */
+        head->framing =
+            HTTP_FRAMING_NONE; /* the length is that of the body which GET would bring */
     } else if (!head->has_content_length && head->framing != HTTP_FRAMING_CHUNKED) {
         head->framing = HTTP_FRAMING_UNTIL_CLOSE;
         head->keep_alive = false;

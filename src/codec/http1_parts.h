@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* codec/http1_parts.h - what the files of the HTTP/1 codec share with one another, and with nobody else.
+/* codec/http1_parts.h - what the files of the HTTP/1 codec share with one another, and with nobody
+ * else.
  *
- * http1_read.c walks over the lines of a head; http1_target.c understands targets and hosts; http1_meaning.c
- * understands the fields that frame and route a message. Each check returns a refusal and sets `refused_at`. */
+ * http1_read.c walks over the lines of a head; http1_target.c understands targets and hosts;
+ * http1_meaning.c understands the fields that frame and route a message. Each check returns a
+ * refusal and sets `refused_at`. */
 #ifndef PANDO_CODEC_HTTP1_PARTS_H
 #define PANDO_CODEC_HTTP1_PARTS_H
 
@@ -58,13 +60,14 @@ static inline unsigned http1__first_of_16(http1__bytes16 marks)
     return 16;
 }
 
-/* The first byte in [at, end) that may not stand in a field value (a control other than HTAB), or @end. */
+/* The first byte in [at, end) that may not stand in a field value (a control other than HTAB),
+ * or @end. */
 static inline const uint8_t *http1__value_end(const uint8_t *at, const uint8_t *end)
 {
     while (end - at >= 16) {
         const http1__bytes16 bytes = http1__load_16(at);
-        const unsigned first =
-            http1__first_of_16((http1__bytes16)(((bytes < 0x20) & (bytes != '\t')) | (bytes == 0x7f)));
+        const unsigned first = http1__first_of_16(
+            (http1__bytes16)(((bytes < 0x20) & (bytes != '\t')) | (bytes == 0x7f)));
         at += first;
         if (first < 16)
             return at;
@@ -85,14 +88,16 @@ struct http1__list {
     const uint8_t *end;
 };
 
-/* The next member without the white space around it, which may be empty; false if there is none left. */
+/* The next member without the white space around it, which may be empty; false if there is none
+ * left. */
 bool http1__list_next(struct http1__list *list, const uint8_t **member, size_t *count);
 
 /* All bytes are of one of the classes, and there is at least one. */
 bool http1__all(const uint8_t *bytes, size_t count, unsigned classes);
 
 /* Sets where a message is refused, and returns @refusal. */
-static inline enum http1_refusal http1__refuse(struct http1_reader *reader, enum http1_refusal refusal, uint32_t at)
+static inline enum http1_refusal http1__refuse(struct http1_reader *reader,
+                                               enum http1_refusal refusal, uint32_t at)
 {
     reader->refused_at = at;
     return refusal;

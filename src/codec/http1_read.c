@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* codec/http1_read.c - walks once over the bytes of a head, line by line.
  *
- * The walk is strictly from left to right: a refusal depends on nothing behind the byte that is refused. So it
- * comes with the first piece that holds that byte, and it is the same however the bytes were split. Where the
- * bytes end, the reader keeps the phase, the start of the element (mark) and how far it was scanned. Elements of a
- * few bytes (method, version, status line) are read again from the mark; all others go on where they were. */
+ * The walk is strictly from left to right: a refusal depends on nothing behind the byte that is
+ * refused. So it comes with the first piece that holds that byte, and it is the same however the
+ * bytes were split. Where the bytes end, the reader keeps the phase, the start of the element
+ * (mark) and how far it was scanned. Elements of a few bytes (method, version, status line) are
+ * read again from the mark; all others go on where they were. */
 #include "codec/http1_parts.h"
 
 enum phase {
@@ -38,7 +39,8 @@ struct scan {
     bool                 trailers;
 };
 
-#define X(id, name, copied, connection, trailer) [HTTP_FIELD_##id] = HTTP_COPIED_##copied != HTTP_COPIED_PASS,
+#define X(id, name, copied, connection, trailer)                                                   \
+    [HTTP_FIELD_##id] = HTTP_COPIED_##copied != HTTP_COPIED_PASS,
 static const uint8_t hop_in_head[HTTP_FIELDS_COUNT] = {HTTP_FIELDS(X)};
 #undef X
 #define TRAILER_OK 0
@@ -106,10 +108,11 @@ static enum http1_refusal wrong_byte(uint8_t byte, enum http1_refusal otherwise)
     return byte == '\n' ? HTTP1_REFUSAL_BARE_LF : byte == '\0' ? HTTP1_REFUSAL_NUL : otherwise;
 }
 
-/* --- The request line ------------------------------------------------------------------------------------ */
+/* --- The request line
+ * ------------------------------------------------------------------------------------ */
 
-/* RFC 9112 2.2 asks servers to skip an empty line before a request (old clients sent one after a body). One
- * is skipped, before any request; a second has no such reason. */
+/* RFC 9112 2.2 asks servers to skip an empty line before a request (old clients sent one after a
+ * body). One is skipped, before any request; a second has no such reason. */
 static enum step read_start(struct scan *s)
 {
     uint32_t at = 0;
@@ -161,7 +164,7 @@ static const uint8_t *target_end(const uint8_t *at, const uint8_t *end)
         if (first < 16)
             return at;
     }
-    while (at < end && *at > ' ' && *at != '#' && *at < 0x7f)
+    while (at<end && * at> ' ' && *at != '#' && *at < 0x7f)
         at++;
     return at;
 }
@@ -187,7 +190,8 @@ static enum step read_target(struct scan *s)
 {
     const uint32_t mark = s->reader->mark;
     const uint32_t most = s->reader->limits->target_bytes_max;
-    /* Scanned one byte over the limit and no further, so that what lies behind cannot change the refusal. */
+    /* Scanned one byte over the limit and no further, so that what lies behind cannot change the
+     * refusal. */
     const uint32_t end = s->end - mark > most ? mark + most + 1 : s->end;
     const uint32_t at = (uint32_t)(target_end(s->base + s->at, s->base + end) - s->base);
     if (at - mark > most)
@@ -197,7 +201,8 @@ static enum step read_target(struct scan *s)
     return target_stopped(s, at);
 }
 
-/* "HTTP/1.0" or "HTTP/1.1" at the mark: sets the minor version. Refuses at the first byte that is wrong. */
+/* "HTTP/1.0" or "HTTP/1.1" at the mark: sets the minor version. Refuses at the first byte that
+ * is wrong. */
 static enum step read_version_text(struct scan *s, enum http1_refusal otherwise)
 {
     static const char wanted[] = "HTTP/d.d";
@@ -238,10 +243,11 @@ static enum step read_version(struct scan *s)
     return read_line_end(s, PHASE_VERSION, at);
 }
 
-/* --- The status line ------------------------------------------------------------------------------------- */
+/* --- The status line
+ * ------------------------------------------------------------------------------------- */
 
-/* "HTTP/1.1 200 ". The space behind the status is asked for (RFC 9112 4), but servers without a reason phrase leave
- * it out and nobody reads that in two ways, so CR may follow at once. */
+/* "HTTP/1.1 200 ". The space behind the status is asked for (RFC 9112 4), but servers without a
+ * reason phrase leave it out and nobody reads that in two ways, so CR may follow at once. */
 static enum step read_status(struct scan *s)
 {
     const enum step step = read_version_text(s, HTTP1_REFUSAL_STATUS_LINE);
@@ -258,7 +264,8 @@ static enum step read_status(struct scan *s)
         if (!right)
             return refuse(s, wrong_byte(bytes[i], HTTP1_REFUSAL_STATUS_LINE), s->reader->mark + i);
     }
-    const unsigned status = (bytes[9] - '0') * 100u + (bytes[10] - '0') * 10u + (bytes[11] - '0') * 1u;
+    const unsigned status =
+        (bytes[9] - '0') * 100u + (bytes[10] - '0') * 10u + (bytes[11] - '0') * 1u;
     if (status < 100 || status > 599)
         return refuse(s, HTTP1_REFUSAL_STATUS_RANGE, s->reader->mark + 9);
     s->head->status = (uint16_t)status;
@@ -281,7 +288,8 @@ static enum step read_reason(struct scan *s)
     return read_line_end(s, PHASE_REASON, at);
 }
 
-/* --- Field lines ----------------------------------------------------------------------------------------- */
+/* --- Field lines
+ * ----------------------------------------------------------------------------------------- */
 
 static inline enum step read_line_start(struct scan *s)
 {
@@ -342,7 +350,8 @@ static enum http1_refusal wrong_in_name(uint8_t byte, bool first)
 static enum step read_name_slowly(struct scan *s)
 {
     const uint32_t mark = s->reader->mark;
-    const uint32_t end = s->end - mark > HTTP1_NAME_BYTES_MAX ? mark + HTTP1_NAME_BYTES_MAX + 1 : s->end;
+    const uint32_t end =
+        s->end - mark > HTTP1_NAME_BYTES_MAX ? mark + HTTP1_NAME_BYTES_MAX + 1 : s->end;
     uint32_t at = s->at;
     while (at < end && http1__is(s->base[at], HTTP1__TOKEN))
         at++;
@@ -355,7 +364,8 @@ static enum step read_name_slowly(struct scan *s)
     return name_is(s, at - mark, http_field_find(s->base + mark, at - mark));
 }
 
-/* Most names have a row, and a text that equals a row's name is a token: only the others are walked by byte. */
+/* Most names have a row, and a text that equals a row's name is a token: only the others are
+ * walked by byte. */
 static inline enum step read_name(struct scan *s)
 {
     const uint32_t mark = s->reader->mark;
@@ -422,9 +432,11 @@ static enum step read_fields(struct scan *s)
     return step;
 }
 
-/* --- Whole heads ----------------------------------------------------------------------------------------- */
+/* --- Whole heads
+ * ----------------------------------------------------------------------------------------- */
 
-static struct scan scan_of(struct http1_reader *reader, const uint8_t *bytes, size_t count, struct http_head *head)
+static struct scan scan_of(struct http1_reader *reader, const uint8_t *bytes, size_t count,
+                           struct http_head *head)
 {
     assert(reader->phase != PHASE_OVER && head->fields_max > 0);
     const uint32_t most = reader->limits->head_bytes_max;
@@ -450,8 +462,8 @@ static enum http1_verdict verdict_of(struct scan *s, enum step step)
     return step == STEP_DONE ? HTTP1_DONE : HTTP1_BAD;
 }
 
-enum http1_verdict http1_request_read(struct http1_reader *reader, const uint8_t *bytes, size_t count,
-                                      struct http_head *head)
+enum http1_verdict http1_request_read(struct http1_reader *reader, const uint8_t *bytes,
+                                      size_t count, struct http_head *head)
 {
     struct scan s = scan_of(reader, bytes, count, head);
     enum step step = STEP_NEXT;
@@ -473,8 +485,8 @@ enum http1_verdict http1_request_read(struct http1_reader *reader, const uint8_t
     return verdict_of(&s, step);
 }
 
-enum http1_verdict http1_answer_read(struct http1_reader *reader, const uint8_t *bytes, size_t count,
-                                     struct http_head *head)
+enum http1_verdict http1_answer_read(struct http1_reader *reader, const uint8_t *bytes,
+                                     size_t count, struct http_head *head)
 {
     assert(reader->asked != HTTP_METHOD_NONE);
     struct scan s = scan_of(reader, bytes, count, head);
@@ -495,12 +507,12 @@ enum http1_verdict http1_answer_read(struct http1_reader *reader, const uint8_t 
     return verdict_of(&s, step);
 }
 
-enum http1_verdict http1_trailers_read(struct http1_reader *reader, const uint8_t *bytes, size_t count,
-                                       struct http_head *head)
+enum http1_verdict http1_trailers_read(struct http1_reader *reader, const uint8_t *bytes,
+                                       size_t count, struct http_head *head)
 {
     struct scan s = scan_of(reader, bytes, count, head);
     s.trailers = true;
-    head->trailer_section = 1;
+    head->trailer_section = true;
     if (reader->phase == PHASE_START)
         (void)enter(&s, PHASE_LINE, 0);
     return verdict_of(&s, read_fields(&s));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* codec/http1_rows_test.c - every row of tests/conformance/http1_rows.json against the codec, cut at every byte.
+/* codec/http1_rows_test.c - every row of tests/conformance/http1_rows.json against the codec, cut
+ * at every byte.
  *
  * A row is an object:
  *   name, rule      what it tests, and where that is written
@@ -10,7 +11,8 @@
  *   asked           answers: method of the request, "GET" if absent
  *   upgrade_asked   answers: the request asked to upgrade to websocket
  *   ends            the sender closes after the bytes
- *   forwarded       what the next hop must see: `line` the request line, `has` field lines, `not` names of fields that it
+ *   forwarded       what the next hop must see: `line` the request line, `has` field lines, `not`
+ *   names of fields that it
  *                   must not see, `body`, `trailers_not` names of trailers that it must not see */
 #include "codec/http1_testing.h"
 
@@ -40,19 +42,19 @@ struct row {
 
 /* A whole message being read, stage by stage. */
 struct message {
-    const struct row    *row;
-    enum stage           stage;
-    size_t               at; /* where the stage's bytes begin */
-    enum http1_refusal   refusal;
-    struct http1_reader  reader;
-    struct http1_chunks  chunks;
-    struct http_head     head;
-    struct http_head     trailers;
-    struct http_field    fields[HTTP1_TESTING_FIELDS];
-    struct http_field    trailer_fields[HTTP1_TESTING_FIELDS];
-    uint64_t             left;
-    uint8_t              body[64];
-    size_t               body_bytes;
+    const struct row   *row;
+    enum stage          stage;
+    size_t              at; /* where the stage's bytes begin */
+    enum http1_refusal  refusal;
+    struct http1_reader reader;
+    struct http1_chunks chunks;
+    struct http_head    head;
+    struct http_head    trailers;
+    struct http_field   fields[HTTP1_TESTING_FIELDS];
+    struct http_field   trailer_fields[HTTP1_TESTING_FIELDS];
+    uint64_t            left;
+    uint8_t             body[64];
+    size_t              body_bytes;
 };
 
 static const char *text_of(const struct row *row, const char *key, const char *otherwise)
@@ -87,7 +89,7 @@ static void take_body(struct message *m, const uint8_t *bytes, size_t count)
 static void after_head(struct message *m)
 {
     static const enum stage stages[] = {
-        [HTTP_FRAMING_NONE] = STAGE_DONE,     [HTTP_FRAMING_LENGTH] = STAGE_LENGTH,
+        [HTTP_FRAMING_NONE] = STAGE_DONE,      [HTTP_FRAMING_LENGTH] = STAGE_LENGTH,
         [HTTP_FRAMING_CHUNKED] = STAGE_CHUNKS, [HTTP_FRAMING_UNTIL_CLOSE] = STAGE_UNTIL_CLOSE,
         [HTTP_FRAMING_TUNNEL] = STAGE_DONE,
     };
@@ -110,7 +112,8 @@ static bool judge(struct message *m, enum http1_verdict verdict, enum http1_refu
 static void read_chunks(struct message *m, size_t count)
 {
     struct http1_piece piece;
-    const enum http1_verdict verdict = http1_chunks_read(&m->chunks, m->row->bytes + m->at, count - m->at, &piece);
+    const enum http1_verdict verdict =
+        http1_chunks_read(&m->chunks, m->row->bytes + m->at, count - m->at, &piece);
     take_body(m, piece.data, piece.bytes);
     m->at += piece.consumed;
     if (!judge(m, verdict, (enum http1_refusal)m->chunks.refusal))
@@ -134,9 +137,7 @@ static void step(struct message *m, size_t count)
                   (enum http1_refusal)m->reader.refusal))
             after_head(m);
         return;
-    case STAGE_CHUNKS:
-        read_chunks(m, count);
-        return;
+    case STAGE_CHUNKS: read_chunks(m, count); return;
     case STAGE_TRAILERS:
         if (judge(m, http1_trailers_read(&m->reader, bytes, here, &m->trailers),
                   (enum http1_refusal)m->reader.refusal)) {
@@ -154,8 +155,7 @@ static void step(struct message *m, size_t count)
             m->stage = STAGE_DONE;
         return;
     }
-    default:
-        return;
+    default: return;
     }
 }
 
@@ -278,9 +278,9 @@ static void expect_reread(const struct message *m)
     begin_head(&reread);
     if (m->row->is_request && m->head.authority.bytes == 0)
         return; /* Host is the front's to add */
-    const enum http1_verdict verdict = m->row->is_request
-                                           ? http1_request_read(&reread.reader, again.bytes, count, &reread.head)
-                                           : http1_answer_read(&reread.reader, again.bytes, count, &reread.head);
+    const enum http1_verdict verdict =
+        m->row->is_request ? http1_request_read(&reread.reader, again.bytes, count, &reread.head)
+                           : http1_answer_read(&reread.reader, again.bytes, count, &reread.head);
     /* 101 lost its Upgrade, which the front writes anew. */
     cr_expect(verdict == HTTP1_DONE || m->head.status == 101, "%s: %s", m->row->name, (char *)text);
 }
@@ -288,8 +288,8 @@ static void expect_reread(const struct message *m)
 static void expect_verdict(const struct message *m, bool refused)
 {
     if (!refused) {
-        cr_expect(m->stage == STAGE_DONE && m->at == m->row->count, "%s: %s, %zu of %zu bytes", m->row->name,
-                  http1_refusal_row(m->refusal)->name, m->at, m->row->count);
+        cr_expect(m->stage == STAGE_DONE && m->at == m->row->count, "%s: %s, %zu of %zu bytes",
+                  m->row->name, http1_refusal_row(m->refusal)->name, m->at, m->row->count);
         return;
     }
     if (json_is_true(json_object_get(m->row->json, "ends"))) {
@@ -299,7 +299,8 @@ static void expect_verdict(const struct message *m, bool refused)
     cr_expect_eq(m->stage, STAGE_BAD, "%s is accepted", m->row->name);
     const int status = (int)json_integer_value(json_object_get(m->row->json, "status"));
     const int seen = m->row->is_request ? http1_refusal_row(m->refusal)->status : 502;
-    cr_expect_eq(seen, status, "%s: %s, %d", m->row->name, http1_refusal_row(m->refusal)->name, seen);
+    cr_expect_eq(seen, status, "%s: %s, %d", m->row->name, http1_refusal_row(m->refusal)->name,
+                 seen);
 }
 
 static void run(const struct row *row, struct message *whole, struct message *pieces)
@@ -313,7 +314,8 @@ static void run(const struct row *row, struct message *whole, struct message *pi
     }
     for (size_t cut = 1; cut < row->count; cut++) {
         read_row(row, cut, pieces);
-        cr_expect(pieces->stage == whole->stage && pieces->at == whole->at && pieces->refusal == whole->refusal &&
+        cr_expect(pieces->stage == whole->stage && pieces->at == whole->at &&
+                      pieces->refusal == whole->refusal &&
                       pieces->body_bytes == whole->body_bytes &&
                       memcmp(pieces->body, whole->body, whole->body_bytes) == 0 &&
                       http1_testing_same_fields(&pieces->head, &whole->head),
@@ -324,8 +326,8 @@ static void run(const struct row *row, struct message *whole, struct message *pi
 static json_t *load_rows(void)
 {
     json_error_t error;
-    json_t *rows =
-        json_load_file(PANDO_SOURCE_ROOT "/tests/conformance/http1_rows.json", JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, &error);
+    json_t *rows = json_load_file(PANDO_SOURCE_ROOT "/tests/conformance/http1_rows.json",
+                                  JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, &error);
     cr_assert_not_null(rows, "line %d: %s", error.line, error.text);
     return rows;
 }

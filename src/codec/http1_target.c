@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* codec/http1_target.c - request targets and hosts (RFC 9112 3.2, RFC 9110 4.2 and 7.2).
  *
- * Bytes of a target: all VCHAR of ASCII but "#" (a fragment is never sent). RFC 3986 also forbids "<>\^`{|} and
- * the quotation mark, yet browsers send some of them raw in queries, and nginx, HAProxy and Node take them;
- * they are passed on as they came. A backslash in the path is refused, since browsers and some servers read it as "/"
- * and so would route elsewhere than we do. Bytes over 127 are refused, as HAProxy does: their meaning hangs on a
- * charset that nobody told. Percent escapes are neither checked nor decoded here.
+ * Bytes of a target: all VCHAR of ASCII but "#" (a fragment is never sent). RFC 3986 also forbids
+ * "<>\^`{|} and the quotation mark, yet browsers send some of them raw in queries, and nginx,
+ * HAProxy and Node take them; they are passed on as they came. A backslash in the path is refused,
+ * since browsers and some servers read it as "/" and so would route elsewhere than we do. Bytes
+ * over 127 are refused, as HAProxy does: their meaning hangs on a charset that nobody told. Percent
+ * escapes are neither checked nor decoded here.
  *
- * Hosts: letters, digits and -._~ (RFC 3986 unreserved), or an IPv6 address in brackets; then an optional port, 1 to
- * 65535. Narrower than RFC 3986, which allows percent escapes, !$&'()*+,;= and an empty port: no real host needs
- * them, while caches and routers were split with them. */
+ * Hosts: letters, digits and -._~ (RFC 3986 unreserved), or an IPv6 address in brackets; then an
+ * optional port, 1 to 65535. Narrower than RFC 3986, which allows percent escapes, !$&'()*+,;=
+ * and an empty port: no real host needs them, while caches and routers were split with them. */
 #include "codec/http1_parts.h"
 
 #include <arpa/inet.h>
@@ -138,8 +139,8 @@ static uint32_t scheme_length(const uint8_t *target, uint32_t count, enum http1_
     return 0;
 }
 
-/* http://host:port/path?query. Where the path is empty, the second slash before the host serves as path "/", so that
- * `path` is always a span of the head. */
+/* http://host:port/path?query. Where the path is empty, the second slash before the host serves
+ * as path "/", so that `path` is always a span of the head. */
 static enum http1_refusal check_absolute(struct http1_reader *reader, struct http_head *head)
 {
     const struct http_span target = head->target;
@@ -195,9 +196,10 @@ enum http1_refusal http1__target_check(struct http1_reader *reader, struct http_
     return refusal != HTTP1_REFUSAL_NONE ? refusal : check_path(reader, head);
 }
 
-/* Is it the host of the target? The scheme's own port may be left out on either side, and a Host field beside
- * CONNECT may leave out any. */
-static bool same_authority(const struct http_head *head, const uint8_t *host, struct authority parts)
+/* Is it the host of the target? The scheme's own port may be left out on either side, and a Host
+ * field beside CONNECT may leave out any. */
+static bool same_authority(const struct http_head *head, const uint8_t *host,
+                           struct authority parts)
 {
     if (parts.host_bytes != head->host.bytes ||
         !http_same_text(host, (const char *)head->base + head->host.at, parts.host_bytes))

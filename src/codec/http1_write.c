@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* codec/http1_write.c - writes heads, fields and chunk framing, always anew from what was parsed.
  *
- * Everything goes through http1_put(), so the size that is counted and the bytes that are written come from the
- * same calls (nginx CVE-2026-42945: a length estimated one way and copied another). */
+ * Everything goes through http1_put(), so the size that is counted and the bytes that are
+ * written come from the same calls (nginx CVE-2026-42945: a length estimated one way and copied
+ * another). */
 #include "codec/http1_parts.h"
 
 void http1_put_decimal(struct http1_writer *w, uint64_t number)
@@ -75,7 +76,8 @@ void http1_put_host(struct http1_writer *w, const struct http_head *head)
     http1_put_text(w, "\r\n");
 }
 
-/* Was the line received just as it would be written? Then its bytes are the same, copied at once. */
+/* Was the line received just as it would be written? Then its bytes are the same, copied at
+ * once. */
 static bool is_canonical(const struct http_head *head, const struct http_field *field)
 {
     const uint32_t colon = field->name_at + field->name_bytes;
@@ -83,7 +85,8 @@ static bool is_canonical(const struct http_head *head, const struct http_field *
     return field->value_at == colon + 2 && head->base[colon + 1] == ' ' && head->base[end] == '\r';
 }
 
-static void put_one_field(struct http1_writer *w, const struct http_head *head, const struct http_field *field)
+static void put_one_field(struct http1_writer *w, const struct http_head *head,
+                          const struct http_field *field)
 {
     http1_put(w, http_field_name(head, field), field->name_bytes);
     http1_put_text(w, ": ");
@@ -93,7 +96,9 @@ static void put_one_field(struct http1_writer *w, const struct http_head *head, 
 
 void http1_put_fields(struct http1_writer *w, const struct http_head *head)
 {
-    uint32_t from = 0, to = 0; /* a run of canonical lines that is still to be copied; always lines of this head */
+    uint32_t
+        from = 0,
+        to = 0; /* a run of canonical lines that is still to be copied; always lines of this head */
     for (uint16_t i = 0; i < head->fields_count; i++) {
         const struct http_field *field = &head->fields[i];
         const bool canonical = !field->hop && is_canonical(head, field);

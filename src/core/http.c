@@ -21,8 +21,9 @@ static const struct http_field_row field_rows[] = {
 #undef TRAILER_DROP
 };
 
-/* A perfect hash: no two names of the table share a slot. It mixes the length and three bytes. If a new name
- * collides, look for another odd multiplier by trying random ones (about one in 2,000 fits). */
+/* A perfect hash: no two names of the table share a slot. It mixes the length and three bytes.
+ * If a new name collides, look for another odd multiplier by trying random ones (about one in
+ * 2,000 fits). */
 enum { SLOTS_COUNT = 512 };
 
 static uint32_t slot_of(const uint8_t *name, size_t count)
@@ -136,8 +137,8 @@ static uint32_t load_4(const void *from)
     return word;
 }
 
-/* Zero if the bytes are equal but for the case of letters. In a name of the table a byte is a letter if and only
- * if it has the bit 0x40, and only letters may differ in the bit 0x20. */
+/* Zero if the bytes are equal but for the case of letters. In a name of the table a byte is a
+ * letter if and only if it has the bit 0x40, and only letters may differ in the bit 0x20. */
 static uint64_t differ(uint64_t seen, uint64_t name)
 {
     return (seen ^ name) & ~((name & UINT64_C(0x4040404040404040)) >> 1);
@@ -178,17 +179,17 @@ enum http_field_id http_field_find(const uint8_t *name, size_t count)
 }
 
 static const struct {
-    char    name[8];
+    char name[8];
     uint8_t name_bytes;
-    bool    safe;
-    bool    idempotent;
+    bool safe;
+    bool idempotent;
 } methods[] = {
     [HTTP_METHOD_NONE] = {.name = ""},
 #define X(text, is_safe, is_idempotent)                                                            \
     [HTTP_METHOD_##text] = {#text, sizeof(#text) - 1, is_safe, is_idempotent},
     HTTP_METHODS(X)
 #undef X
-    [HTTP_METHOD_OTHER] = {.name = ""},
+        [HTTP_METHOD_OTHER] = {.name = ""},
 };
 
 enum http_method http_method_find(const uint8_t *name, size_t count)
@@ -241,7 +242,8 @@ const struct http_field *http_head_find(const struct http_head *head, enum http_
     return NULL;
 }
 
-const struct http_field *http_head_find_next(const struct http_head *head, const struct http_field *field)
+const struct http_field *http_head_find_next(const struct http_head *head,
+                                             const struct http_field *field)
 {
     const struct http_field *end = head->fields + head->fields_count;
     for (const struct http_field *next = field + 1; next < end; next++)
@@ -263,7 +265,8 @@ bool http_same_text(const uint8_t *a, const char *b, size_t count)
     return true;
 }
 
-const struct http_field *http_head_find_name(const struct http_head *head, const char *name, size_t count)
+const struct http_field *http_head_find_name(const struct http_head *head, const char *name,
+                                             size_t count)
 {
     const enum http_field_id id = http_field_find((const uint8_t *)name, count);
     if (id != HTTP_FIELD_OTHER)
@@ -284,8 +287,8 @@ static void put_digits(char *out, uint64_t number, size_t count)
 
 enum { DAY_S = 86400, DAYS_IN_400_YEARS = 146097, DAYS_FROM_YEAR_0_TO_1970 = 719468 };
 
-/* The calendar date is counted in years that begin in March, so that the leap day comes last (Howard Hinnant,
- * "chrono-compatible low-level date algorithms", civil_from_days). */
+/* The calendar date is counted in years that begin in March, so that the leap day comes last
+ * (Howard Hinnant, "chrono-compatible low-level date algorithms", civil_from_days). */
 void http_date_write(char out[HTTP_DATE_BYTES], int64_t unix_s)
 {
     static const char days[] = "ThuFriSatSunMonTueWed"; /* 1 January 1970 was a Thursday */

@@ -25,16 +25,18 @@ static enum http_field_id find_in_copy(const char *name, int (*change)(int))
     return id;
 }
 
-/* If this fails after a change to HTTP_FIELDS: `slots` in http.c does not hold what this prints. Where two rows
- * print the same slot, the multiplier must change too. */
+/* If this fails after a change to HTTP_FIELDS: `slots` in http.c does not hold what this prints.
+ * Where two rows print the same slot, the multiplier must change too. */
 Test(http_fields, every_row_is_found_in_any_case)
 {
     for (int i = 1; i < HTTP_FIELDS_COUNT; i++) {
         const struct http_field_row *row = http_field_row((enum http_field_id)i);
         const size_t count = row->name_bytes;
-        const uint32_t key = (uint32_t)(row->name[0] | 0x20) | (uint32_t)(row->name[count - 1] | 0x20) << 8 |
-                             (uint32_t)(row->name[count * 3 / 4] | 0x20) << 16 | (uint32_t)count << 24;
-        cr_expect_eq((int)find_in_copy(row->name, toupper), i, "[%u] = %s", key * UINT32_C(0x15ad9a9d) >> 23, row->name);
+        const uint32_t key =
+            (uint32_t)(row->name[0] | 0x20) | (uint32_t)(row->name[count - 1] | 0x20) << 8 |
+            (uint32_t)(row->name[count * 3 / 4] | 0x20) << 16 | (uint32_t)count << 24;
+        cr_expect_eq((int)find_in_copy(row->name, toupper), i, "[%u] = %s",
+                     key * UINT32_C(0x15ad9a9d) >> 23, row->name);
         cr_expect_eq((int)find_in_copy(row->name, tolower), i);
     }
 }
@@ -50,7 +52,8 @@ Test(http_fields, names_hold_only_letters_digits_and_hyphens)
     }
 }
 
-/* Each byte of each name replaced by each other byte: nothing is found, but for the other case of a letter. */
+/* Each byte of each name replaced by each other byte: nothing is found, but for the other case
+ * of a letter. */
 Test(http_fields, a_name_that_differs_in_one_byte_is_another)
 {
     for (int i = 1; i < HTTP_FIELDS_COUNT; i++) {
@@ -61,8 +64,8 @@ Test(http_fields, a_name_that_differs_in_one_byte_is_another)
             for (unsigned byte = 0; byte < 256; byte++) {
                 name[at] = (uint8_t)byte;
                 const bool same = tolower((int)byte) == tolower((unsigned char)row->name[at]);
-                cr_expect_eq(http_field_find(name, row->name_bytes) == (enum http_field_id)i, same, "%s %zu %u",
-                             row->name, at, byte);
+                cr_expect_eq(http_field_find(name, row->name_bytes) == (enum http_field_id)i, same,
+                             "%s %zu %u", row->name, at, byte);
                 name[at] = (uint8_t)row->name[at];
             }
     }
@@ -101,7 +104,8 @@ Test(http_methods, are_found_by_their_exact_name)
 Test(http_methods, safe_ones_are_idempotent)
 {
     for (int i = 0; i < HTTP_METHODS_COUNT; i++)
-        cr_expect(!http_method_is_safe((enum http_method)i) || http_method_is_idempotent((enum http_method)i));
+        cr_expect(!http_method_is_safe((enum http_method)i) ||
+                  http_method_is_idempotent((enum http_method)i));
     cr_expect_not(http_method_is_idempotent(HTTP_METHOD_POST));
     cr_expect_not(http_method_is_idempotent(HTTP_METHOD_OTHER));
     cr_expect(http_method_is_idempotent(HTTP_METHOD_DELETE));
@@ -130,7 +134,8 @@ Test(http_date, is_what_the_c_library_says)
     char text[HTTP_DATE_BYTES + 1] = "";
     http_date_write(text, 784111777);
     cr_expect_str_eq(text, "Sun, 06 Nov 1994 08:49:37 GMT");
-    for (int64_t day = 0; day < 100000; day += 7) /* 273 years; with their leap days and century years */
+    for (int64_t day = 0; day < 100000;
+         day += 7) /* 273 years; with their leap days and century years */
         expect_date(day * 86400 + day * 7919 % 86400);
     for (int64_t day = 11016; day < 11020; day++) /* around 29 February 2000 */
         expect_date(day * 86400 + 86399);
