@@ -18,13 +18,13 @@
 #include "loop/loop.h"
 
 struct dns;
+struct lookup;
 
 enum dns_sort {
     DNS_ADDRESSES, /* A and AAAA of a name */
     DNS_SERVICE,   /* SRV of a name, then A and AAAA of what it names */
 };
 
-/* The numbers in a sentence of failure are not for programs. */
 struct dns_query {
     enum dns_sort      sort;
     char               name[256];
@@ -34,6 +34,7 @@ struct dns_query {
     struct dns_answer  answer;             /* filled when answered() is called */
     struct post        post;               /* the rest is dns' own */
     struct dns        *dns;
+    struct lookup     *lookups;
     unsigned           waiting_count;      /* answers that are still to come */
 };
 

@@ -2,6 +2,8 @@
 /* path/op.c - the op's life, and what travels up its frames. */
 #include "path/op.h"
 
+#include "path/target.h"
+
 #include <assert.h>
 #include <string.h>
 
@@ -55,6 +57,8 @@ void op_free(struct op *op)
     if (op->request_body != NULL)
         pipe_fini(op->request_body);
     pipe_fini(&op->answer_body);
+    if (op->held != NULL)
+        target_unref(op->held);
     request_unref(op->request);
     arena_fini(&op->arena);
     slab_give(&worker->ops, op);
@@ -157,6 +161,14 @@ void op_refuse(struct op *op, enum err_kind kind, const char *detail)
         op_answer(op);
     }
     op_finish(op, outcome);
+}
+
+void op_hold_target(struct op *op, struct target *target)
+{
+    target_ref(target);
+    if (op->held != NULL)
+        target_unref(op->held);
+    op->target = op->held = target;
 }
 
 void op_cancel(struct op *op)

@@ -77,6 +77,7 @@ struct op {
     struct http_head *answer_trailers;  /* the same for the answer's */
     struct pipe     answer_body;
     struct target  *target;        /* that was picked last; NULL if none */
+    struct target  *held;          /* a reference, so that `target` may be named until op_free(); NULL if none */
     struct target  *tried[OP_TRIED_MAX];
     const char     *service;       /* the name of what it was routed to; NULL if nothing */
     void           *path;          /* the path that it walks; held by the front */
@@ -123,6 +124,9 @@ void op_answer_above(struct frame *self, struct op *op);
 /* Answers with an error of ours and finishes: what a stage does that takes the op no further down. Fails the op's
  * answer body if the answer has gone up already. @detail is static text or NULL. */
 void op_refuse(struct op *op, enum err_kind kind, const char *detail);
+
+/* Says which target was picked: sets op->target and holds it until another is picked or the op is freed. */
+void op_hold_target(struct op *op, struct target *target);
 
 /* Asks that it end soon; idempotent. Answer and finished still come once. */
 void op_cancel(struct op *op);

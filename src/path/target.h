@@ -77,6 +77,18 @@ struct target_set {
     struct target   *at[];       /* in the order of the file; each referenced */
 };
 
+/* One more that names it: a set, or an op. Control frees no target that has a reference. */
+static inline void target_ref(struct target *target)
+{
+    atomic_fetch_add_explicit(&target->refs_count, 1, memory_order_relaxed);
+}
+
+/* One fewer. Never frees: control looks at the count of those that are gone. */
+static inline void target_unref(struct target *target)
+{
+    atomic_fetch_sub_explicit(&target->refs_count, 1, memory_order_release);
+}
+
 /* Adds 1 to a counter of which this thread is the only writer. */
 static inline void row_add(_Atomic uint64_t *counter, uint64_t by)
 {

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* control/set.c - building sets and letting them go. */
+#include "control/set.h"
+
+#include "core/mem.h"
+
+struct target_set *set_new(struct target *const *targets, size_t count, uint64_t version)
+{
+    struct target_set *set = mem_alloc(sizeof *set + count * sizeof set->at[0]);
+    if (set == NULL)
+        return NULL;
+    atomic_init(&set->refs_count, 1);
+    set->version = version;
+    for (size_t i = 0; i < count; i++) {
+        struct target          *target = targets[i];
+        const enum target_state state =
+            (enum target_state)atomic_load_explicit(&target->state, memory_order_relaxed);
+        if (!set_takes(state))
+            continue;
+        target_ref(target);
+        set->at[set->count++] = target;
+        set->weight_sum += target->weight;
+        if (target->weight > set->weight_max)
+            set->weight_max = target->weight;
+    }
+    return set;
+}
+
+void set_ref(struct target_set *set)
+{
+    atomic_fetch_add_explicit(&set->refs_count, 1, memory_order_relaxed);
+}
+
+void set_unref(struct target_set *set)
+{
+    if (set == NULL ||
+        atomic_fetch_sub_explicit(&set->refs_count, 1, memory_order_acq_rel) != 1)
+        return;
+    for (uint32_t i = 0; i < set->count; i++)
+        target_unref(set->at[i]);
+    mem_free(set);
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* control/set.h - immutable snapshots of the targets in service.
+ *
+ * Memory:  a set holds a reference to each of its targets; the last set_unref() lets go of them and frees it. A target is
+ *          never freed here: the registry looks at the counts.
+ * Threads: set_unref() on any. */
+#ifndef PANDO_CONTROL_SET_H
+#define PANDO_CONTROL_SET_H
+
+#include "path/target.h"
+
+/* May requests be given to it? */
+static inline bool set_takes(enum target_state state)
+{
+    return state == TARGET_UP || state == TARGET_TRIAL;
+}
+
+/* A set with one reference, of those of @targets that take requests, in their order; NULL: no memory. */
+must_check struct target_set *set_new(struct target *const *targets, size_t count,
+                                      uint64_t version);
+
+/* One reference more. */
+void set_ref(struct target_set *set);
+
+/* Accepts NULL. */
+void set_unref(struct target_set *set);
+
+#endif
