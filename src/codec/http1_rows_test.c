@@ -100,11 +100,12 @@ static void after_head(struct message *m)
         begin_head(m);
 }
 
-static bool judge(struct message *m, enum http1_verdict verdict, enum http1_refusal refusal)
+/* @refusal is where the reader keeps it: it is read after the verdict. */
+static bool judge(struct message *m, enum http1_verdict verdict, const uint8_t *refusal)
 {
     if (verdict == HTTP1_BAD) {
         m->stage = STAGE_BAD;
-        m->refusal = refusal;
+        m->refusal = (enum http1_refusal) * refusal;
     }
     return verdict == HTTP1_DONE;
 }
@@ -116,7 +117,7 @@ static void read_chunks(struct message *m, size_t count)
         http1_chunks_read(&m->chunks, m->row->bytes + m->at, count - m->at, &piece);
     take_body(m, piece.data, piece.bytes);
     m->at += piece.consumed;
-    if (!judge(m, verdict, (enum http1_refusal)m->chunks.refusal))
+    if (!judge(m, verdict, &m->chunks.refusal))
         return;
     m->stage = STAGE_TRAILERS;
     m->trailers.fields = m->trailer_fields;
@@ -134,13 +135,13 @@ static void step(struct message *m, size_t count)
         if (judge(m,
                   m->row->is_request ? http1_request_read(&m->reader, bytes, here, &m->head)
                                      : http1_answer_read(&m->reader, bytes, here, &m->head),
-                  (enum http1_refusal)m->reader.refusal))
+                  &m->reader.refusal))
             after_head(m);
         return;
     case STAGE_CHUNKS: read_chunks(m, count); return;
     case STAGE_TRAILERS:
         if (judge(m, http1_trailers_read(&m->reader, bytes, here, &m->trailers),
-                  (enum http1_refusal)m->reader.refusal)) {
+                  &m->reader.refusal)) {
             m->at += m->trailers.head_bytes;
             m->stage = STAGE_DONE;
         }
