@@ -3,7 +3,8 @@
 #include "config/config.h"
 
 #include "config/tree.h"
-#include "config/words.h"
+#include "config/value/words.h"
+#include "core/mem.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -18,20 +19,23 @@
 
 struct config *config_new(void)
 {
-    return calloc(1, sizeof(struct config));
+    struct config *config = mem_alloc(sizeof *config);
+    if (config != NULL)
+        config->memory = (struct arena){.heap_bytes_max = CONFIG__MEMORY_BYTES_MAX};
+    return config;
 }
 
 void config_free(struct config *config)
 {
     if (config == NULL)
         return;
-    config_memory_free(&config->memory);
-    free(config);
+    arena_fini(&config->memory);
+    mem_free(config);
 }
 
 void *config_allocate(struct config *config, size_t bytes)
 {
-    return config_memory_take(&config->memory, bytes);
+    return config__take(&config->memory, bytes);
 }
 
 /* ---- files ---- */
@@ -40,10 +44,10 @@ void *config_allocate(struct config *config, size_t bytes)
 static struct config__source *source_new(struct config *config, const char *name)
 {
     char clean[CONFIG__TEXT_BYTES];
-    struct config__source *source = config_memory_take(&config->memory, sizeof *source);
+    struct config__source *source = config__take(&config->memory, sizeof *source);
     config_words_clean(clean, sizeof clean, name, strlen(name), sizeof clean);
     if (source != NULL)
-        source->name = config_memory_copy(&config->memory, clean, strlen(clean));
+        source->name = config__copy(&config->memory, clean, strlen(clean));
     return source != NULL && source->name != NULL ? source : NULL;
 }
 
@@ -56,7 +60,7 @@ static bool refuse_file(const struct config__span *asked, const struct config__s
     return false;
 }
 
-/* Reads @descriptor to its end into *@text (from malloc). NULL, or why not. */
+/* Reads @descriptor to its end into *@text (from mem_alloc). NULL, or why not. */
 static const char *read_all(int descriptor, char **text, size_t *bytes)
 {
     size_t room = 0;
@@ -66,7 +70,7 @@ static const char *read_all(int descriptor, char **text, size_t *bytes)
             return "larger than the 4 MiB that a configuration file may have";
         if (room - *bytes < READ_BYTES) {
             room = room * 2 + READ_BYTES;
-            char *larger = realloc(*text, room);
+            char *larger = mem_resize(*text, room);
             if (larger == NULL)
                 return "out of memory";
             *text = larger;
@@ -97,10 +101,10 @@ static const char *source_read(struct config *config, struct config__source *sou
         why = read_all(descriptor, &text, &source->bytes);
     }
     if (why == NULL) {
-        source->text = config_memory_copy(&config->memory, text, source->bytes);
+        source->text = config__copy(&config->memory, text, source->bytes);
         why = source->text == NULL ? "out of memory" : NULL;
     }
-    free(text);
+    mem_free(text);
     (void)close(descriptor);
     return why;
 }
@@ -118,7 +122,7 @@ static const char *resolve(struct config *config, const char *from, const char *
 {
     const char *slash = strrchr(from, '/');
     const size_t folder_bytes = slash == NULL || name[0] == '/' ? 0 : (size_t)(slash - from) + 1;
-    char *path = config_memory_take(&config->memory, folder_bytes + strlen(name) + 1);
+    char *path = config__take(&config->memory, folder_bytes + strlen(name) + 1);
     if (path != NULL) {
         memcpy(path, from, folder_bytes);
         memcpy(path + folder_bytes, name, strlen(name));
@@ -228,23 +232,23 @@ bool config_read_file(struct config *config, const struct config_table *root, co
 {
     assert(config->root == NULL);
     config->table = root;
-    const char *copy = config_memory_copy(&config->memory, path, strlen(path));
+    const char *copy = config__copy(&config->memory, path, strlen(path));
     return copy != NULL ? load(config, copy, NULL, 0, errors) : config__no_memory(errors);
 }
 
-bool config_read_text(struct config *config, const struct config_table *root, const char *file,
-                      const char *text, size_t bytes, struct config_errors *errors)
+bool config_read_text(struct config *config, const struct config_table *root,
+                      const struct config_text *text, struct config_errors *errors)
 {
     assert(config->root == NULL);
     config->table = root;
-    struct config__source *source = source_new(config, file);
+    struct config__source *source = source_new(config, text->file);
     if (source == NULL)
         return config__no_memory(errors);
-    if (bytes > CONFIG_FILE_BYTES_MAX)
+    if (text->bytes > CONFIG_FILE_BYTES_MAX)
         return refuse_file(NULL, source, "larger than the 4 MiB that a configuration file may have",
                            errors);
-    source->text = config_memory_copy(&config->memory, text, bytes);
-    source->bytes = bytes;
+    source->text = config__copy(&config->memory, text->at, text->bytes);
+    source->bytes = text->bytes;
     return source->text != NULL ? take_source(config, source, 0, errors)
                                 : config__no_memory(errors);
 }
@@ -296,7 +300,7 @@ static struct config__node *scalar_new(const struct setter *setter, const char *
                                        uint32_t column)
 {
     struct config__span span = setter->value_span;
-    const char *copy = config_memory_copy(&setter->config->memory, text, bytes);
+    const char *copy = config__copy(&setter->config->memory, text, bytes);
     if (copy == NULL) {
         (void)config__no_memory(setter->errors);
         return NULL;
@@ -373,7 +377,7 @@ static bool put_at(const struct setter *setter, const char *path, struct config_
     struct config__node *parent = setter->config->root;
     for (;;) {
         const size_t bytes = strcspn(path, ".");
-        const char *key = config_memory_copy(&setter->config->memory, path, bytes);
+        const char *key = config__copy(&setter->config->memory, path, bytes);
         if (key == NULL)
             return config__no_memory(setter->errors);
         if (path[bytes] == '\0') {
@@ -437,7 +441,7 @@ bool config_set(struct config *config, const struct config_table *root,
     struct config__source *source = source_new(config, override->flag);
     if (source == NULL)
         return config__no_memory(errors);
-    source->text = config_memory_copy(&config->memory, override->shown, shown_bytes);
+    source->text = config__copy(&config->memory, override->shown, shown_bytes);
     source->bytes = shown_bytes;
     source->is_flag = true;
     if (source->text == NULL)

@@ -2,20 +2,23 @@
 /* config/errors.c - keeps the errors of a configuration and writes them for people and programs. */
 #include "config/errors.h"
 
-#include "config/memory.h"
-#include "config/words.h"
-
 #include <jansson.h>
-#include <stdlib.h>
 #include <string.h>
+
+/* Room for what is kept: each error has a few strings of some hundred bytes. */
+#define MEMORY_BYTES_MAX (1u << 20)
 
 /* NULL stays NULL; out of memory, a text says so: an error is never lost. */
 static const char *keep(struct config_errors *errors, const char *text)
 {
     if (text == NULL)
         return NULL;
-    char *copy = config_memory_copy(errors->memory, text, strlen(text));
-    return copy != NULL ? copy : "(no memory left to say it)";
+    const size_t bytes = strlen(text) + 1;
+    char *copy = arena_take(&errors->memory, bytes);
+    if (copy == NULL)
+        return "(no memory left to say it)";
+    memcpy(copy, text, bytes);
+    return copy;
 }
 
 static void keep_place(struct config_errors *errors, struct config_place *place)
@@ -26,9 +29,9 @@ static void keep_place(struct config_errors *errors, struct config_place *place)
 
 void config_errors_add(struct config_errors *errors, const struct config_error *error)
 {
-    if (errors->memory == NULL)
-        errors->memory = calloc(1, sizeof *errors->memory);
-    if (errors->count < CONFIG_ERRORS_MAX && errors->memory != NULL) {
+    if (errors->count == 0)
+        errors->memory = (struct arena){.heap_bytes_max = MEMORY_BYTES_MAX};
+    if (errors->count < CONFIG_ERRORS_MAX) {
         struct config_error *kept = &errors->at[errors->count];
         *kept = *error;
         kept->message = keep(errors, error->message);
@@ -36,8 +39,6 @@ void config_errors_add(struct config_errors *errors, const struct config_error *
         kept->manual = keep(errors, error->manual);
         keep_place(errors, &kept->place);
         keep_place(errors, &kept->first);
-    } else if (errors->count < CONFIG_ERRORS_MAX) {
-        errors->at[errors->count] = (struct config_error){.message = "out of memory"};
     }
     errors->count++;
 }
@@ -178,8 +179,6 @@ void config_errors_write_json(const struct config_errors *errors, FILE *out)
 
 void config_errors_free(struct config_errors *errors)
 {
-    if (errors->memory != NULL)
-        config_memory_free(errors->memory);
-    free(errors->memory);
+    arena_fini(&errors->memory);
     *errors = (struct config_errors){0};
 }

@@ -7,6 +7,8 @@
 #ifndef PANDO_CONFIG_ERRORS_H
 #define PANDO_CONFIG_ERRORS_H
 
+#include "core/arena.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -34,12 +36,10 @@ struct config_error {
     struct config_place first; /* where the same thing was said before; file NULL if not so */
 };
 
-struct config_memory;
-
 struct config_errors {
-    struct config_error   at[CONFIG_ERRORS_MAX]; /* in the order of files and lines once sorted */
-    size_t                count;                 /* of all; may be over CONFIG_ERRORS_MAX */
-    struct config_memory *memory;
+    struct config_error at[CONFIG_ERRORS_MAX]; /* in the order of files and lines once sorted */
+    size_t              count;                 /* of all; may be over CONFIG_ERRORS_MAX */
+    struct arena        memory;                /* of their strings */
 };
 
 /* Adds one; copies every string in @error. Out of memory: it is counted all the same. */
@@ -59,6 +59,7 @@ void config_errors_write_text(const struct config_errors *errors, FILE *out);
  * {file, line, column, length}. */
 void config_errors_write_json(const struct config_errors *errors, FILE *out);
 
+/* Gives back all; @errors is then empty and ready again. */
 void config_errors_free(struct config_errors *errors);
 
 #endif

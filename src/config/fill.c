@@ -3,9 +3,9 @@
  *
  * A struct is first filled with presets, then every key that the file says is looked up, read and
  * stored. Whatever is wrong leaves the preset standing and adds an error, so one pass finds all. */
-#include "config/quantity.h"
 #include "config/tree.h"
-#include "config/words.h"
+#include "config/value/quantity.h"
+#include "config/value/words.h"
 
 #include <assert.h>
 #include <stdarg.h>
@@ -225,7 +225,7 @@ static bool read_address(struct reader *reader, const struct config_key *key,
     struct config_address address;
     char hint[CONFIG__TEXT_BYTES];
     char *host =
-        config_memory_take(&reader->config->memory, strlen(node->text) + CONFIG_HOST_EXTRA_BYTES);
+        config__take(&reader->config->memory, strlen(node->text) + CONFIG_HOST_EXTRA_BYTES);
     if (host == NULL)
         return no_memory(reader);
     if (!config_words_is_plain(node->text, strlen(node->text)))
@@ -299,7 +299,7 @@ static bool read_networks(struct reader *reader, const struct config_key *key,
     if (!check_count(reader, key, node, count))
         return false;
     struct config_network *networks =
-        config_memory_take(&reader->config->memory, count * sizeof *networks);
+        config__take(&reader->config->memory, count * sizeof *networks);
     if (networks == NULL)
         return no_memory(reader);
     bool is_good = true;
@@ -367,7 +367,7 @@ static bool read_list(struct reader *reader, const struct config_key *key,
         return refuse_kind(reader, key, node);
     if (!check_count(reader, key, node, count))
         return false;
-    char *elements = config_memory_take(&reader->config->memory, count * key->table->struct_bytes);
+    char *elements = config__take(&reader->config->memory, count * key->table->struct_bytes);
     if (elements == NULL)
         return no_memory(reader);
     for (size_t i = 0; i < count; i++, element = element->next) {
@@ -388,8 +388,7 @@ static bool read_map(struct reader *reader, const struct config_key *key,
         return refuse_kind(reader, key, node);
     if (!check_count(reader, key, node, node->count))
         return false;
-    char *entries =
-        config_memory_take(&reader->config->memory, node->count * key->table->struct_bytes);
+    char *entries = config__take(&reader->config->memory, node->count * key->table->struct_bytes);
     if (entries == NULL)
         return no_memory(reader);
     size_t count = 0;

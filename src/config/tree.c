@@ -2,8 +2,9 @@
 /* config/tree.c - nodes, their places, and the merging of several files. */
 #include "config/tree.h"
 
-#include "config/quantity.h"
-#include "config/words.h"
+#include "config/value/quantity.h"
+#include "config/value/words.h"
+#include "core/mem.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -16,6 +17,22 @@
 #define SHOWN_CHARACTERS 160
 #define SHOWN_BEFORE     60
 #define SHOWN_BYTES      (SHOWN_CHARACTERS * 4 + 8)
+
+void *config__take(struct arena *memory, size_t bytes)
+{
+    void *taken = bytes < CONFIG__MEMORY_BYTES_MAX ? arena_take(memory, bytes) : NULL;
+    if (taken != NULL)
+        memset(taken, 0, bytes);
+    return taken;
+}
+
+char *config__copy(struct arena *memory, const char *text, size_t bytes)
+{
+    char *copy = config__take(memory, bytes + 1);
+    if (copy != NULL && bytes > 0)
+        memcpy(copy, text, bytes);
+    return copy;
+}
 
 /* The line break at @at in bytes; 0: none. The same ones as libyaml counts. */
 static size_t break_at(const char *at, const char *end)
@@ -150,7 +167,7 @@ struct config__node *config__node_new(struct config *config, enum config__node_k
                        "the configuration has over %d keys and values", CONFIG_NODES_MAX);
         return NULL;
     }
-    struct config__node *node = config_memory_take(&config->memory, sizeof *node);
+    struct config__node *node = config__take(&config->memory, sizeof *node);
     if (node == NULL) {
         (void)config__no_memory(errors);
         return NULL;
@@ -212,7 +229,7 @@ bool config__find_twins(struct config__node *mapping, const char *path,
 {
     if (mapping->count < 2)
         return true;
-    struct numbered *sorted = calloc(mapping->count, sizeof *sorted);
+    struct numbered *sorted = mem_alloc(mapping->count * sizeof *sorted);
     if (sorted == NULL)
         return config__no_memory(errors);
     size_t count = 0;
@@ -231,7 +248,7 @@ bool config__find_twins(struct config__node *mapping, const char *path,
             errors, &(struct config__report){.at = &node->key_span, .first = &original->key_span},
             "`%s` is said twice%s%s", node->key, path[0] != '\0' ? " in " : "", path);
     }
-    free(sorted);
+    mem_free(sorted);
     drop_twins(mapping);
     return true;
 }

@@ -6,7 +6,7 @@
 #define PANDO_CONFIG_TREE_H
 
 #include "config/config.h"
-#include "config/memory.h"
+#include "core/arena.h"
 
 #include <sys/types.h>
 
@@ -50,13 +50,22 @@ struct config__node {
 };
 
 struct config {
-    struct config_memory       memory;
+    struct arena               memory;
     struct config__node       *root;  /* a mapping; NULL before anything was read */
     const struct config_table *table; /* of the root, once one was given */
     size_t                     nodes_count;
     struct config__source     *files[CONFIG_FILES_MAX];
     size_t                     files_count;
 };
+
+/* Most memory of one configuration: far more than CONFIG_NODES_MAX nodes and their structs need. */
+#define CONFIG__MEMORY_BYTES_MAX (1u << 30)
+
+/* @bytes of zeroed memory, or NULL. */
+void *config__take(struct arena *memory, size_t bytes);
+
+/* A copy of @bytes at @text with a NUL behind it, or NULL. */
+char *config__copy(struct arena *memory, const char *text, size_t bytes);
 
 /* What an error says beside its message; all but `at` may be NULL. */
 struct config__report {

@@ -4,7 +4,7 @@
  * libyaml's events are taken one by one, so a file over a bound is left as soon as that shows:
  * depth, number of nodes. Aliases, which let a small file mean a huge one, and tags are refused. */
 #include "config/tree.h"
-#include "config/words.h"
+#include "config/value/words.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -91,7 +91,7 @@ static bool take_scalar(struct builder *builder, const yaml_event_t *event)
         return refuse(builder, &span, "tags are not supported", "leave out what begins with `!`");
     if (memchr(text, '\0', bytes) != NULL)
         return refuse(builder, &span, "a value may not hold a NUL", NULL);
-    const char *copy = config_memory_copy(&builder->config->memory, text, bytes);
+    const char *copy = config__copy(&builder->config->memory, text, bytes);
     if (copy == NULL)
         return config__no_memory(builder->errors);
     const struct config__node *parent =

@@ -2,7 +2,7 @@
 /* main/settings.c - loads the settings: presets, file, flags, --set, each over the one before. */
 #include "main/settings.h"
 
-#include "config/words.h"
+#include "config/value/words.h"
 #include "main/settings_keys.h"
 
 #include <stdlib.h>
@@ -208,7 +208,9 @@ struct settings *settings_load_text(const struct settings_request *request, cons
     struct loader loader = {.config = begin(errors), .errors = errors, .is_good = true};
     if (loader.config == NULL)
         return NULL;
-    loader.is_good = config_read_text(loader.config, &settings_table, file, text, bytes, errors);
+    loader.is_good =
+        config_read_text(loader.config, &settings_table,
+                         &(struct config_text){.file = file, .at = text, .bytes = bytes}, errors);
     return finish(&loader, request);
 }
 

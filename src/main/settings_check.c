@@ -3,6 +3,7 @@
  *
  * Runs over the filled struct; where a row was wrong, the struct holds its preset, and the check
  * looks at what was said (config_has) so that one mistake gives one error. */
+#include "core/mem.h"
 #include "main/settings_keys.h"
 
 #include <stdarg.h>
@@ -305,7 +306,7 @@ static void check_same_matches(const struct checker *checker)
     size_t count = 0, room = 1;
     for (size_t i = 0; i < settings->services_count; i++)
         room += settings->services[i].matches_count;
-    struct claim *claims = calloc(room, sizeof *claims);
+    struct claim *claims = mem_alloc(room * sizeof *claims);
     for (size_t i = 0; claims != NULL && i < settings->services_count; i++)
         for (size_t j = 0;
              is_findable(&settings->services[i]) && j < settings->services[i].matches_count; j++) {
@@ -318,13 +319,13 @@ static void check_same_matches(const struct checker *checker)
         no_memory(checker);
     else
         check_claims(checker, claims, count, "match", "give each its own host or path");
-    free(claims);
+    mem_free(claims);
 }
 
 static void check_same_targets(const struct checker *checker, size_t index)
 {
     const struct settings_service *service = &checker->settings->services[index];
-    struct claim *claims = calloc(service->targets_count + 1, sizeof *claims);
+    struct claim *claims = mem_alloc((service->targets_count + 1) * sizeof *claims);
     size_t count = 0;
     for (size_t i = 0; claims != NULL && i < service->targets_count; i++) {
         const struct config_address *address = &service->targets[i].address;
@@ -339,7 +340,7 @@ static void check_same_targets(const struct checker *checker, size_t index)
         no_memory(checker);
     else
         check_claims(checker, claims, count, "targets", "use `weight` to give a target more");
-    free(claims);
+    mem_free(claims);
 }
 
 /* "region/zone", "rack7": words with slashes between them. */

@@ -2,6 +2,7 @@
 /* main/settings_test.c - a file gives settings or located errors; settings give a file again. */
 #include "main/settings.h"
 
+#include "core/mem.h"
 #include "main/settings_keys.h"
 
 #include <criterion/criterion.h>
@@ -635,6 +636,29 @@ Test(settings, what_a_service_says_for_itself_is_its_own_change)
                    "services: {a: {targets: x:1, http: {via: you}}}\nhttp: {via: all}\n",
                    "services.a.http.via: \"me\" -> \"you\"\nhttp.via: \"pando\" -> \"all\"\n");
 }
+
+#ifdef PANDO_FAULTS
+/* Whichever allocation fails, the answer is settings or an error, and nothing is lost or leaked. */
+Test(settings, the_nth_allocation_fails)
+{
+    struct settings *whole = get(&plain, rich);
+    for (uint64_t nth = 1;; nth++) {
+        struct config_errors errors = {0};
+        fault_fail_nth(FAULT_ALLOCATION, nth);
+        struct settings *settings = load(&plain, rich, &errors);
+        const bool is_over = fault_seen(FAULT_ALLOCATION) < nth;
+        fault_fail_nth(FAULT_ALLOCATION, 0);
+        cr_expect((settings == NULL) == (errors.count > 0), "allocation %lu", (unsigned long)nth);
+        if (settings != NULL)
+            cr_expect(settings_write_changes(whole, settings, stderr) == 0);
+        settings_free(settings);
+        config_errors_free(&errors);
+        if (is_over)
+            break;
+    }
+    settings_free(whole);
+}
+#endif
 
 /* ---- tables ---- */
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* config/schema.c - the rows as JSON Schema (draft 2020-12), for editors.
+/* config/out/schema.c - the rows as JSON Schema (draft 2020-12), for editors.
  *
  * The schema may allow what `pando check` refuses (ranges of sizes and durations stand in words,
  * checks across settings do not stand at all), never the other way round.

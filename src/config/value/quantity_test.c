@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* config/quantity_test.c - durations and sizes are read with their units, and written back. */
-#include "config/quantity.h"
+/* config/value/quantity_test.c - durations and sizes are read with units, and written back. */
+#include "config/value/quantity.h"
 
 #include <criterion/criterion.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* config/manpage.c - the rows as the body of a manual page, in the man macros of troff. */
+/* config/out/manpage.c - the rows as the body of a manual page, in the man macros of troff. */
 #include "config/tree.h"
 
 #include <string.h>

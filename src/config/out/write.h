@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* config/write.h - single values on their way out; shared inside config/ only. */
-#ifndef PANDO_CONFIG_WRITE_H
-#define PANDO_CONFIG_WRITE_H
+/* config/out/write.h - single values on their way out; shared inside config/ only. */
+#ifndef PANDO_CONFIG_OUT_WRITE_H
+#define PANDO_CONFIG_OUT_WRITE_H
 
 #include "config/config.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* config/words.c - edit distance and the cleaning of text for a terminal. */
-#include "config/words.h"
+/* config/value/words.c - edit distance and the cleaning of text for a terminal. */
+#include "config/value/words.h"
 
 #include <assert.h>
 #include <string.h>

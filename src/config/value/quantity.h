@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* config/quantity.h - durations and sizes as people write them: 250ms, 1m30s, 64KiB.
+/* config/value/quantity.h - durations and sizes as people write them: 250ms, 1m30s, 64KiB.
  *
  * A unit is always said. Pure; a verdict is a value. */
-#ifndef PANDO_CONFIG_QUANTITY_H
-#define PANDO_CONFIG_QUANTITY_H
+#ifndef PANDO_CONFIG_VALUE_QUANTITY_H
+#define PANDO_CONFIG_VALUE_QUANTITY_H
 
 #include <stddef.h>
 #include <stdint.h>

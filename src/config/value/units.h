@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* config/units.h - the units in which ranges and presets of settings are written.
+/* config/value/units.h - the units in which ranges and presets of settings are written.
  *
  * Times are nanoseconds, sizes are bytes; both fit in 64 bits for every value that a range
  * allows. */
-#ifndef PANDO_CONFIG_UNITS_H
-#define PANDO_CONFIG_UNITS_H
+#ifndef PANDO_CONFIG_VALUE_UNITS_H
+#define PANDO_CONFIG_VALUE_UNITS_H
 
 #include <stdint.h>
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* config/write.c - filled structs out again: as YAML, and as differences between two. */
-#include "config/write.h"
+/* config/out/write.c - filled structs out again: as YAML, and as differences between two. */
+#include "config/out/write.h"
 
-#include "config/quantity.h"
 #include "config/tree.h"
+#include "config/value/quantity.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -115,7 +115,7 @@ bool config__same(const struct config_key *key, const void *one, const void *oth
     }
 }
 
-/* ---- YAML ---------------------------------------------------------------------------------- */
+/* ---- YAML ---- */
 
 /* Texts hold no control characters, so quotes and backslashes are all there is to escape. */
 static void write_quoted(const char *text, FILE *out)
@@ -254,16 +254,23 @@ void config_write_yaml(const struct config_table *root, const void *filled, FILE
 /* ---- differences ---- */
 
 struct differ {
-    const void *old_root, *new_root;
-    FILE       *out; /* may be NULL */
-    size_t      count;
-    size_t      path_bytes;
-    char        path[CONFIG__PATH_BYTES];
+    struct arena memory; /* of lists of elements, and of identities that are made up */
+    const void  *old_root, *new_root;
+    FILE        *out; /* may be NULL */
+    size_t       count;
+    size_t       path_bytes;
+    char         path[CONFIG__PATH_BYTES];
 };
 
 struct element {
-    char       *identity; /* from malloc */
+    const char *identity;
     const void *base;
+};
+
+/* Sorted by identity. */
+struct elements {
+    struct element *at; /* NULL: there was no memory */
+    size_t          count;
 };
 
 static size_t differ_enter(struct differ *differ, const char *before_name, const char *name,
@@ -314,68 +321,74 @@ static int by_identity(const void *a, const void *b)
     return strcmp(((const struct element *)a)->identity, ((const struct element *)b)->identity);
 }
 
-/* What tells an element from its neighbours: its name, its short form, or all of it. */
-static char *identity_of(const struct config_key *key, const void *base)
+/* All that the element says, on one line; NULL: no memory. */
+static const char *flow_of(struct differ *differ, const struct config_table *table,
+                           const void *base)
 {
-    char *text = NULL;
+    char *text = NULL, *kept = NULL;
     size_t bytes = 0;
-    const struct config_key *short_form =
-        key->table->short_form == NULL ? NULL
-                                       : config__key_find(key->table, key->table->short_form);
-    if (key->kind == CONFIG_MAP)
-        return strdup(*(const char *const *)base);
-    if (short_form != NULL)
-        return strdup(text_of(short_form, base));
     FILE *out = open_memstream(&text, &bytes);
     if (out == NULL)
         return NULL;
-    config__flow_write(key->table, base, true, out);
-    return fclose(out) == 0 ? text : (free(text), NULL);
+    config__flow_write(table, base, true, out);
+    if (fclose(out) == 0)
+        kept = config__copy(&differ->memory, text, bytes);
+    free(text);
+    return kept;
 }
 
-static void elements_free(struct element *elements, size_t count)
+/* What tells an element from its neighbours: its name, its short form, or all of it. */
+static const char *identity_of(struct differ *differ, const struct config_key *key,
+                               const void *base)
 {
-    for (size_t i = 0; elements != NULL && i < count; i++)
-        free(elements[i].identity);
-    free(elements);
+    if (key->kind == CONFIG_MAP)
+        return *(const char *const *)base;
+    if (key->table->short_form != NULL)
+        return text_of(config__key_find(key->table, key->table->short_form), base);
+    return flow_of(differ, key->table, base);
 }
 
-/* Sorted by identity; NULL: no memory. */
-static struct element *elements_new(const struct config_key *key, const void *base, size_t *count)
+static struct elements sorted_elements(struct differ *differ, const struct config_key *key,
+                                       const void *base)
 {
-    *count = config__elements_count(key, base);
-    struct element *elements = calloc(*count + 1, sizeof *elements);
-    bool is_whole = elements != NULL;
-    for (size_t i = 0; is_whole && i < *count; i++) {
-        elements[i].base = config__element(key, base, i);
-        elements[i].identity = identity_of(key, elements[i].base);
-        is_whole = elements[i].identity != NULL;
+    struct elements sorted = {.count = config__elements_count(key, base)};
+    struct element *at = config__take(&differ->memory, (sorted.count + 1) * sizeof *at);
+    for (size_t i = 0; at != NULL && i < sorted.count; i++) {
+        at[i].base = config__element(key, base, i);
+        at[i].identity = identity_of(differ, key, at[i].base);
+        if (at[i].identity == NULL)
+            return sorted;
     }
-    if (!is_whole) {
-        elements_free(elements, *count);
-        return NULL;
-    }
-    qsort(elements, *count, sizeof *elements, by_identity);
-    return elements;
+    sorted.at = at;
+    if (at != NULL)
+        qsort(at, sorted.count, sizeof *at, by_identity);
+    return sorted;
 }
 
 static void compare_rows(struct differ *differ, const struct config_table *table, const void *old,
                          const void *new);
 
+/* Which of two sorted lists has the next element: below 0 the old, above 0 the new, 0 both. */
+static int next_of(const struct elements *old, size_t i, const struct elements *new, size_t j)
+{
+    if (i == old->count)
+        return 1;
+    if (j == new->count)
+        return -1;
+    return strcmp(old->at[i].identity, new->at[j].identity);
+}
+
 /* The two lists are sorted, so they are walked side by side. */
 static void compare_sorted(struct differ *differ, const struct config_key *key,
-                           const struct element *old, size_t old_count, const struct element *new,
-                           size_t new_count)
+                           const struct elements *old, const struct elements *new)
 {
     const bool is_map = key->kind == CONFIG_MAP;
-    for (size_t i = 0, j = 0; i < old_count || j < new_count;) {
-        const int order = i == old_count   ? 1
-                          : j == new_count ? -1
-                                           : strcmp(old[i].identity, new[j].identity);
-        const char *identity = order <= 0 ? old[i].identity : new[j].identity;
+    for (size_t i = 0, j = 0; i < old->count || j < new->count;) {
+        const int order = next_of(old, i, new, j);
+        const char *identity = order <= 0 ? old->at[i].identity : new->at[j].identity;
         const size_t before = differ_enter(differ, is_map ? "." : "[", identity, is_map ? "" : "]");
         if (order == 0)
-            compare_rows(differ, key->table, old[i].base, new[j].base);
+            compare_rows(differ, key->table, old->at[i].base, new->at[j].base);
         else
             say(differ, order < 0 ? "removed" : "added");
         differ_leave(differ, before);
@@ -387,15 +400,12 @@ static void compare_sorted(struct differ *differ, const struct config_key *key,
 static void compare_elements(struct differ *differ, const struct config_key *key, const void *old,
                              const void *new)
 {
-    size_t old_count, new_count;
-    struct element *olds = elements_new(key, old, &old_count);
-    struct element *news = elements_new(key, new, &new_count);
-    if (olds != NULL && news != NULL)
-        compare_sorted(differ, key, olds, old_count, news, new_count);
+    const struct elements olds = sorted_elements(differ, key, old);
+    const struct elements news = sorted_elements(differ, key, new);
+    if (olds.at != NULL && news.at != NULL)
+        compare_sorted(differ, key, &olds, &news);
     else
         say(differ, "may have changed (no memory left to compare)");
-    elements_free(olds, old_count);
-    elements_free(news, new_count);
 }
 
 /* A service's section whose every change follows the global one, which was said already, is not
@@ -436,7 +446,11 @@ static void compare_rows(struct differ *differ, const struct config_table *table
 size_t config_write_changes(const struct config_table *root, const void *old, const void *new,
                             FILE *out)
 {
-    struct differ differ = {.old_root = old, .new_root = new, .out = out};
+    struct differ differ = {.memory = {.heap_bytes_max = CONFIG__MEMORY_BYTES_MAX},
+                            .old_root = old,
+                            .new_root = new,
+                            .out = out};
     compare_rows(&differ, root, old, new);
+    arena_fini(&differ.memory);
     return differ.count;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* config/words_test.c - slips are recognised, and nothing a file says can draw on the terminal. */
-#include "config/words.h"
+/* config/value/words_test.c - slips are recognised, and no text can draw on the terminal. */
+#include "config/value/words.h"
 
 #include <criterion/criterion.h>
 #include <string.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* config/words.h - words as people type them: cleaned, and measured against what was meant.
+/* config/value/words.h - words as people type them: cleaned, and measured against what was meant.
  *
  * Pure; memory is the caller's. Text is UTF-8 of any quality. */
-#ifndef PANDO_CONFIG_WORDS_H
-#define PANDO_CONFIG_WORDS_H
+#ifndef PANDO_CONFIG_VALUE_WORDS_H
+#define PANDO_CONFIG_VALUE_WORDS_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* config/quantity.c - numbers and their units. */
-#include "config/quantity.h"
+/* config/value/quantity.c - numbers and their units. */
+#include "config/value/quantity.h"
 
 #include <inttypes.h>
 #include <stdio.h>

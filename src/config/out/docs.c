@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* config/docs.c - what the rows say to people: the manual in Markdown, and a commented file. */
+/* config/out/docs.c - what the rows say to people: the manual in Markdown, and a commented file. */
+#include "config/out/write.h"
 #include "config/tree.h"
-#include "config/write.h"
 
 #include <string.h>
 
@@ -155,12 +155,18 @@ static void write_help(const struct config_key *key, int indent, FILE *out)
     write_comment(text, indent, out);
 }
 
-static void init_rows(const struct config_table *table, const void *base, const void *presets,
-                      const void *root, int indent, FILE *out);
+struct init {
+    const void *root; /* the whole filled struct */
+    FILE       *out;
+};
 
-static void init_elements(const struct config_key *key, const void *base, const void *root,
-                          int indent, FILE *out)
+static void init_rows(const struct init *init, const struct config_table *table, const void *base,
+                      const void *presets, int indent);
+
+static void init_elements(const struct init *init, const struct config_key *key, const void *base,
+                          int indent)
 {
+    FILE *out = init->out;
     const size_t count = config__elements_count(key, base);
     fprintf(out, "%*s%s:\n", indent, "", key->name);
     if (count == 0 && key->example != NULL)
@@ -169,7 +175,7 @@ static void init_elements(const struct config_key *key, const void *base, const 
         const void *element = config__element(key, base, i);
         if (key->kind == CONFIG_MAP) {
             fprintf(out, "%*s%s:\n", indent + 2, "", *(const char *const *)element);
-            init_rows(key->table, element, NULL, root, indent + 4, out);
+            init_rows(init, key->table, element, NULL, indent + 4);
         } else {
             fprintf(out, "%*s- ", indent + 2, "");
             config__flow_write(key->table, element, true, out);
@@ -179,11 +185,12 @@ static void init_elements(const struct config_key *key, const void *base, const 
 }
 
 /* A section that has its presets from another one is left out as long as it has them all. */
-static void init_inherited(const struct config_key *key, const void *base, const void *root,
-                           int indent, FILE *out)
+static void init_inherited(const struct init *init, const struct config_key *key, const void *base,
+                           int indent)
 {
+    FILE *out = init->out;
     const void *field = config__field(key, base);
-    const void *preset = (const char *)root + key->preset_offset - 1;
+    const void *preset = (const char *)init->root + key->preset_offset - 1;
     bool is_open = false;
     for (const struct config_key *inner = key->table->keys; inner->name != NULL; inner++) {
         if (inner->hidden || config__same(inner, field, preset))
@@ -199,9 +206,10 @@ static void init_inherited(const struct config_key *key, const void *base, const
         fprintf(out, "%*s#%s: {}\n", indent, "", key->name);
 }
 
-static void init_row(const struct config_key *key, const void *base, const void *presets, FILE *out,
-                     int indent)
+static void init_row(const struct init *init, const struct config_key *key, const void *base,
+                     const void *presets, int indent)
 {
+    FILE *out = init->out;
     const bool is_preset =
         presets != NULL ? config__same(key, base, presets) : config__is_preset(key, base);
     const bool is_said = config__is_said(key, base);
@@ -213,9 +221,11 @@ static void init_row(const struct config_key *key, const void *base, const void 
     fputc('\n', out);
 }
 
-static void init_rows(const struct config_table *table, const void *base, const void *presets,
-                      const void *root, int indent, FILE *out)
+/* @presets is the same struct with nothing said, or NULL: then the rows' presets count. */
+static void init_rows(const struct init *init, const struct config_table *table, const void *base,
+                      const void *presets, int indent)
 {
+    FILE *out = init->out;
     for (const struct config_key *key = table->keys; key->name != NULL; key++) {
         const void *inner_presets = presets == NULL ? NULL : config__field(key, presets);
         if (key->hidden)
@@ -225,14 +235,14 @@ static void init_rows(const struct config_table *table, const void *base, const 
         if (has_table(key))
             write_help(key, indent, out);
         if (key->kind == CONFIG_SECTION && key->preset_offset != 0)
-            init_inherited(key, base, root, indent, out);
+            init_inherited(init, key, base, indent);
         else if (key->kind == CONFIG_SECTION) {
             fprintf(out, "%*s%s:\n", indent, "", key->name);
-            init_rows(key->table, config__field(key, base), inner_presets, root, indent + 2, out);
+            init_rows(init, key->table, config__field(key, base), inner_presets, indent + 2);
         } else if (has_table(key))
-            init_elements(key, base, root, indent, out);
+            init_elements(init, key, base, indent);
         else
-            init_row(key, base, presets, out, indent);
+            init_row(init, key, base, presets, indent);
     }
 }
 
@@ -241,5 +251,5 @@ void config_write_init(const struct config_table *root, const void *filled, cons
 {
     write_comment(title, 0, out);
     fputc('\n', out);
-    init_rows(root, filled, presets, filled, 0, out);
+    init_rows(&(struct init){.root = filled, .out = out}, root, filled, presets, 0);
 }
