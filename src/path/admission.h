@@ -15,8 +15,8 @@ struct admission {
     /* A new connection from @peer: NONE lets it in, and exactly one left() must follow; LIMIT or CLIENT_LIMIT refuse it. */
     enum err_kind (*connection)(struct admission *self, const struct sockaddr *peer);
     void (*left)(struct admission *self, const struct sockaddr *peer);
-    /* True while so few descriptors are free that accepting ought to pause. */
-    bool (*is_short_of_descriptors)(struct admission *self);
+    /* True while so few descriptors are free that accepting ought to pause. @fd is the newest one, or -1 to find out. */
+    bool (*is_short_of_descriptors)(struct admission *self, int fd);
 };
 
 #endif

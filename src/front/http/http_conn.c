@@ -721,7 +721,7 @@ static void accept_again(struct timer *timer)
     struct http_front *front = list_item(timer, struct http_front, accept_again);
     if (front->stopping)
         return;
-    if (front->admission->is_short_of_descriptors(front->admission))
+    if (front->admission->is_short_of_descriptors(front->admission, -1))
         timer_set(&front->worker->loop->timers, timer,
                   *front->worker->now_ns + ACCEPT_PAUSE_MS * NS_PER_MS);
     else
@@ -776,7 +776,7 @@ static void accepted(struct listener *listener, int fd)
     conn_open(&hc->conn, front->worker->hub, &http__dialect, fd, true);
     conn_receive_move(&hc->conn, CONN_RECEIVE_HEAD, settings_of(hc)->header_timeout_ns);
     conn_receive(&hc->conn, SOCK_RECEIVE_WATCH);
-    if (front->admission->is_short_of_descriptors(front->admission))
+    if (front->admission->is_short_of_descriptors(front->admission, fd))
         pause_accepting(front);
 }
 
