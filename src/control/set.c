@@ -12,11 +12,7 @@ struct target_set *set_new(struct target *const *targets, size_t count, uint64_t
     atomic_init(&set->refs_count, 1);
     set->version = version;
     for (size_t i = 0; i < count; i++) {
-        struct target          *target = targets[i];
-        const enum target_state state =
-            (enum target_state)atomic_load_explicit(&target->state, memory_order_relaxed);
-        if (!set_takes(state))
-            continue;
+        struct target *target = targets[i];
         target_ref(target);
         set->at[set->count++] = target;
         set->weight_sum += target->weight;

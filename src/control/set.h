@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* control/set.h - immutable snapshots of the targets in service.
  *
- * Memory:  a set holds a reference to each of its targets; the last set_unref() lets go of them and frees it. A target is
- *          never freed here: the registry looks at the counts.
+ * Memory:  a set holds a reference to each of its targets; the last set_unref() lets go of them and
+ *          frees it. A target is never freed here: the registry looks at the counts.
  * Threads: set_unref() on any. */
 #ifndef PANDO_CONTROL_SET_H
 #define PANDO_CONTROL_SET_H
@@ -15,7 +15,8 @@ static inline bool set_takes(enum target_state state)
     return state == TARGET_UP || state == TARGET_TRIAL;
 }
 
-/* A set with one reference, of those of @targets that take requests, in their order; NULL: no memory. */
+/* A set of @targets in that order, with one reference; NULL: no memory. Who takes requests is for the
+ * caller to say: a target's own word may say PAUSED because a worker has claimed its trial. */
 must_check struct target_set *set_new(struct target *const *targets, size_t count,
                                       uint64_t version);
 

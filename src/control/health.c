@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* control/health.c - what workers report of targets, and when a target is passed over or tried again.
+ *
+ * A report is one post embedded in the target: if it is under way already only the newest word is kept,
+ * which loses nothing, since many workers failing at once say the same. What follows from it is for the
+ * breaker room's pure machine (sources.judge) to say. A target is PAUSED (not in the set), then in TRIAL
+ * (in the set; a worker claims the one request by changing the word), then UP again or PAUSED for longer. */
+#include "control/registry_inside.h"
+
+#include "core/units.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    CLAIM_MS_MAX = 10000, /* a trial that nobody spoke of for so long is offered again */
+};
+
+static enum target_state word_of(const struct registry_target *rt)
+{
+    return (enum target_state)atomic_load_explicit(&rt->target.state, memory_order_relaxed);
+}
+
+/* "200 ms", "30 s": for a sentence. */
+static void write_duration(char out[24], uint64_t ns)
+{
+    if (ns < 10 * NS_PER_S)
+        snprintf(out, 24, "%llu ms", (unsigned long long)((ns + NS_PER_MS / 2) / NS_PER_MS));
+    else
+        snprintf(out, 24, "%llu s", (unsigned long long)((ns + NS_PER_S / 2) / NS_PER_S));
+}
+
+static bool any_takes(const struct registry_service *service)
+{
+    for (size_t i = 0; i < service->targets_count; i++) {
+        if (set_takes(service->targets[i]->state))
+            return true;
+    }
+    return false;
+}
+
+/* A pause that follows a trial is no news: it was told when the target failed first. */
+static void tell(struct registry_target *rt, enum target_state before, uint64_t pause_ns)
+{
+    struct registry *registry = rt->registry;
+    const char      *service = rt->service->service.name;
+    const char      *reason = atomic_load_explicit(&rt->target.reason, memory_order_relaxed);
+    char             pause[24];
+    if (rt->state == TARGET_UP && before != TARGET_UP)
+        registry__tell(registry, REGISTRY_TELL_CHANGE, "%s: %s is up again", service,
+                       rt->target.name);
+    if (rt->state != TARGET_PAUSED || before != TARGET_UP)
+        return;
+    write_duration(pause, pause_ns);
+    registry__tell(registry, REGISTRY_TELL_TROUBLE, "%s: %s is passed over for %s: %s", service,
+                   rt->target.name, pause, reason != NULL ? reason : "it cannot be reached");
+    if (!any_takes(rt->service))
+        registry__tell(registry, REGISTRY_TELL_TROUBLE,
+                       "%s: no target is left; requests are answered with 503", service);
+}
+
+/* The only place where control changes a target's state. */
+static void move_to(struct registry_target *rt, const struct registry_verdict *verdict)
+{
+    struct target          *target = &rt->target;
+    const enum target_state before = rt->state;
+    const uint64_t          now_ns = rt->registry->sources.loop->now_ns;
+    const bool              paused = verdict->state == TARGET_PAUSED;
+    rt->state = verdict->state;
+    rt->claim_seen_ns = 0;
+    atomic_store_explicit(&target->failures_in_a_row, verdict->failures_in_a_row,
+                          memory_order_relaxed);
+    atomic_store_explicit(&target->retry_at_ns, paused ? verdict->retry_at_ns : 0,
+                          memory_order_relaxed);
+    if (verdict->state == TARGET_UP)
+        atomic_store_explicit(&target->reason, NULL, memory_order_relaxed);
+    atomic_store_explicit(&target->state, verdict->state, memory_order_release);
+    registry__health_arm(rt);
+    tell(rt, before, verdict->retry_at_ns > now_ns ? verdict->retry_at_ns - now_ns : 0);
+    if (set_takes(before) != set_takes(rt->state))
+        registry__publish(rt->service);
+}
+
+static void on_retry(struct timer *timer)
+{
+    struct registry_target *rt = list_item(timer, struct registry_target, retry);
+    if (rt->service == NULL || rt->state != TARGET_PAUSED)
+        return;
+    const struct registry_verdict verdict = {
+        .state = TARGET_TRIAL,
+        .failures_in_a_row =
+            atomic_load_explicit(&rt->target.failures_in_a_row, memory_order_relaxed),
+    };
+    move_to(rt, &verdict);
+}
+
+void registry__health_arm(struct registry_target *rt)
+{
+    const bool     paused = rt->state == TARGET_PAUSED;
+    const uint64_t at_ns = atomic_load_explicit(&rt->target.retry_at_ns, memory_order_relaxed);
+    if (paused)
+        timer_set(&rt->registry->sources.loop->timers, &rt->retry, at_ns);
+    else
+        timer_clear(&rt->retry);
+}
+
+static void judge(struct registry_target *rt, bool ok)
+{
+    struct registry               *registry = rt->registry;
+    const struct registry_sources *sources = &registry->sources;
+    const struct registry_case     now = {
+            /* A claimed trial reads PAUSED to workers; to the machine it is the trial's end. */
+            .state = rt->state,
+            .retry_at_ns = atomic_load_explicit(&rt->target.retry_at_ns, memory_order_relaxed),
+            .failures_in_a_row =
+            atomic_load_explicit(&rt->target.failures_in_a_row, memory_order_relaxed),
+            .pause_first_ns = rt->service->pause_first_ns,
+            .pause_most_ns = rt->service->pause_most_ns,
+            .draw = random_next(&registry->random),
+    };
+    const struct registry_verdict verdict = sources->judge(&now, ok, sources->loop->now_ns);
+    const char                   *reason =
+        atomic_load_explicit(&rt->report_reason, memory_order_relaxed);
+    if (!ok)
+        atomic_store_explicit(&rt->target.reason, reason, memory_order_relaxed);
+    move_to(rt, &verdict);
+}
+
+static void on_report(struct post *post)
+{
+    struct registry_target *rt = list_item(post, struct registry_target, report);
+    /* From here on a worker may report anew; its word then comes by the next post. */
+    atomic_store_explicit(&rt->is_reported, false, memory_order_seq_cst);
+    const bool ok = atomic_load_explicit(&rt->report_ok, memory_order_seq_cst);
+    if (rt->service != NULL && !rt->registry->stopping)
+        judge(rt, ok);
+    target_unref(&rt->target);
+}
+
+void registry__reported(struct service *service, struct target *target, bool ok, const char *reason)
+{
+    struct registry_target *rt = (struct registry_target *)(void *)target;
+    (void)service;
+    if (ok && word_of(rt) == TARGET_UP)
+        return; /* nothing new: the usual case, without a write */
+    if (!ok)
+        atomic_store_explicit(&rt->report_reason, reason, memory_order_relaxed);
+    atomic_store_explicit(&rt->report_ok, ok, memory_order_seq_cst);
+    if (atomic_exchange_explicit(&rt->is_reported, true, memory_order_seq_cst))
+        return;
+    target_ref(target);
+    loop_post(rt->registry->sources.loop, &rt->report);
+}
+
+void registry__health_init(struct registry_target *rt, const struct registry_target *before)
+{
+    struct target *target = &rt->target;
+    timer_init(&rt->retry, on_retry);
+    rt->report.call = on_report;
+    rt->state = TARGET_UP;
+    if (before != NULL) {
+        rt->state = before->state;
+        atomic_init(&target->retry_at_ns, atomic_load(&before->target.retry_at_ns));
+        atomic_init(&target->failures_in_a_row, atomic_load(&before->target.failures_in_a_row));
+        atomic_init(&target->reason, atomic_load(&before->target.reason));
+    }
+    atomic_init(&target->state, rt->state);
+}
+
+static void check_claim(struct registry_target *rt, uint64_t now_ns)
+{
+    if (rt->state != TARGET_TRIAL || word_of(rt) == TARGET_TRIAL) {
+        rt->claim_seen_ns = 0;
+    } else if (rt->claim_seen_ns == 0) {
+        rt->claim_seen_ns = now_ns;
+    } else if (now_ns - rt->claim_seen_ns > CLAIM_MS_MAX * NS_PER_MS) {
+        rt->claim_seen_ns = 0;
+        atomic_store_explicit(&rt->target.state, TARGET_TRIAL, memory_order_release);
+    }
+}
+
+void registry__health_tick(struct registry_service *service, uint64_t now_ns)
+{
+    for (size_t i = 0; i < service->targets_count; i++)
+        check_claim(service->targets[i], now_ns);
+}
