@@ -97,8 +97,7 @@ enum http1_verdict http1_answer_read(struct http1_reader *reader, const uint8_t 
 enum http1_verdict http1_trailers_read(struct http1_reader *reader, const uint8_t *bytes,
                                        size_t count, struct http_head *head) must_check;
 
-/* --- Chunked bodies: reading
- * ------------------------------------------------------------------------------ */
+/* --- Chunked bodies: reading ----------------------------------------------------------- */
 
 /* Where the reading of one chunked body stands; zero it before the first byte. All is the
  * codec's own but refusal. */
@@ -124,8 +123,7 @@ struct http1_piece {
 enum http1_verdict http1_chunks_read(struct http1_chunks *chunks, const uint8_t *bytes,
                                      size_t count, struct http1_piece *piece) must_check;
 
-/* --- Writing
- * -------------------------------------------------------------------------------------------- */
+/* --- Writing --------------------------------------------------------------------------- */
 
 /* Writes into [at, end) and never beyond. What does not fit is counted only: run the same calls
  * over an empty room (at == end) to learn the size. Once full nothing more is written. */

@@ -34,8 +34,7 @@ static bool text_is(const uint8_t *text, size_t count, const char *wanted)
     return count == strlen(wanted) && http_same_text(text, wanted, count);
 }
 
-/* --- Framing
- * --------------------------------------------------------------------------------------------- */
+/* --- Framing --------------------------------------------------------------------------- */
 
 /* Zeros before the number are legal and every reader agrees on them; it is written anew without. */
 static enum http1_refusal check_length(struct http1_reader *reader, struct http_head *head,
@@ -99,8 +98,7 @@ static bool has_body(const struct http_head *head)
     return head->framing == HTTP_FRAMING_CHUNKED || head->content_length > 0;
 }
 
-/* --- Connection, Upgrade, TE, Expect
- * ---------------------------------------------------------------------- */
+/* --- Connection, Upgrade, TE, Expect --------------------------------------------------- */
 
 static const bool pinned[HTTP_FIELDS_COUNT] = {
 #define STRIP false
@@ -230,8 +228,7 @@ enum http1_refusal http1__field_check(struct http1_reader *reader, struct http_h
     }
 }
 
-/* --- The whole head
- * -------------------------------------------------------------------------------------- */
+/* --- The whole head -------------------------------------------------------------------- */
 
 static bool te_says_trailers(const struct http_head *head)
 {

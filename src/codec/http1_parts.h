@@ -110,6 +110,17 @@ enum http1_refusal http1__target_check(struct http1_reader *reader, struct http_
 enum http1_refusal http1__host_check(struct http1_reader *reader, struct http_head *head,
                                      const struct http_field *field);
 
+/* Has http1__field_check() something to say about a field with this id? Spares the call for
+ * most. */
+static inline bool http1__needs_check(uint8_t id)
+{
+    const uint64_t checked = UINT64_C(1) << HTTP_FIELD_HOST | UINT64_C(1) << HTTP_FIELD_CONNECTION |
+                             UINT64_C(1) << HTTP_FIELD_CONTENT_LENGTH |
+                             UINT64_C(1) << HTTP_FIELD_TRANSFER_ENCODING |
+                             UINT64_C(1) << HTTP_FIELD_EXPECT | UINT64_C(1) << HTTP_FIELD_UPGRADE;
+    return id < 64 && (checked >> id & 1) != 0;
+}
+
 /* Checks one field that was just read; `present` tells of those before it. */
 enum http1_refusal http1__field_check(struct http1_reader *reader, struct http_head *head,
                                       const struct http_field *field);

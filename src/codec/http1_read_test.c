@@ -22,14 +22,14 @@ static struct http1_testing_result *read_all_ways(const struct http1_testing_how
 {
     const uint8_t *bytes = (const uint8_t *)text;
     struct http1_testing_result *whole = malloc(sizeof *whole), *pieces = malloc(sizeof *pieces);
-    http1_testing_read(how, bytes, count, count, 1, whole);
+    http1_testing_read(how, bytes, count, (struct http1_testing_pieces){count, 1}, whole);
     whole->head.fields = whole->fields;
-    http1_testing_read(how, bytes, count, 0, 1, pieces);
+    http1_testing_read(how, bytes, count, (struct http1_testing_pieces){0, 1}, pieces);
     cr_expect(http1_testing_same(whole, pieces), "in single bytes: %.60s: %s, not %s", text,
               http1_refusal_row(pieces->refusal)->name, http1_refusal_row(whole->refusal)->name);
     http1_testing_free(pieces);
     for (size_t cut = 1; cut < count && count < 1000; cut++) {
-        http1_testing_read(how, bytes, count, cut, count, pieces);
+        http1_testing_read(how, bytes, count, (struct http1_testing_pieces){cut, count}, pieces);
         cr_expect(http1_testing_same(whole, pieces), "cut at %zu: %.60s", cut, text);
         http1_testing_free(pieces);
     }
@@ -58,8 +58,7 @@ static void expect_field(const struct http_head *head, size_t i, const char *nam
     expect_span(head, (struct http_span){field->value_at, field->value_bytes}, value);
 }
 
-/* --- What a request says
- * -------------------------------------------------------------------------------- */
+/* --- What a request says --------------------------------------------------------------- */
 
 static struct http1_testing_result *request(const char *text)
 {
@@ -228,8 +227,7 @@ Test(http1_request, says_te_trailers_only_for_its_own_hop)
     drop(result);
 }
 
-/* --- What an answer says
- * -------------------------------------------------------------------------------- */
+/* --- What an answer says --------------------------------------------------------------- */
 
 static struct http1_testing_result *answer(enum http_method asked, bool upgrade, const char *text)
 {
@@ -288,8 +286,7 @@ Test(http1_answer, to_head_keeps_the_length_that_get_would_have)
     drop(result);
 }
 
-/* --- Trailers
- * ------------------------------------------------------------------------------------------- */
+/* --- Trailers -------------------------------------------------------------------------- */
 
 Test(http1_trailers, that_would_change_meaning_are_marked_to_be_dropped)
 {
@@ -308,8 +305,7 @@ Test(http1_trailers, that_would_change_meaning_are_marked_to_be_dropped)
     drop(result);
 }
 
-/* --- Limits
- * --------------------------------------------------------------------------------------------- */
+/* --- Limits ---------------------------------------------------------------------------- */
 
 /* "GET /aaa... HTTP/1.0", the target of @target bytes, and @fields fields of @bytes each ("a:"
  * and CRLF included). */
@@ -370,8 +366,7 @@ Test(http1_limits, are_refused_before_the_rest_is_there)
     drop(result);
 }
 
-/* --- Refusals
- * ------------------------------------------------------------------------------------------- */
+/* --- Refusals -------------------------------------------------------------------------- */
 
 #define H    "Host: a\r\n"
 #define L    "GET / HTTP/1.1\r\n"

@@ -58,9 +58,15 @@ static inline enum http1_verdict http1_testing_call(struct http1_reader *reader,
     }
 }
 
-/* Reads with a first piece of @first bytes (may be 0) and then pieces of @step. */
+/* A first piece of `first` bytes (may be 0), then pieces of `step`. */
+struct http1_testing_pieces {
+    size_t first;
+    size_t step;
+};
+
+/* Reads @bytes piece by piece, until the verdict or to their end. */
 static inline void http1_testing_read(const struct http1_testing_how *how, const uint8_t *bytes,
-                                      size_t count, size_t first, size_t step,
+                                      size_t count, struct http1_testing_pieces pieces,
                                       struct http1_testing_result *out)
 {
     struct http1_reader reader;
@@ -71,7 +77,7 @@ static inline void http1_testing_read(const struct http1_testing_how *how, const
     *out = (struct http1_testing_result){0};
     out->head.fields = out->fields;
     out->head.fields_max = HTTP1_TESTING_FIELDS;
-    size_t seen = first < count ? first : count;
+    size_t seen = pieces.first < count ? pieces.first : count;
     for (;;) {
         free(out->bytes);
         out->bytes = malloc(seen > 0 ? seen : 1);
@@ -82,7 +88,7 @@ static inline void http1_testing_read(const struct http1_testing_how *how, const
         out->verdict = http1_testing_call(&reader, how->kind, out->bytes, seen, &out->head);
         if (out->verdict != HTTP1_PARTIAL || seen == count)
             break;
-        seen = count - seen > step ? seen + step : count;
+        seen = count - seen > pieces.step ? seen + pieces.step : count;
     }
     out->refusal = (enum http1_refusal)reader.refusal;
     out->refused_at = reader.refused_at;

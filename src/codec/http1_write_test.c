@@ -74,7 +74,8 @@ Test(http1_writer, writes_chunks_without_and_with_trailers)
     const struct http1_testing_how how = {.kind = HTTP1_TESTING_TRAILERS,
                                           .limits = &http1_testing_limits};
     expect_written(write_chunks, NULL, "1a0\r\n0\r\n\r\n");
-    http1_testing_read(&how, (const uint8_t *)text, sizeof text - 1, sizeof text - 1, 1, &trailers);
+    http1_testing_read(&how, (const uint8_t *)text, sizeof text - 1,
+                       (struct http1_testing_pieces){sizeof text - 1, 1}, &trailers);
     cr_assert_eq(trailers.verdict, HTTP1_DONE);
     expect_written(write_chunks, &trailers.head, "1a0\r\n0\r\nA: 1\r\nB: 2\r\n\r\n");
     http1_testing_free(&trailers);
@@ -92,7 +93,8 @@ static void expect_request(const char *text, const char *wanted)
     static struct http1_testing_result request;
     const struct http1_testing_how how = {.kind = HTTP1_TESTING_REQUEST,
                                           .limits = &http1_testing_limits};
-    http1_testing_read(&how, (const uint8_t *)text, strlen(text), strlen(text), 1, &request);
+    http1_testing_read(&how, (const uint8_t *)text, strlen(text),
+                       (struct http1_testing_pieces){strlen(text), 1}, &request);
     cr_assert_eq(request.verdict, HTTP1_DONE, "%s: %s", text,
                  http1_refusal_row(request.refusal)->name);
     expect_written(write_request, &request.head, wanted);
@@ -121,7 +123,8 @@ Test(http1_writer, writes_a_head_that_was_moved)
     static struct http1_testing_result request;
     const struct http1_testing_how how = {.kind = HTTP1_TESTING_REQUEST,
                                           .limits = &http1_testing_limits};
-    http1_testing_read(&how, (const uint8_t *)text, sizeof text - 1, sizeof text - 1, 1, &request);
+    http1_testing_read(&how, (const uint8_t *)text, sizeof text - 1,
+                       (struct http1_testing_pieces){sizeof text - 1, 1}, &request);
     struct http_head head = request.head;
     struct http_field fields[2];
     char bytes[sizeof text];

@@ -59,7 +59,7 @@ static void check_written(const struct http1_testing_how *how, const struct http
     const struct http1_limits wide = {1 << 20, 1 << 20, HTTP1_TESTING_FIELDS};
     struct http1_testing_how how_again = *how;
     how_again.limits = &wide;
-    http1_testing_read(&how_again, bytes, count, count, 1, &again);
+    http1_testing_read(&how_again, bytes, count, (struct http1_testing_pieces){count, 1}, &again);
     CHECK(again.verdict == HTTP1_DONE && again.head.head_bytes == count);
     CHECK(again.head.status == head->status && again.head.framing == head->framing);
     CHECK(again.head.content_length == head->content_length ||
@@ -81,8 +81,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                           .upgrade_asked = (data[1] & 128) != 0};
     data += 2;
     size -= 2;
-    http1_testing_read(&how, data, size, size, 1, &whole);
-    http1_testing_read(&how, data, size, 0, step, &pieces);
+    http1_testing_read(&how, data, size, (struct http1_testing_pieces){size, 1}, &whole);
+    http1_testing_read(&how, data, size, (struct http1_testing_pieces){0, step}, &pieces);
     CHECK(http1_testing_same(&whole, &pieces));
     if (whole.verdict == HTTP1_DONE) {
         check_framing(&whole.head, how.asked);

@@ -98,7 +98,7 @@ static void check_written(const struct http1_testing_result *first)
         .limits = &wide};
     size_t count, count_again;
     uint8_t *bytes = write_head(&first->head, &count);
-    http1_testing_read(&how, bytes, count, count, 1, &again);
+    http1_testing_read(&how, bytes, count, (struct http1_testing_pieces){count, 1}, &again);
     CHECK(again.verdict == HTTP1_DONE && again.head.head_bytes == count);
     check_same_meaning(&first->head, &again.head);
     uint8_t *bytes_again = write_head(&again.head, &count_again);
@@ -119,13 +119,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                           .limits = data[0] & 128 ? &small : &http1_testing_limits};
     data++;
     size--;
-    http1_testing_read(&how, data, size, size, 1, &whole);
-    http1_testing_read(&how, data, size, 0, step, &pieces);
+    http1_testing_read(&how, data, size, (struct http1_testing_pieces){size, 1}, &whole);
+    http1_testing_read(&how, data, size, (struct http1_testing_pieces){0, step}, &pieces);
     CHECK(http1_testing_same(&whole, &pieces));
     if (whole.verdict == HTTP1_BAD) {
         CHECK(whole.refusal != HTTP1_REFUSAL_NONE && whole.refused_at <= size);
         http1_testing_free(&pieces);
-        http1_testing_read(&how, data, pieces.seen, pieces.seen, 1, &pieces);
+        http1_testing_read(&how, data, pieces.seen, (struct http1_testing_pieces){pieces.seen, 1},
+                           &pieces);
         CHECK(http1_testing_same(&whole, &pieces));
     }
     if (whole.verdict == HTTP1_DONE) {
