@@ -482,21 +482,20 @@ static bool take_settings(struct server *server, struct settings *settings, FILE
 
 static bool reload(void *self, FILE *out)
 {
-    struct server        *server = self;
-    struct config_errors *errors = config_errors_new();
-    struct settings      *settings = errors == NULL ? NULL : settings_load(server->request, errors);
+    struct server       *server = self;
+    struct config_errors errors = {0};
+    struct settings     *settings = settings_load(server->request, &errors);
     server->facts.reload_wall_ns = clock_wall_ns();
     bool ok = false;
     if (settings == NULL) {
-        if (errors != NULL)
-            config_errors_write(errors, out);
+        config_errors_write_text(&errors, out);
         (void)refuse_reload(server, out, "the configuration has mistakes");
     } else {
         ok = take_settings(server, settings, out);
         if (!ok)
             settings_free(settings);
     }
-    config_errors_free(errors);
+    config_errors_free(&errors);
     server->facts.is_reload_ok = ok;
     server->facts.reload_message = server->reload_message;
     return ok;

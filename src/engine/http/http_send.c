@@ -166,15 +166,18 @@ static void end_request(struct http_upstream *up, struct pipe *pipe)
     up->request_ended = true;
 }
 
-void http__send_body(struct http_upstream *up)
+static void send_body(struct http_upstream *up)
 {
-    struct pipe *pipe = up->op->request_body;
-    if (up->request_ended || up->phase == HTTP_UPSTREAM_CONNECTING)
-        return;
-    const bool chunked =
-        up->op->request->head.framing == HTTP_FRAMING_CHUNKED && up->phase != HTTP_UPSTREAM_TUNNEL;
+    struct op   *op = up->op;
+    struct pipe *pipe = op->request_body;
+    const bool   chunked =
+        op->request->head.framing == HTTP_FRAMING_CHUNKED && up->phase != HTTP_UPSTREAM_TUNNEL;
     while (pipe->count > 0 && conn_out_room(&up->conn) >= PUT_ROOM_MIN) {
         const struct slice slice = pipe_take(pipe);
+        if (up->op != op) { /* the writer, told that there is room, ended it all */
+            buf_unref(slice.buf);
+            return;
+        }
         if (!chunked) {
             conn_put(&up->conn, slice);
         } else if (!put_chunk(up, slice)) {
@@ -184,6 +187,20 @@ void http__send_body(struct http_upstream *up)
     }
     if (pipe_is_drained(pipe) && conn_out_room(&up->conn) > 0)
         end_request(up, pipe);
+}
+
+/* Taking from the pipe may make its writer put more, which calls here again: that is done after, not inside. */
+void http__send_body(struct http_upstream *up)
+{
+    up->send_again = true;
+    if (up->sending_body)
+        return;
+    up->sending_body = true;
+    while (up->send_again && up->op != NULL && !up->request_ended && up->phase != HTTP_UPSTREAM_CONNECTING) {
+        up->send_again = false;
+        send_body(up);
+    }
+    up->sending_body = false;
 }
 
 static void on_readable(void *self, struct pipe *pipe)

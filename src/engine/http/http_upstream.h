@@ -56,6 +56,7 @@ struct http_upstream {
     uint8_t                            framing;  /* of the answer */
     bool                               request_ended; /* all of the request is queued */
     bool                               keep;     /* nothing odd so far, and both sides want to go on */
+    bool                               sending_body, send_again; /* see http__send_body() */
     bool                               heard;    /* a byte of the answer has come */
     uint64_t                           sent_before; /* sock.sent_bytes when the request began */
 };

@@ -379,7 +379,7 @@ static void pay_continue(struct http_exchange *exchange)
         (void)put_text(&exchange->conn->conn, text, sizeof text - 1);
 }
 
-void http__pump(struct http_conn *hc)
+static void pump(struct http_conn *hc)
 {
     for (struct http_exchange *exchange; !hc->conn.sock.closing && (exchange = first_of(hc)) != NULL;) {
         pay_continue(exchange);
@@ -403,6 +403,20 @@ void http__pump(struct http_conn *hc)
         }
         retire(exchange);
     }
+}
+
+/* Taking from a pipe may make its writer put more, which calls here again: that is done after, not inside. */
+void http__pump(struct http_conn *hc)
+{
+    hc->pump_again = true;
+    if (hc->pumping)
+        return;
+    hc->pumping = true;
+    while (hc->pump_again) {
+        hc->pump_again = false;
+        pump(hc);
+    }
+    hc->pumping = false;
 }
 
 static void on_body(void *self, struct pipe *pipe)

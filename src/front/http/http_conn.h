@@ -76,6 +76,7 @@ struct http_conn {
     uint64_t              patience_ends_ns; /* between two bytes of a body */
     uint64_t              requests_count;
     bool                  in_trailers;
+    bool                  pumping, pump_again; /* see http__pump() */
     bool                  last;       /* nothing is read after the request that was read last */
     bool                  admitted;
     bool                  believed;   /* the peer is one whose Forwarded is believed */
