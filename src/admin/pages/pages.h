@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* admin/pages/pages.h - the pages themselves: what is known, written as text, JSON and HTML.
+ *
+ * They read and write only: no sockets, no clocks, so tests compare them with what they ought to be.
+ *
+ * Threads: the control thread. Errors: those of the stream, for the caller to look at. */
+#ifndef PANDO_ADMIN_PAGES_PAGES_H
+#define PANDO_ADMIN_PAGES_PAGES_H
+
+#include "admin/pages/history.h"
+#include "metrics/openmetrics.h"
+
+/* What a page is made of. */
+struct pages {
+    const struct admin_sources *sources;
+    const struct history       *history;
+    uint64_t                    now_ns;      /* monotonic */
+    uint64_t                    wall_ns;
+};
+
+/* How it goes, from best to worst. */
+#define PAGES_TONES(X)                                                                             \
+    X(GOOD, "good")                                                                                \
+    X(WORN, "worn")                                                                                \
+    X(BAD, "bad")
+
+enum pages_tone {
+#define X(name, word) PAGES_TONE_##name,
+    PAGES_TONES(X)
+#undef X
+};
+
+/* One sentence for people: how it goes, or what is wrong, and what to type. */
+struct pages_verdict {
+    enum pages_tone tone;
+    char            sentence[640];
+    char            advice[320]; /* "" if there is none */
+};
+
+/* Targets of a service by what they are. */
+struct pages_tally {
+    unsigned targets, taking, paused;
+};
+
+/* Counts the targets of @service. */
+void pages_tally(const struct pages *pages, const struct service *service, struct pages_tally *tally);
+
+/* The state of a target, as workers see it. */
+enum target_state pages_state(const struct target *target);
+
+/* Judges. */
+void pages_judge(const struct pages *pages, struct pages_verdict *verdict);
+
+/* The metrics; to be given back by openmetrics_fini(). */
+void pages_write_metrics(const struct pages *pages, struct openmetrics *out);
+
+/* The same text for those who do not read OpenMetrics (Prometheus text 0.0.4). */
+void pages_write_classic(const struct openmetrics *metrics, FILE *out);
+
+/* /api/status. False: no memory. */
+bool pages_write_status(const struct pages *pages, FILE *out) must_check;
+
+/* The HTML page, and the style sheet that it names. @is_still: it does not refresh itself. */
+void pages_write_html(const struct pages *pages, bool is_still, FILE *out);
+extern const char pages_style[];
+
+/* @text with what HTML takes for markup escaped, and controls as U+FFFD. */
+void pages_put_html(FILE *out, const char *text);
+
+/* "3 min", "2 h 5 min", "12 s", "230 ms": for people. */
+void pages_write_span(char out[32], uint64_t ns);
+
+/* 1234567 as "1,234,567". */
+void pages_write_count(char out[32], uint64_t count);
+
+/* Microseconds as "0.4 ms", "12 ms", "1.25 s"; "-" for 0. */
+void pages_write_latency(char out[32], uint64_t us);
+
+/* A wall clock as "2026-11-24T13:17:56Z"; "" for 0. */
+void pages_write_time(char out[32], uint64_t wall_ns);
+
+#endif
