@@ -26,7 +26,8 @@ void histogram_subtract(struct histogram_view *view, const struct histogram_view
 {
     view->count = 0;
     for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
-        view->counts[i] -= before->counts[i] < view->counts[i] ? before->counts[i] : view->counts[i];
+        view->counts[i] -=
+            before->counts[i] < view->counts[i] ? before->counts[i] : view->counts[i];
         view->count += view->counts[i];
     }
     view->sum_us -= before->sum_us < view->sum_us ? before->sum_us : view->sum_us;
@@ -51,7 +52,8 @@ uint64_t histogram_quantile_us(const struct histogram_view *view, double quantil
 uint64_t histogram_count_up_to(const struct histogram_view *view, uint64_t us)
 {
     uint64_t count = 0;
-    for (unsigned i = 0; i < HISTOGRAM_BUCKETS - 1 && histogram_bucket_from_us(i + 1) <= us + 1; i++)
+    for (unsigned i = 0; i < HISTOGRAM_BUCKETS - 1 && histogram_bucket_from_us(i + 1) <= us + 1;
+         i++)
         count += view->counts[i];
     return count;
 }
