@@ -73,8 +73,8 @@ struct server {
     _Atomic bool                   terminate_posted, hangup_posted;
     struct timer                   stop_timer;
     struct drained_note            drained_notes[WORKERS_MAX];
-    unsigned                       draining_count; /* workers and control that still have fronts */
-    bool                           is_stopping, is_cut;
+    unsigned                       draining_count; /* workers that still have fronts */
+    bool                           is_stopping, is_draining, is_cut;
     int                            status;
 };
 
@@ -515,10 +515,20 @@ static void all_drained(struct server *server)
     registry_stop(server->registry, end_loop, server);
 }
 
+static void control_drained(struct worker_thread *thread)
+{
+    all_drained(thread->self);
+}
+
+/* The pages and the control socket go last, so that a drain can be watched. */
 static void one_drained(struct server *server)
 {
-    if (--server->draining_count == 0)
-        all_drained(server);
+    if (--server->draining_count > 0)
+        return;
+    admin_stop(server->admin);
+    server->control.self = server;
+    server->control.drained = control_drained;
+    worker_thread_drain(&server->control);
 }
 
 static void note_arrived(struct post *post)
@@ -544,11 +554,6 @@ static void drain_worker(struct worker_thread *thread, void *argument)
     worker_thread_drain(thread);
 }
 
-static void control_drained(struct worker_thread *thread)
-{
-    one_drained(thread->self);
-}
-
 static void abort_fronts(struct worker_thread *thread, void *argument)
 {
     (void)argument;
@@ -571,20 +576,19 @@ static void close_all(struct server *server)
     const struct settings *settings = server->generation->settings;
     tell_change(server, "stopping: no new connections, requests in progress may end");
     supervisor_stopping(server->client);
-    server->draining_count = server->workers_count + 1;
+    server->is_draining = true;
+    server->draining_count = server->workers_count;
     timer_set(&server->control.loop.timers, &server->stop_timer,
               server->control.loop.now_ns + settings->drain_for_ns + 1);
     for (unsigned i = 0; i < server->workers_count; i++)
         worker_thread_run(&server->workers[i], drain_worker, server);
-    admin_stop(server->admin);
-    drain_worker(&server->control, server);
 }
 
 /* First /readyz has said no for a while, so that balancers before us look elsewhere; then the drain has its time. */
 static void stop_timer_fired(struct timer *timer)
 {
     struct server *server = list_item(timer, struct server, stop_timer);
-    if (server->draining_count == 0)
+    if (!server->is_draining)
         close_all(server);
     else if (!server->is_cut)
         cut(server);
