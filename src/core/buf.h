@@ -11,6 +11,7 @@
 
 #include "core/err.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -49,5 +50,17 @@ struct buf *buf_new(size_t capacity) must_check;
 
 /* A heap buffer that holds a copy of @bytes bytes. */
 struct buf *buf_new_copy(const void *at, size_t bytes) must_check;
+
+/* A slice of [at, at + bytes) of @buf, to be queued: holds a reference, or, if the slice is so small a part of the buffer that it would
+ * pin much more than it counts for, a copy of its own. @waits: others are queued before it, so it may stay for long.
+ * buf is NULL if there is no memory. */
+static inline struct slice buf_slice(struct buf *buf, const uint8_t *at, uint32_t bytes, bool waits)
+{
+    if (waits && bytes < buf->capacity / 8) {
+        struct buf *copy = buf_new_copy(at, bytes);
+        return (struct slice){copy, copy == NULL ? NULL : copy->data, bytes};
+    }
+    return (struct slice){buf_ref(buf), at, bytes};
+}
 
 #endif

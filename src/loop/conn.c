@@ -121,6 +121,21 @@ static bool takes_bytes(const struct conn *conn)
     return !conn->sock.closing && conn->receive_state != CONN_RECEIVE_CLOSED;
 }
 
+/* Keeps [at, at + bytes) of @buf to be offered again. A small rest of a large buffer is copied, so that ten thousand half heads
+ * do not hold ten thousand large buffers. */
+static void keep(struct conn *conn, struct buf *buf, uint8_t *at, uint32_t bytes)
+{
+    const struct slice rest = buf_slice(buf, at, bytes, true);
+    drop_carry(conn);
+    if (rest.buf == NULL) {
+        conn->dialect->ended(conn, ENOMEM);
+        return;
+    }
+    conn->carry = rest.buf;
+    conn->carry_at = (uint32_t)(rest.at - rest.buf->data);
+    conn->carry_bytes = bytes;
+}
+
 /* Offers [at, at + bytes) of @buf to the dialect and keeps the rest. @buf's reference stays with the caller. */
 static void offer(struct conn *conn, struct buf *buf, uint8_t *at, uint32_t bytes)
 {
@@ -135,15 +150,10 @@ static void offer(struct conn *conn, struct buf *buf, uint8_t *at, uint32_t byte
     }
     conn->offering = false;
     assert(consumed <= bytes);
-    if (consumed < bytes && takes_bytes(conn) && conn->receive_state != CONN_RECEIVE_DISCARD) {
-        buf_ref(buf);
+    if (consumed < bytes && takes_bytes(conn) && conn->receive_state != CONN_RECEIVE_DISCARD)
+        keep(conn, buf, at + consumed, bytes - consumed);
+    else
         drop_carry(conn);
-        conn->carry = buf;
-        conn->carry_at = (uint32_t)(at + consumed - buf->data);
-        conn->carry_bytes = bytes - consumed;
-    } else {
-        drop_carry(conn);
-    }
 }
 
 /* Bytes that follow others that wait: both go into one buffer of the connection's own, twice as large as needed so that a head

@@ -6,7 +6,6 @@
 #include "loop/loop.h"
 
 #include "core/mem.h"
-#include "core/slab.h"
 #include "core/units.h"
 
 #include <assert.h>
@@ -19,7 +18,7 @@ enum {
     EVENTS_MAX = 256,
     READS_PER_TURN_MAX = 4,    /* of one socket, so that one flood does not starve the others */
     ACCEPTS_PER_TURN_MAX = 64,
-    LARGE_SPARE_MAX = 32,      /* 1 MiB */
+    SPARE_MAX = 256,           /* buffers that nobody uses; of each only what was filled is memory */
 };
 
 /* The low bits of epoll's data pointer say what it points at. */
@@ -30,8 +29,7 @@ struct epoll_back {
     struct list sends;     /* sockets whose send was asked for in this turn */
     struct list readable;  /* sockets with bytes that are wanted */
     struct list listeners; /* with connections that are wanted */
-    struct slab small;     /* struct buf and its bytes */
-    struct buf *spare;     /* large buffers that nobody uses */
+    struct buf *spare;     /* buffers that nobody uses */
     uint32_t    spare_count;
 };
 
@@ -42,31 +40,12 @@ static struct epoll_back *back_of(struct loop *loop)
 
 /* --- buffers ---------------------------------------------------------------------------------------------------- */
 
-static void release_small(struct buf *buf)
+/* All are large: one read then empties most sockets, and a buffer is back in the next moment, warm in the cache. What is kept
+ * for longer is copied if it is small (buf_slice). */
+static void release_buf(struct buf *buf)
 {
     struct epoll_back *back = buf->owner;
-    slab_give(&back->small, buf);
-}
-
-static struct buf *take_small(struct epoll_back *back)
-{
-    struct buf *buf = slab_take(&back->small);
-    if (buf == NULL)
-        return NULL;
-    *buf = (struct buf){
-        .data = (uint8_t *)(buf + 1),
-        .capacity = LOOP_SMALL_BYTES,
-        .refs_count = 1,
-        .released = release_small,
-        .owner = back,
-    };
-    return buf;
-}
-
-static void release_large(struct buf *buf)
-{
-    struct epoll_back *back = buf->owner;
-    if (back->spare_count >= LARGE_SPARE_MAX) {
+    if (back->spare_count >= SPARE_MAX) {
         mem_unmap(buf, LOOP_LARGE_BYTES);
         return;
     }
@@ -75,7 +54,7 @@ static void release_large(struct buf *buf)
     back->spare_count++;
 }
 
-static struct buf *take_large(struct epoll_back *back)
+static struct buf *take_buf(struct epoll_back *back)
 {
     struct buf *buf = back->spare;
     if (buf != NULL) {
@@ -90,16 +69,10 @@ static struct buf *take_large(struct epoll_back *back)
         .data = (uint8_t *)(buf + 1),
         .capacity = LOOP_LARGE_BYTES - sizeof *buf,
         .refs_count = 1,
-        .released = release_large,
+        .released = release_buf,
         .owner = back,
     };
     return buf;
-}
-
-static struct buf *take_for(struct sock *sock)
-{
-    struct epoll_back *back = back_of(sock->loop);
-    return sock->want == SOCK_RECEIVE_STREAM ? take_large(back) : take_small(back);
 }
 
 /* --- open and close --------------------------------------------------------------------------------------------- */
@@ -119,7 +92,6 @@ static enum err_kind open_back(struct loop *loop, struct err *e)
     list_init(&back->sends);
     list_init(&back->readable);
     list_init(&back->listeners);
-    slab_init(&back->small, "receive buffers", sizeof(struct buf) + LOOP_SMALL_BYTES, 0);
     back->fd = epoll_create1(EPOLL_CLOEXEC);
     if (back->fd < 0) {
         mem_free(back);
@@ -138,7 +110,6 @@ static void close_back(struct loop *loop)
 {
     struct epoll_back *back = back_of(loop);
     close(back->fd);
-    slab_fini(&back->small);
     for (struct buf *buf; (buf = back->spare) != NULL;) {
         back->spare = buf->next;
         mem_unmap(buf, LOOP_LARGE_BYTES);
@@ -233,7 +204,7 @@ static bool flush(struct loop *loop)
 /* One read. False: nothing more to read now. */
 static bool read_once(struct sock *sock)
 {
-    struct buf *buf = take_for(sock);
+    struct buf *buf = take_buf(back_of(sock->loop));
     if (buf == NULL) {
         loop__ended(sock, ENOMEM);
         return false;

@@ -205,8 +205,13 @@ static bool put_body(struct http_upstream *up, struct buf *buf, const uint8_t *a
         pause_body(up);
         return false;
     }
-    if (!pipe_put(pipe, (struct slice){buf_ref(buf), at, bytes})) {
-        buf_unref(buf);
+    const struct slice slice = buf_slice(buf, at, bytes, pipe->count > 0);
+    if (slice.buf == NULL) {
+        http__fail(up, ERR_MEMORY, NULL);
+        return false;
+    }
+    if (!pipe_put(pipe, slice)) {
+        buf_unref(slice.buf);
         return false;
     }
     return true;

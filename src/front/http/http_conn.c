@@ -108,10 +108,13 @@ static bool put_body(struct http_conn *hc, struct buf *buf, const uint8_t *at, u
     if (!pipe->broken) {
         if (pipe_room(pipe) == 0)
             return false;
+        const struct slice slice = buf_slice(buf, at, bytes, pipe->count > 0);
+        if (slice.buf == NULL)
+            return false; /* no memory: it waits with the other bytes, and the body's deadline watches */
         exchange->bytes_in += bytes;
-        if (!pipe_put(pipe, (struct slice){buf_ref(buf), at, bytes})) {
+        if (!pipe_put(pipe, slice)) {
             exchange->bytes_in -= bytes;
-            buf_unref(buf);
+            buf_unref(slice.buf);
             return pipe->broken;
         }
     }
