@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* metrics/histogram.h - durations in fixed memory: log-linear buckets, one writer, any reader.
  *
- * Eight buckets an octave, so a bucket is at most 12.5 % wide and a quantile, given as a bucket's middle, is off
- * by at most 6.25 %. From 1 us to 67 s; longer ones count in the last bucket. Counts have 64 bits and never wrap.
+ * Eight buckets an octave, so a bucket is at most 12.5 % wide and a quantile, given as a bucket's
+ * middle, is off by at most 6.25 %. From 1 us to 67 s; longer ones count in the last bucket. Counts
+ * have 64 bits and never wrap.
  *
  * Memory:  1544 bytes; embedded; zeroed is empty.
- * Threads: histogram_record() by one thread; histogram_add() by any, which sees counts that may be a moment apart. */
+ * Threads: histogram_record() by one thread; histogram_add() by any, which sees counts that may be
+ *          a moment apart. */
 #ifndef PANDO_METRICS_HISTOGRAM_H
 #define PANDO_METRICS_HISTOGRAM_H
 
@@ -63,7 +65,8 @@ void histogram_add(struct histogram_view *view, const struct histogram *histogra
 /* Takes @before, an earlier state of the same sum, out of @view. */
 void histogram_subtract(struct histogram_view *view, const struct histogram_view *before);
 
-/* The value that @quantile (0 to 1) of all are at most, in microseconds: the middle of its bucket; 0 if there are none. */
+/* The value that @quantile (0 to 1) of all are at most, in microseconds: the middle of its bucket;
+ * 0 if there are none. */
 uint64_t histogram_quantile_us(const struct histogram_view *view, double quantile);
 
 /* How many are at most @us; exact where @us is a bucket's end, else whole buckets below it. */

@@ -28,7 +28,7 @@ void openmetrics_fini(struct openmetrics *out)
     *out = (struct openmetrics){0};
 }
 
-/* --- putting ------------------------------------------------------------------------------------ */
+/* --- putting --------------------------------------------------------------------------------- */
 
 static bool has_room(struct openmetrics *out, size_t bytes)
 {
@@ -136,7 +136,7 @@ static void put_start(struct openmetrics *out, enum openmetrics_sort sort, const
     put_text(out, suffix);
 }
 
-/* --- families and samples ----------------------------------------------------------------------- */
+/* --- families and samples -------------------------------------------------------------------- */
 
 static bool ends_in(const char *name, const char *end)
 {

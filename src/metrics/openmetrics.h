@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* metrics/openmetrics.h - writes figures as OpenMetrics 1.0 text, or as the older text of Prometheus 0.0.4.
+/* metrics/openmetrics.h - writes figures as OpenMetrics 1.0 text, or as the older text of
+ * Prometheus 0.0.4.
  *
- *     openmetrics_family(&out, OPENMETRICS_COUNTER, "pando_requests", "", "requests whose head was read");
- *     openmetrics_counter(&out, labels, 1, count);            writes pando_requests_total{...} 7
- *     openmetrics_family(&out, OPENMETRICS_HISTOGRAM, "pando_request_duration_seconds", "seconds", "...");
+ *     openmetrics_family(&out, OPENMETRICS_COUNTER, "pando_requests", "", "requests that came");
+ *     openmetrics_counter(&out, labels, 1, count);      writes pando_requests_total{...} 7
+ *     openmetrics_family(&out, OPENMETRICS_HISTOGRAM, "pando_duration_seconds", "seconds", "...");
  *     openmetrics_histogram(&out, labels, 2, &view);
- *     openmetrics_end(&out);                                  writes # EOF
+ *     openmetrics_end(&out);                            writes # EOF
  *
- * All samples of a family stand together: begin it once, then write every label set. A counter's family is named without
- * `_total`, which its samples get; a unit is the end of the name.
+ * All samples of a family stand together: begin it once, then write every label set. A counter's
+ * family is named without `_total`, which its samples get; a unit is the end of the name.
  *
- * Memory:  the text grows on the heap up to OPENMETRICS_BYTES_MAX; openmetrics_fini() frees it. Names, labels and help are
- *          read during the call only.
+ * Memory:  the text grows on the heap up to OPENMETRICS_BYTES_MAX; openmetrics_fini() frees it.
+ *          Names, labels and help are read during the call only.
  * Threads: belongs to its caller.
- * Errors:  lack of memory and a text over the limit are remembered: look at `failed` once, at the end. A wrong name or a
- *          sample of another type than its family's is a bug and asserts. */
+ * Errors:  lack of memory and a text over the limit are remembered: look at `failed` once, at the
+ *          end. A wrong name or a sample of another type than its family's is a bug and asserts. */
 #ifndef PANDO_METRICS_OPENMETRICS_H
 #define PANDO_METRICS_OPENMETRICS_H
 
@@ -89,8 +90,8 @@ void openmetrics_gauge_real(struct openmetrics *out, const struct openmetrics_la
 void openmetrics_info(struct openmetrics *out, const struct openmetrics_label *labels,
                       size_t labels_count);
 
-/* A sample of a HISTOGRAM family that ends in _seconds: the bounds are those of the buckets at each octave from 128 us to
- * 34 s, so that every count is exact. */
+/* A sample of a HISTOGRAM family that ends in _seconds: the bounds are those of the buckets at each
+ * octave from 128 us to 34 s, so that every count is exact. */
 void openmetrics_histogram(struct openmetrics *out, const struct openmetrics_label *labels,
                            size_t labels_count, const struct histogram_view *view);
 

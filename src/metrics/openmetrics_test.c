@@ -53,7 +53,7 @@ Test(openmetrics, gauges_and_units)
                       "process_cpu_seconds_total 12.000000034\n");
 }
 
-/* A label's value may be any text that a configuration holds; it must not break out of its quotes. */
+/* A label's value may be any text that a configuration holds, and must stay in its quotes. */
 Test(openmetrics, labels_are_escaped)
 {
     struct openmetrics out = {0};
