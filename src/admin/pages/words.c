@@ -170,7 +170,7 @@ static void say_some_down(struct judgement *j, const struct admin_service *servi
     if (down == NULL || !is_worse(j, PAGES_TONE_WORN))
         return;
     const uint64_t retry_ns = atomic_load_explicit(&down->retry_at_ns, memory_order_relaxed);
-    char           again[48] = "";
+    char           again[64] = "";
     if (retry_ns > j->pages->now_ns) {
         char span[32];
         pages_write_span(span, retry_ns - j->pages->now_ns);

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* admin/pages/status.c - /api/status: what is known, as JSON for programs and `pando status`.
+ *
+ * Fields are only ever added. Times are RFC 3339 in UTC, durations carry their unit in the name, what is
+ * not known is null. */
+#include "admin/pages/pages.h"
+
+#include "admin/log/line.h"
+#include "core/units.h"
+
+#include <jansson.h>
+#include <string.h>
+
+/* Null stays null; what is not UTF-8 is escaped, so that a name never makes the whole page fail. */
+static json_t *text(const char *words)
+{
+    char    clean[2048];
+    json_t *string = words == NULL ? json_null() : json_string(words);
+    if (string != NULL)
+        return string;
+    size_t bytes = strlen(words);
+    if (bytes > sizeof clean / 4 - 1)
+        bytes = sizeof clean / 4 - 1;
+    *line_put_controls(clean, words, bytes) = '\0';
+    return json_string(clean);
+}
+
+static json_t *count(uint64_t number)
+{
+    return json_integer((json_int_t)number);
+}
+
+static json_t *time_text(uint64_t wall_ns)
+{
+    char out[32];
+    pages_write_time(out, wall_ns);
+    return wall_ns == 0 ? json_null() : json_string(out);
+}
+
+static json_t *milliseconds(uint64_t us)
+{
+    return us == 0 ? json_null() : json_real((double)us / 1000.0);
+}
+
+static json_t *latency(const struct figures *figures)
+{
+    return json_pack("{s:o, s:o}", "p50", milliseconds(figures->p50_us), "p99",
+                     milliseconds(figures->p99_us));
+}
+
+static json_t *target(const struct pages *pages, const struct target *t)
+{
+    struct sums    sums;
+    struct figures figures;
+    sums_of_target(&sums, t);
+    history_figures(pages->history, t->rows, &sums, &figures);
+    const uint64_t retry_ns = atomic_load_explicit(&t->retry_at_ns, memory_order_relaxed);
+    json_t *again = retry_ns > pages->now_ns
+                        ? json_real((double)((retry_ns - pages->now_ns) / NS_PER_MS) / 1000.0)
+                        : json_null();
+    return json_pack(
+        "{s:o, s:o, s:i, s:s, s:o, s:o, s:o, s:o, s:o, s:f, s:o, s:o, s:o, s:o}", "name",
+        text(t->name), "zone", text(t->zone), "weight", (int)t->weight, "state",
+        target_state_word(pages_state(t)), "reason",
+        text(atomic_load_explicit(&t->reason, memory_order_relaxed)), "retry_in_s", again,
+        "inflight", count(atomic_load_explicit(&t->inflight, memory_order_relaxed)), "requests",
+        count(sums.requests), "failures", count(sums.errors), "requests_per_s",
+        figures.requests_per_second, "connections", count(sums.open), "idle_connections",
+        count(sums.idle), "connects", count(sums.connects), "latency_ms", latency(&figures));
+}
+
+static json_t *targets(const struct pages *pages, const struct service *s, uint64_t *inflight)
+{
+    const struct admin_sources *sources = pages->sources;
+    json_t                     *list = json_array();
+    const struct target        *t;
+    *inflight = 0;
+    for (size_t i = 0; (t = sources->target_at(sources->self, s, i)) != NULL; i++) {
+        *inflight += atomic_load_explicit(&t->inflight, memory_order_relaxed);
+        json_array_append_new(list, target(pages, t));
+    }
+    return list;
+}
+
+static json_t *service(const struct pages *pages, const struct admin_service *s)
+{
+    struct sums    sums;
+    struct figures figures;
+    uint64_t       inflight;
+    json_t        *list = targets(pages, s->service, &inflight);
+    sums_of_service(&sums, s->service);
+    history_figures(pages->history, s->service, &sums, &figures);
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:o, s:o, s:o, s:o}", "name",
+                     text(s->service->name), "balance", text(s->balance), "trouble",
+                     text(s->trouble), "requests", count(sums.requests), "errors",
+                     count(sums.errors), "retries", count(sums.retries), "inflight",
+                     count(inflight), "requests_per_s", figures.requests_per_second,
+                     "requests_minute", count(figures.requests_minute), "errors_minute",
+                     count(figures.errors_minute), "latency_ms", latency(&figures), "targets",
+                     list);
+}
+
+static json_t *services(const struct pages *pages)
+{
+    const struct admin_sources *sources = pages->sources;
+    struct admin_service        s;
+    json_t                     *list = json_array();
+    for (size_t i = 0; sources->service_at(sources->self, i, &s); i++)
+        json_array_append_new(list, service(pages, &s));
+    return list;
+}
+
+static json_t *listeners(const struct pages *pages)
+{
+    const struct admin_sources *sources = pages->sources;
+    struct admin_listener       l;
+    json_t                     *list = json_array();
+    for (size_t i = 0; sources->listener_at(sources->self, i, &l); i++)
+        json_array_append_new(list,
+                              json_pack("{s:o, s:o, s:o, s:o}", "name", text(l.name), "address",
+                                        text(l.address), "dialect", text(l.dialect), "connections",
+                                        count(l.connections)));
+    return list;
+}
+
+static json_t *config(const struct admin_facts *facts)
+{
+    json_t *last = json_null();
+    if (facts->reload_wall_ns != 0)
+        last = json_pack("{s:b, s:o, s:o}", "ok", facts->is_reload_ok, "at",
+                         time_text(facts->reload_wall_ns), "message",
+                         text(facts->reload_message));
+    return json_pack("{s:o, s:o, s:o, s:o}", "file", text(facts->config_file), "revision",
+                     count(facts->config_revision), "loaded",
+                     time_text(facts->config_loaded_wall_ns), "last_reload", last);
+}
+
+static const char *const level_words[] = {
+#define X(enumerator, name, gist) [enumerator] = name,
+    LOG_LEVELS(X)
+#undef X
+};
+
+static json_t *events(const struct pages *pages)
+{
+    struct event kept[EVENTS_KEPT];
+    const size_t kept_count = events_copy(pages->sources->events, kept, EVENTS_KEPT);
+    json_t      *list = json_array();
+    for (size_t i = 0; i < kept_count; i++)
+        json_array_append_new(list, json_pack("{s:o, s:s, s:o}", "at", time_text(kept[i].wall_ns),
+                                              "level", level_words[kept[i].level], "text",
+                                              text(kept[i].text)));
+    return list;
+}
+
+static const char *const tone_words[] = {
+#define X(name, word) [PAGES_TONE_##name] = word,
+    PAGES_TONES(X)
+#undef X
+};
+
+static json_t *health(const struct pages *pages)
+{
+    struct pages_verdict verdict;
+    pages_judge(pages, &verdict);
+    return json_pack("{s:s, s:o, s:o}", "tone", tone_words[verdict.tone], "sentence",
+                     text(verdict.sentence), "advice",
+                     verdict.advice[0] == '\0' ? json_null() : text(verdict.advice));
+}
+
+static json_t *whole(const struct pages *pages)
+{
+    const struct admin_sources *sources = pages->sources;
+    const struct admin_facts   *facts = sources->facts;
+    return json_pack(
+        "{s:o, s:o, s:o, s:i, s:o, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "version",
+        text(sources->version), "started", time_text(sources->started_wall_ns), "uptime_s",
+        count((pages->now_ns - sources->started_ns) / NS_PER_S), "workers",
+        (int)sources->workers_count, "io", text(sources->io), "state",
+        facts->is_stopping ? "stopping" : "running", "ready", facts->is_ready, "unready_reason",
+        facts->is_ready ? json_null() : text(facts->unready_reason), "health", health(pages),
+        "config", config(facts), "listeners", listeners(pages), "services", services(pages),
+        "events", events(pages));
+}
+
+bool pages_write_status(const struct pages *pages, FILE *out)
+{
+    json_t *root = whole(pages);
+    if (root == NULL)
+        return false;
+    const bool ok = json_dumpf(root, out, JSON_INDENT(1) | JSON_REAL_PRECISION(6)) == 0;
+    fputc('\n', out);
+    json_decref(root);
+    return ok;
+}
