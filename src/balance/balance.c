@@ -2,8 +2,6 @@
 /* balance/balance.c - the list of strategies, and what they share. */
 #include "balance/balance.h"
 
-#include "core/random.h"
-
 #include <string.h>
 
 static const struct balance_strategy *const strategies[] = {
@@ -25,16 +23,10 @@ const struct balance_strategy *balance_find(const char *name)
     return NULL;
 }
 
-/* With equal weights, the usual case, one multiplication; else a walk along the weights. */
-size_t balance_draw(const struct target_set *set, uint64_t draw)
+bool balance__allows_again(const struct ask *ask, const struct target *target)
 {
-    if (set->weight_sum == set->weight_max * set->count)
-        return random_below(draw, set->count);
-    uint32_t point = random_below(draw, set->weight_sum);
-    for (size_t i = 0; i < set->count; i++) {
-        if (point < set->at[i]->weight)
-            return i;
-        point -= set->at[i]->weight;
-    }
-    return 0;
+    for (unsigned i = 0; i < ask->tried_count; i++)
+        if (ask->tried[i] == target)
+            return false;
+    return !ask->only_up || atomic_load_explicit(&target->state, memory_order_relaxed) == TARGET_UP;
 }

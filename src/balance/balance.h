@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* balance/balance.h - which equal target takes a request: the strategies, and what they are asked.
  *
- * A strategy is one file and one line in the list below. It is pure: draws and `now` are given, its state belongs to one
- * worker, the set is a snapshot of targets in service, so there is no lock and no filter.
- * Rules and sources: Karger 1997 ff.; specs balance-and-protect 4.2 to 4.4. */
+ * A strategy is one file and one line in the list below. It is pure: draws and `now` are given, its
+ * state belongs to one worker, the set is a snapshot of targets in service. So there is no lock,
+ * and no filter either: only after a refusal (ask.tried) does a pick look at the targets' states.
+ *
+ * Memory:  the caller owns the state: state_bytes and target_bytes for each target of the set,
+ *          zeroed before set_changed(), which fills it; a new set gets a new state.
+ * Threads: a state belongs to its worker. Targets' counts are relaxed atomics of all workers.
+ * Errors:  none; no target left is BALANCE_NONE. */
 #ifndef PANDO_BALANCE_BALANCE_H
 #define PANDO_BALANCE_BALANCE_H
 
@@ -14,35 +19,34 @@
 
 #define BALANCE_NONE SIZE_MAX
 
-enum {
-    BALANCE_DRAWS = 4,
-    BALANCE_SCAN_MAX = 64, /* up to here least-connections looks at every target, above at 8 drawn ones */
-};
-
 /* What a pick may depend on. */
 struct ask {
-    uint64_t                    now_ns;
-    uint64_t                    draw[BALANCE_DRAWS]; /* random, uniform */
-    struct target *const       *tried;               /* not to be picked again */
-    unsigned                    tried_count;
+    uint64_t              now_ns;
+    uint64_t              draw[2]; /* random, uniform */
+    struct target *const *tried;   /* not to be picked again */
+    unsigned              tried_count;
+    bool                  only_up; /* of the others only those whose state is UP at this moment */
 };
 
 /* How an attempt went. */
 struct sample {
     uint64_t latency_ns; /* from sent to the answer's head; 0: there was none */
-    bool     failed;
+    bool     failed;     /* no usable answer, and the target is to blame */
 };
 
 struct balance_strategy {
-    const char *name;        /* as written in the config file */
-    const char *gist;        /* one line, for --help and the admin page */
-    size_t      state_bytes; /* per worker, zeroed by the caller; 0 if stateless */
-    /* The set is another one now. May be NULL. */
-    void (*set_changed)(void *state, const struct target_set *set);
-    /* An index into @set that is not in @ask->tried, or BALANCE_NONE. */
+    const char *name;         /* as written in the config file */
+    const char *gist;         /* one line, for --help and the admin page */
+    size_t      state_bytes;  /* per worker; with target_bytes 0: stateless */
+    size_t      target_bytes; /* more of it for each target of the set */
+    /* @state is zeroed. @draw keeps workers from beginning in step. NULL if stateless. */
+    void (*set_changed)(void *state, const struct target_set *set, uint64_t draw);
+    /* An index into @set, which is not empty, of a target that the ask allows; or BALANCE_NONE. */
     size_t (*pick)(void *state, const struct target_set *set, const struct ask *ask);
-    void (*finished)(void *state, struct target *target, const struct sample *sample); /* may be NULL */
-    void (*tick)(void *state, uint64_t now_ns);                                        /* may be NULL */
+    /* An attempt is over; @target may have left the set since. May be NULL. */
+    void (*finished)(void *state, struct target *target, const struct sample *sample);
+    /* Every 100 ms while requests come. May be NULL. */
+    void (*tick)(void *state, uint64_t now_ns);
 };
 
 /* To add a strategy: write balance/<name>.c and add its line here. Nothing else changes. */
@@ -61,24 +65,24 @@ const struct balance_strategy *balance_find(const char *name);
 /* The strategy at @index, or NULL after the last. */
 const struct balance_strategy *balance_at(size_t index);
 
-static inline bool balance_is_tried(const struct ask *ask, const struct target *target)
+/* For balance_allows(), when there was an attempt before. */
+bool balance__allows_again(const struct ask *ask, const struct target *target);
+
+/* May @target be picked? */
+static inline bool balance_allows(const struct ask *ask, const struct target *target)
 {
-    for (unsigned i = 0; i < ask->tried_count; i++)
-        if (ask->tried[i] == target)
-            return true;
-    return false;
+    return __builtin_expect(ask->tried_count == 0, 1) || balance__allows_again(ask, target);
 }
 
-/* Requests that a target has, and would have with one more, for its weight: compared without a division. True if @a
- * is less busy than @b. */
-static inline bool balance_is_less_busy(const struct target *a, const struct target *b)
+/* Would a request that is about to go to @here be better off at @there: would @there, with this
+ * request, be no busier for its weight than @here is already without it? Of equal weights that is
+ * simply the one with fewer requests in flight; of unequal ones an idle set keeps to the weights,
+ * where comparing requests alone would favour the light and counting this one the heavy. */
+static inline bool balance_is_better(const struct target *there, const struct target *here)
 {
-    const uint64_t busy_a = atomic_load_explicit(&a->inflight, memory_order_relaxed) + 1u;
-    const uint64_t busy_b = atomic_load_explicit(&b->inflight, memory_order_relaxed) + 1u;
-    return busy_a * b->weight < busy_b * a->weight;
+    const uint64_t busy_there = atomic_load_explicit(&there->inflight, memory_order_relaxed) + 1ull;
+    const uint64_t busy_here = atomic_load_explicit(&here->inflight, memory_order_relaxed);
+    return busy_there * here->weight <= busy_here * there->weight;
 }
-
-/* A target drawn in proportion to weights, tried or not. @set has at least one. */
-size_t balance_draw(const struct target_set *set, uint64_t draw);
 
 #endif

@@ -7,93 +7,192 @@
 
 #include <assert.h>
 
+enum { TICK_MS = 100 };
+
 struct attempt {
     struct frame          frame; /* first */
     struct balance_stage *stage;
     struct target        *target;
-    bool                  answered;
 };
 
-static void count_answer(struct attempt *attempt, const struct op *op)
+/* For a view to which nothing was published yet. */
+static const struct target_set empty_set;
+
+static struct target_row *row_of(const struct attempt *attempt)
 {
-    struct target_row *row = &attempt->target->rows[attempt->stage->worker->index];
-    if (op->answer.error != ERR_NONE) {
-        row_add(&row->failures_count, 1);
-        row_add(&row->statuses_count[0], 1);
-        return;
+    return &attempt->target->rows[attempt->stage->worker->index];
+}
+
+/* --- counting --------------------------------------------------------------------------------- */
+
+/* Says something about the target, and not about this node, the client, or the gate. */
+static bool is_targets_failure(enum err_kind kind)
+{
+    switch (kind) {
+    case ERR_CONNECT_REFUSED:
+    case ERR_CONNECT_TIMEOUT:
+    case ERR_CONNECT_FAILED:
+    case ERR_TARGET_CLOSED:
+    case ERR_TARGET_STALE:
+    case ERR_TARGET_NOT_SENT:
+    case ERR_TARGET_TIMEOUT:
+    case ERR_TARGET_NONSENSE:
+    case ERR_TARGET_INCOMPLETE: return true;
+    default: return false;
     }
+}
+
+/* It never came to the target: the gate or the engine had no way there. */
+static bool is_not_given(enum err_kind kind)
+{
+    return kind == ERR_NO_TARGET || kind == ERR_LIMIT || kind == ERR_MEMORY;
+}
+
+static void count_answer(struct target_row *row, const struct op *op)
+{
     const unsigned class = op->answer.head.status / 100u;
     row_add(&row->statuses_count[class < 6 ? class : 0], 1);
-    histogram_record(&row->latency_us, (op->answered_ns - op->sent_ns) / NS_PER_US);
+    if (op->sent_ns != 0 && op->answered_ns >= op->sent_ns)
+        histogram_record(&row->latency_us, (op->answered_ns - op->sent_ns) / NS_PER_US);
 }
 
 static void answered(struct frame *self, struct op *op)
 {
-    struct attempt *attempt = (struct attempt *)(void *)self;
-    attempt->answered = true;
-    count_answer(attempt, op);
+    const struct attempt *attempt = (struct attempt *)(void *)self;
+    struct target_row *row = row_of(attempt);
+    const enum err_kind kind = op->answer.error;
+    if (!is_not_given(kind))
+        row_add(&row->requests_count, 1);
+    if (kind == ERR_NONE)
+        count_answer(row, op);
+    else if (is_targets_failure(kind))
+        row_add(&row->failures_count, 1);
     op_answer_above(self, op);
+}
+
+static void tell_strategy(const struct attempt *attempt, const struct op *op, bool failed)
+{
+    const struct balance_stage *stage = attempt->stage;
+    const bool is_timed = op->answer.error == ERR_NONE && op->sent_ns != 0;
+    const struct sample sample = {
+        .latency_ns = is_timed ? op->answered_ns - op->sent_ns : 0,
+        .failed = failed,
+    };
+    if (stage->state != NULL || stage->strategy->state_bytes == 0)
+        stage->strategy->finished(stage->state, attempt->target, &sample);
 }
 
 static void finished(struct frame *self, struct op *op, enum outcome outcome)
 {
-    struct attempt                *attempt = (struct attempt *)(void *)self;
-    const struct balance_strategy *strategy = attempt->stage->strategy;
-    atomic_fetch_sub_explicit(&attempt->target->inflight, 1, memory_order_relaxed);
-    if (strategy->finished != NULL) {
-        const struct sample sample = {
-            .latency_ns = op->answered_ns > op->sent_ns && op->sent_ns != 0 ? op->answered_ns - op->sent_ns : 0,
-            .failed = outcome == OUTCOME_FAILED,
-        };
-        strategy->finished(attempt->stage->state, attempt->target, &sample);
-    }
+    const struct attempt *attempt = (struct attempt *)(void *)self;
+    const enum err_kind broke_off = (enum err_kind)op->answer_body.error;
+    const bool late = op->answer.error == ERR_NONE && is_targets_failure(broke_off);
+    if (late)
+        row_add(&row_of(attempt)->failures_count, 1);
+    if (attempt->stage->strategy->finished != NULL)
+        tell_strategy(attempt, op, late || is_targets_failure(op->answer.error));
+    /* Released: who reads 0 and frees the target also sees what was counted. */
+    atomic_fetch_sub_explicit(&attempt->target->inflight, 1, memory_order_release);
     op_finish(op, outcome);
 }
 
-static void draw(struct ask *ask, struct balance_stage *stage, struct op *op)
+/* --- picking ---------------------------------------------------------------------------------- */
+
+static size_t pick(struct balance_stage *stage, const struct op *op)
 {
-    ask->now_ns = *stage->worker->now_ns;
-    for (int i = 0; i < BALANCE_DRAWS; i++)
-        ask->draw[i] = random_next(&stage->worker->random);
-    ask->tried = op->tried;
-    ask->tried_count = op->tried_count;
+    struct ask ask = {
+        .now_ns = *stage->worker->now_ns,
+        .draw = {random_next(&stage->worker->random), random_next(&stage->worker->random)},
+        .tried = op->tried,
+        .tried_count = op->tried_count,
+        .only_up = op->tried_count > 0,
+    };
+    if (stage->set->count == 0)
+        return BALANCE_NONE;
+    const size_t index = stage->strategy->pick(stage->state, stage->set, &ask);
+    if (index != BALANCE_NONE || !ask.only_up)
+        return index;
+    ask.only_up = false; /* perhaps one of the others is in TRIAL, and its trial is free */
+    return stage->strategy->pick(stage->state, stage->set, &ask);
+}
+
+static const char *why_none(const struct balance_stage *stage, const struct op *op)
+{
+    if (stage->set->count == 0)
+        return "no target of the service takes requests: all are paused, or none is known";
+    return op->tried_count > 0 ? "no target of the service is left to try" : NULL;
+}
+
+static bool has_state(struct balance_stage *stage)
+{
+    const struct balance_strategy *strategy = stage->strategy;
+    const size_t bytes = strategy->state_bytes + strategy->target_bytes * stage->set->count;
+    if (stage->state != NULL || bytes == 0)
+        return true;
+    stage->state = mem_alloc(bytes);
+    if (stage->state == NULL)
+        return false;
+    if (strategy->set_changed != NULL)
+        strategy->set_changed(stage->state, stage->set, random_next(&stage->worker->random));
+    return true;
+}
+
+static void tick(struct balance_stage *stage)
+{
+    const uint64_t now_ns = *stage->worker->now_ns;
+    if (stage->strategy->tick == NULL || now_ns < stage->tick_at_ns)
+        return;
+    stage->tick_at_ns = now_ns + TICK_MS * NS_PER_MS;
+    stage->strategy->tick(stage->state, now_ns);
+}
+
+static void give(struct balance_stage *stage, struct op *op, struct target *target)
+{
+    struct attempt *attempt = arena_take(&op->arena, sizeof *attempt);
+    if (attempt == NULL) {
+        op->target = NULL;
+        op_refuse(op, ERR_MEMORY, NULL);
+        return;
+    }
+    *attempt = (struct attempt){
+        .frame = {.answered = answered, .finished = finished},
+        .stage = stage,
+        .target = target,
+    };
+    op_hold_target(op, target);
+    atomic_fetch_add_explicit(&target->inflight, 1, memory_order_relaxed);
+    op_push(op, &attempt->frame);
+    stage_submit(stage->stage.below, op);
 }
 
 static void submit(struct stage *self, struct op *op)
 {
     struct balance_stage *stage = (struct balance_stage *)(void *)self;
-    struct ask            ask;
-    draw(&ask, stage, op);
-    const size_t index = stage->strategy->pick(stage->state, stage->set, &ask);
-    if (index == BALANCE_NONE) {
+    if (!has_state(stage)) {
         op->target = NULL;
-        op_refuse(op, ERR_NO_TARGET,
-                  op->tried_count > 0   ? "none of the service's targets can be connected to"
-                  : stage->set->count == 0 ? "every target of the service is passed over for now, or none is known"
-                                           : NULL);
-        return;
-    }
-    struct attempt *attempt = arena_take(&op->arena, sizeof *attempt);
-    if (attempt == NULL) {
         op_refuse(op, ERR_MEMORY, NULL);
         return;
     }
-    struct target *target = stage->set->at[index];
-    *attempt = (struct attempt){
-        .frame = {.answered = answered, .finished = finished}, .stage = stage, .target = target};
-    op->target = target;
-    atomic_fetch_add_explicit(&target->inflight, 1, memory_order_relaxed);
-    row_add(&target->rows[stage->worker->index].requests_count, 1);
-    op_push(op, &attempt->frame);
-    stage_submit(self->below, op);
+    tick(stage);
+    const size_t index = pick(stage, op);
+    if (index == BALANCE_NONE) {
+        op->target = NULL;
+        op_refuse(op, ERR_NO_TARGET, why_none(stage, op));
+        return;
+    }
+    give(stage, op, stage->set->at[index]);
 }
 
+/* --- life ------------------------------------------------------------------------------------- */
+
+/* Without memory for the new set's state the next submit asks again. */
 static void set_changed(struct service_listener *listener, const struct target_set *set)
 {
     struct balance_stage *stage = list_item(listener, struct balance_stage, listener);
-    stage->set = set;
-    if (stage->strategy->set_changed != NULL)
-        stage->strategy->set_changed(stage->state, set);
+    mem_free(stage->state);
+    stage->state = NULL;
+    stage->set = set != NULL ? set : &empty_set;
+    (void)has_state(stage);
 }
 
 static const struct stage_kind kind = {.name = "balance", .submit = submit};
@@ -101,6 +200,7 @@ static const struct stage_kind kind = {.name = "balance", .submit = submit};
 bool balance_stage_init(struct balance_stage *stage, struct worker *worker, struct service *service,
                         const char *strategy, struct stage *below)
 {
+    struct service_view *view = &service->views[worker->index];
     *stage = (struct balance_stage){
         .stage = {.kind = &kind, .below = below},
         .worker = worker,
@@ -109,15 +209,12 @@ bool balance_stage_init(struct balance_stage *stage, struct worker *worker, stru
         .strategy = balance_find(strategy),
     };
     assert(stage->strategy != NULL); /* settings allow no other name */
-    link_init(&stage->listener.link);
-    if (stage->strategy->state_bytes > 0) {
-        stage->state = mem_alloc(stage->strategy->state_bytes);
-        if (stage->state == NULL)
-            return false;
-    }
-    struct service_view *view = &service->views[worker->index];
-    list_add_last(&view->listeners, &stage->listener.link);
     set_changed(&stage->listener, view->set);
+    if (!has_state(stage)) {
+        *stage = (struct balance_stage){0};
+        return false;
+    }
+    list_add_last(&view->listeners, &stage->listener.link);
     return true;
 }
 

@@ -1,52 +1,74 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* balance/least_connections.c - the target with the fewest requests in flight for its weight.
  *
- * Requests are counted from the pick on, so those that wait for a connection count too. Up to 64 targets all are looked at,
- * from a random one on, so that equal ones take turns and workers do not herd; above, the least of 8 drawn ones. */
-#include "balance/balance.h"
+ * A request counts from its pick on, so those that wait for a connection count too. Up to 64
+ * targets all are looked at, beginning with one drawn by weight: that one is taken if all are as
+ * busy, so equal ones take turns and workers do not herd. Above, the least busy of 8 different
+ * drawn ones. */
+#include "balance/wheel.h"
 
-#include "core/random.h"
+enum {
+    SCAN_MAX =
+        64, /* as many cache lines are read for a pick; more would cost more than they gain */
+    SAMPLES = 8,
+};
 
-enum { SAMPLES = 8 };
+static void set_changed(void *state, const struct target_set *set, uint64_t draw)
+{
+    (void)draw;
+    balance__wheel_fill(state, set);
+}
 
 static size_t better(const struct target_set *set, const struct ask *ask, size_t best, size_t index)
 {
-    if (balance_is_tried(ask, set->at[index]))
+    if (!balance_allows(ask, set->at[index]))
         return best;
-    if (best == BALANCE_NONE || balance_is_less_busy(set->at[index], set->at[best]))
+    if (best == BALANCE_NONE || balance_is_better(set->at[index], set->at[best]))
         return index;
     return best;
 }
 
-static size_t scan(const struct target_set *set, const struct ask *ask)
+static size_t scan(const struct target_set *set, const struct ask *ask, size_t from)
 {
-    const size_t from = random_below(ask->draw[0], set->count);
-    size_t       best = BALANCE_NONE;
-    for (size_t i = 0; i < set->count; i++)
-        best = better(set, ask, best, (from + i) % set->count);
+    size_t best = BALANCE_NONE;
+    for (size_t index = from; index < set->count; index++)
+        best = better(set, ask, best, index);
+    for (size_t index = 0; index < from; index++)
+        best = better(set, ask, best, index);
+    return best;
+}
+
+/* One in each eighth of the set: different ones without looking for doubles. The first is drawn by
+ * weight, and its eighth is left out. */
+static size_t sample(const struct target_set *set, const struct ask *ask, uint32_t first)
+{
+    uint64_t seed = ask->draw[1];
+    size_t best = better(set, ask, BALANCE_NONE, first);
+    for (uint32_t i = 0; i < SAMPLES; i++) {
+        const uint32_t low = (uint32_t)((uint64_t)set->count * i / SAMPLES);
+        const uint32_t high = (uint32_t)((uint64_t)set->count * (i + 1) / SAMPLES);
+        if (first < low || first >= high)
+            best = better(set, ask, best, low + random_below(random_mix(&seed), high - low));
+    }
     return best;
 }
 
 static size_t pick(void *state, const struct target_set *set, const struct ask *ask)
 {
-    (void)state;
-    if (set->count == 0)
-        return BALANCE_NONE;
-    if (set->count <= BALANCE_SCAN_MAX)
-        return scan(set, ask);
-    /* A stride without a common factor would need a gcd; distinct enough: one draw in each eighth of the set. */
-    uint64_t seed = ask->draw[0];
-    size_t   best = BALANCE_NONE;
-    for (uint32_t i = 0; i < SAMPLES; i++) {
-        const uint32_t low = (uint32_t)((uint64_t)set->count * i / SAMPLES);
-        const uint32_t high = (uint32_t)((uint64_t)set->count * (i + 1) / SAMPLES);
-        best = better(set, ask, best, low + random_below(random_mix(&seed), high - low));
+    const uint32_t first = balance__wheel_draw(state, ask->draw[0]);
+    if (set->count > SCAN_MAX) {
+        const size_t best = sample(set, ask, first);
+        if (best != BALANCE_NONE)
+            return best;
     }
-    return best != BALANCE_NONE ? best : scan(set, ask);
+    return scan(set, ask, first);
 }
 
 const struct balance_strategy balance_least_connections = {
     .name = "least-connections",
     .gist = "the one with the fewest requests in flight for its weight",
+    .state_bytes = sizeof(struct balance_wheel),
+    .target_bytes = sizeof(struct balance_place),
+    .set_changed = set_changed,
     .pick = pick,
 };

@@ -3,35 +3,26 @@
  *
  *     each: current += weight;  the largest current is picked, and pays the sum of all weights
  *
- * so that weights 5, 1, 1 give a a b a c a a and not a a a a a b c. The currents live in the worker's state, one per
- * place in the set; a new set starts at zero. */
+ * so that weights 5, 1, 1 give a a b a c a a and not a a a a a b c. With equal weights, the usual
+ * case, that is a cursor. Every worker goes its own round, from a place of its own. */
 #include "balance/balance.h"
 
 #include "core/random.h"
 
-#include <string.h>
-
-enum { PLACES_MAX = 256 }; /* larger sets go round by a cursor, weights by repetition of the draw */
+enum { LEAD_MAX = 32 }; /* picks that a round may begin ahead; each costs a walk along the set */
 
 struct turns {
-    uint64_t version;
+    bool     equal;
     uint32_t cursor;
-    int32_t  current[PLACES_MAX];
+    int32_t  current[]; /* within the sum of all weights, which is below 2^21 */
 };
-
-static void set_changed(void *state, const struct target_set *set)
-{
-    struct turns *turns = state;
-    memset(turns, 0, sizeof *turns);
-    turns->version = set->version;
-}
 
 static size_t pick_smooth(struct turns *turns, const struct target_set *set, const struct ask *ask)
 {
-    size_t  best = BALANCE_NONE;
+    size_t best = BALANCE_NONE;
     int32_t sum = 0;
     for (size_t i = 0; i < set->count; i++) {
-        if (balance_is_tried(ask, set->at[i]))
+        if (!balance_allows(ask, set->at[i]))
             continue;
         turns->current[i] += set->at[i]->weight;
         sum += set->at[i]->weight;
@@ -43,34 +34,40 @@ static size_t pick_smooth(struct turns *turns, const struct target_set *set, con
     return best;
 }
 
-/* A large set: in turn, and a target of less than the largest weight is passed over in proportion. */
-static size_t pick_large(struct turns *turns, const struct target_set *set, const struct ask *ask)
+static size_t pick_next(struct turns *turns, const struct target_set *set, const struct ask *ask)
 {
-    uint64_t seed = ask->draw[0];
-    size_t   last = BALANCE_NONE;
-    for (uint32_t i = 0; i < 2 * set->count; i++) {
-        const uint32_t       index = turns->cursor++ % set->count;
-        const struct target *target = set->at[index];
-        if (balance_is_tried(ask, target))
-            continue;
-        last = index;
-        if (random_below(random_mix(&seed), set->weight_max) < target->weight)
+    for (uint32_t i = 0; i < set->count; i++) {
+        const uint32_t index = turns->cursor;
+        turns->cursor = index + 1 < set->count ? index + 1 : 0;
+        if (balance_allows(ask, set->at[index]))
             return index;
     }
-    return last;
+    return BALANCE_NONE;
+}
+
+static void set_changed(void *state, const struct target_set *set, uint64_t draw)
+{
+    struct turns *turns = state;
+    const struct ask any = {0};
+    if (set->count == 0)
+        return;
+    turns->equal = set->weight_sum == set->weight_max * set->count;
+    turns->cursor = random_below(draw, set->count);
+    for (uint32_t lead = random_below(draw, LEAD_MAX); lead > 0 && !turns->equal; lead--)
+        (void)pick_smooth(turns, set, &any);
 }
 
 static size_t pick(void *state, const struct target_set *set, const struct ask *ask)
 {
-    if (set->count == 0)
-        return BALANCE_NONE;
-    return set->count <= PLACES_MAX ? pick_smooth(state, set, ask) : pick_large(state, set, ask);
+    struct turns *turns = state;
+    return turns->equal ? pick_next(turns, set, ask) : pick_smooth(turns, set, ask);
 }
 
 const struct balance_strategy balance_round_robin = {
     .name = "round-robin",
     .gist = "each in turn, smoothly, by weight",
     .state_bytes = sizeof(struct turns),
+    .target_bytes = sizeof(int32_t),
     .set_changed = set_changed,
     .pick = pick,
 };

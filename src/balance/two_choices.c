@@ -1,43 +1,56 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* balance/two_choices.c - the less busy of two targets drawn at random (Mitzenmacher 2001), by weight.
+/* balance/two_choices.c - the less busy of two different targets drawn at random by weight.
  *
- * Two draws keep many balancers from herding onto the one idle target, which looking at all of them would do. */
-#include "balance/balance.h"
+ * Two draws come close to looking at everybody (Mitzenmacher 2001), and keep many balancers from
+ * herding onto the one idle target, which looking at everybody would do. */
+#include "balance/wheel.h"
 
-#include "core/random.h"
+static void set_changed(void *state, const struct target_set *set, uint64_t draw)
+{
+    (void)draw;
+    balance__wheel_fill(state, set);
+}
 
-/* From @from on, the first that was not tried. */
-static size_t first_untried(const struct target_set *set, const struct ask *ask, size_t from)
+/* From @from on, the first that is allowed. */
+static size_t first_allowed(const struct target_set *set, const struct ask *ask, size_t from)
 {
     for (size_t i = 0; i < set->count; i++) {
         const size_t index = (from + i) % set->count;
-        if (!balance_is_tried(ask, set->at[index]))
+        if (balance_allows(ask, set->at[index]))
             return index;
     }
     return BALANCE_NONE;
 }
 
+/* After an attempt: the draws are only where the search for allowed targets begins. */
+static size_t pick_again(const struct target_set *set, const struct ask *ask, size_t one,
+                         size_t other)
+{
+    one = first_allowed(set, ask, one);
+    if (one == BALANCE_NONE)
+        return BALANCE_NONE;
+    other = first_allowed(set, ask, other);
+    return balance_is_better(set->at[other], set->at[one]) ? other : one;
+}
+
 static size_t pick(void *state, const struct target_set *set, const struct ask *ask)
 {
-    (void)state;
-    if (set->count == 0)
-        return BALANCE_NONE;
-    size_t one = balance_draw(set, ask->draw[0]);
-    size_t other = balance_draw(set, ask->draw[1]);
-    if (one == other && set->count > 1) /* two different ones: the second is drawn among the rest */
-        other = (one + 1 + random_below(ask->draw[2], set->count - 1)) % set->count;
-    if (ask->tried_count > 0) {
-        one = first_untried(set, ask, one);
-        if (one == BALANCE_NONE)
-            return BALANCE_NONE;
-        if (balance_is_tried(ask, set->at[other]))
-            other = one;
+    const size_t one = balance__wheel_draw(state, ask->draw[0]);
+    size_t other = balance__wheel_draw(state, ask->draw[1]);
+    if (one == other && set->count > 1) { /* the second is drawn among the rest */
+        uint64_t seed = ask->draw[1];
+        other = (one + 1 + random_below(random_mix(&seed), set->count - 1)) % set->count;
     }
-    return balance_is_less_busy(set->at[other], set->at[one]) ? other : one;
+    if (ask->tried_count > 0)
+        return pick_again(set, ask, one, other);
+    return balance_is_better(set->at[other], set->at[one]) ? other : one;
 }
 
 const struct balance_strategy balance_two_choices = {
     .name = "two-choices",
     .gist = "the less busy of two drawn at random, by weight",
+    .state_bytes = sizeof(struct balance_wheel),
+    .target_bytes = sizeof(struct balance_place),
+    .set_changed = set_changed,
     .pick = pick,
 };

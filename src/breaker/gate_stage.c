@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* breaker/gate_stage.c - one load for the well, one claim for the tried. */
+/* breaker/gate_stage.c - one load for those that are well, one claim for those that are tried. */
 #include "breaker/gate_stage.h"
 
 struct passage {
@@ -9,26 +9,61 @@ struct passage {
     bool               trial;
 };
 
+static void report(const struct passage *passage, bool ok, const char *reason)
+{
+    struct service *service = passage->stage->service;
+    service->reported(service, passage->target, ok, reason);
+}
+
 static bool is_connect_failure(enum err_kind kind)
 {
     return kind == ERR_CONNECT_REFUSED || kind == ERR_CONNECT_TIMEOUT || kind == ERR_CONNECT_FAILED;
 }
 
+/* The target was not asked at all: this node had no memory, descriptor or connection to spare, or a
+ * connection was used that had been open before the pause, and it was dead. */
+static bool is_nothing_learned(const struct op *op)
+{
+    const enum err_kind kind = op->answer.error;
+    return kind == ERR_NO_TARGET || kind == ERR_LIMIT || kind == ERR_MEMORY ||
+           (kind != ERR_NONE && op->kept_connection);
+}
+
+static void give_claim_back(struct target *target)
+{
+    uint32_t claimed = TARGET_PAUSED;
+    atomic_compare_exchange_strong(&target->state, &claimed, TARGET_TRIAL);
+}
+
+/* Whatever it answered, it could be connected to if something was sent. A client that leaves before
+ * that counts against the target: else one that swallows connections would get a client after the
+ * other and never a pause. */
+static void end_trial(const struct passage *passage, const struct op *op)
+{
+    const enum err_kind kind = op->answer.error;
+    if (is_nothing_learned(op))
+        give_claim_back(passage->target);
+    else if (kind == ERR_NONE || op->sent_ns != 0)
+        report(passage, true, NULL);
+    else if (op->cancelled)
+        report(passage, false, "the request that tried it was given up before it accepted");
+    else
+        report(passage, false, err_row(kind)->sentence);
+}
+
 static void answered(struct frame *self, struct op *op)
 {
     const struct passage *passage = (struct passage *)(void *)self;
-    struct service       *service = passage->stage->service;
-    const enum err_kind   kind = op->answer.error;
-    if (is_connect_failure(kind))
-        service->reported(service, passage->target, false, err_row(kind)->sentence);
-    else if (passage->trial || atomic_load_explicit(&passage->target->state, memory_order_relaxed) != TARGET_UP)
-        /* Whatever it answered, it could be connected to; but a claim that nothing was learned from is given back. */
-        service->reported(service, passage->target, kind != ERR_CANCELLED && kind != ERR_MEMORY && kind != ERR_LIMIT,
-                          kind == ERR_NONE ? NULL : err_row(kind)->sentence);
+    struct target *target = passage->target;
+    if (passage->trial)
+        end_trial(passage, op);
+    else if (is_connect_failure(op->answer.error) &&
+             atomic_load_explicit(&target->state, memory_order_relaxed) != TARGET_PAUSED)
+        report(passage, false, err_row(op->answer.error)->sentence);
     op_answer_above(self, op);
 }
 
-/* True if this op may try the target. */
+/* True if this op may have the target; then @trial says whether as its one trial. */
 static bool claims(struct target *target, bool *trial)
 {
     uint32_t state = atomic_load_explicit(&target->state, memory_order_relaxed);
@@ -37,30 +72,37 @@ static bool claims(struct target *target, bool *trial)
         return true;
     if (state != TARGET_TRIAL)
         return false;
-    /* PAUSED until the trial is over, so that nobody else goes there meanwhile. */
     *trial = atomic_compare_exchange_strong(&target->state, &state, TARGET_PAUSED);
     return *trial;
 }
 
-static void submit(struct stage *self, struct op *op)
+static void pass(struct gate_stage *stage, struct op *op, bool trial)
 {
-    struct gate_stage *stage = (struct gate_stage *)(void *)self;
-    bool               trial;
-    if (!claims(op->target, &trial)) {
-        op_refuse(op, ERR_NO_TARGET, "the target is passed over for now: it could not be connected to");
-        return;
-    }
     struct passage *passage = arena_take(&op->arena, sizeof *passage);
     if (passage == NULL) {
         if (trial)
-            stage->service->reported(stage->service, op->target, false, err_row(ERR_MEMORY)->sentence);
+            give_claim_back(op->target);
         op_refuse(op, ERR_MEMORY, NULL);
         return;
     }
     *passage = (struct passage){
-        .frame = {.answered = answered}, .stage = stage, .target = op->target, .trial = trial};
+        .frame = {.answered = answered},
+        .stage = stage,
+        .target = op->target,
+        .trial = trial,
+    };
+    op->sent_ns = 0; /* of this attempt nothing was sent yet */
     op_push(op, &passage->frame);
-    stage_submit(self->below, op);
+    stage_submit(stage->stage.below, op);
+}
+
+static void submit(struct stage *self, struct op *op)
+{
+    bool trial;
+    if (claims(op->target, &trial))
+        pass((struct gate_stage *)(void *)self, op, trial);
+    else
+        op_refuse(op, ERR_NO_TARGET, "the target is passed over: it could not be connected to");
 }
 
 static const struct stage_kind kind = {.name = "gate", .submit = submit};

@@ -1,9 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* breaker/guard_stage.h - the guard: may it be tried again? Above balance.
  *
- * An attempt of which nothing was sent goes to another target, up to `tries` targets. One on a kept connection that
- * turned out to be dead is repeated once, if its method is idempotent and nothing of its body has been used up. The decision
- * follows from the error row's `sent`, never from a status. */
+ * An attempt of which nothing was sent goes to another target, up to `tries` targets; one that the
+ * gate refused was not offered and does not count. An attempt on a kept connection that turned out
+ * to be dead is repeated once, if nothing was sent or the method is idempotent: elsewhere, or at
+ * the same target if there is no other. Nothing is repeated after a byte of its body was used,
+ * after the client left, or past the deadline. Whether to repeat follows from the error row's
+ * `sent`.
+ *
+ * Of several errors the client gets the most telling: one after which the request may have been
+ * carried out, else one that a target gave cause for, else that no target was left.
+ *
+ * Threads: its worker's.
+ * Errors:  those of the rooms below; MEMORY. */
 #ifndef PANDO_BREAKER_GUARD_STAGE_H
 #define PANDO_BREAKER_GUARD_STAGE_H
 
@@ -18,7 +27,8 @@ struct guard_stage {
     const struct breaker_settings *settings; /* borrowed from the path */
 };
 
-void guard_stage_init(struct guard_stage *stage, struct service *service, const struct breaker_settings *settings,
-                      struct stage *below);
+/* Needs no fini. All is borrowed. */
+void guard_stage_init(struct guard_stage *stage, struct service *service,
+                      const struct breaker_settings *settings, struct stage *below);
 
 #endif

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* breaker/pause.h - a target that cannot be connected to: passed over, then tried again after a growing pause.
+/* breaker/pause.h - a target that cannot be connected to: passed over, then tried again after a
+ * growing pause.
  *
  *     UP --failed--> PAUSED --due--> TRIAL --connected--> UP
  *                       ^--failed (twice the pause)--'
  *
- * Pure: `now` and a draw are given. The pause is first * 2^(failures - 1), at most `most`, +-20 %, so that many nodes do
- * not try in step. */
+ * The pause is first * 2^(failures - 1), at most `most`, and then 80 % to 120 % of that, so that
+ * many nodes do not try in step. Stepped by control; workers only read the state and claim trials.
+ *
+ * Pure:   `now` and a draw are given.
+ * Memory: plain values. */
 #ifndef PANDO_BREAKER_PAUSE_H
 #define PANDO_BREAKER_PAUSE_H
 
@@ -19,8 +23,8 @@ struct pause_settings {
 };
 
 struct pause {
-    enum target_state state;             /* UP, PAUSED or TRIAL */
-    uint64_t          retry_at_ns;       /* while PAUSED */
+    enum target_state state;       /* UP, PAUSED or TRIAL; GONE stays as it is */
+    uint64_t          retry_at_ns; /* while PAUSED: when to step it with DUE; else 0 */
     uint32_t          failures_in_a_row;
 };
 
@@ -31,7 +35,7 @@ enum pause_event {
 };
 
 /* What becomes of @before. @draw is random and uniform. */
-struct pause pause_step(const struct pause *before, const struct pause_settings *settings, enum pause_event event,
-                        uint64_t now_ns, uint64_t draw);
+struct pause pause_step(const struct pause *before, const struct pause_settings *settings,
+                        enum pause_event event, uint64_t now_ns, uint64_t draw);
 
 #endif

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* breaker/gate_stage_test.c - who may have a target, and what is reported of it. */
+#include "breaker/gate_stage.h"
+
+#include "path/path_testing.h"
+
+#include <criterion/criterion.h>
+
+static struct bench bench;
+static struct gate_stage gate;
+
+static void open_gate(enum target_state state)
+{
+    bench_init(&bench, 1);
+    bench.targets[0].state = state;
+    gate_stage_init(&gate, &bench.service, &bench.below.stage);
+}
+
+static struct op *submit(void)
+{
+    struct op *op = bench_op(&bench, HTTP_METHOD_GET);
+    op_hold_target(op, &bench.targets[0]);
+    stage_submit(&gate.stage, op);
+    return op;
+}
+
+/* What was reported, and how often: "" if nothing was. */
+static void expect_reports(unsigned count, bool ok)
+{
+    cr_expect(bench.reports_count == count, "%u reports", bench.reports_count);
+    if (count > 0) {
+        const struct bench_report *last = &bench.reports[bench.reports_count - 1];
+        cr_expect(last->ok == ok && last->target == &bench.targets[0]);
+        cr_expect(ok || last->reason != NULL);
+    }
+}
+
+Test(gate, a_success_on_a_target_that_is_up_is_no_news)
+{
+    open_gate(TARGET_UP);
+    submit();
+    bench_answer(&bench, 500);
+    expect_reports(0, true);
+    cr_expect(bench.seen.status == 500 && bench.targets[0].state == TARGET_UP);
+    bench_fini(&bench);
+}
+
+Test(gate, refuses_what_is_paused_or_gone)
+{
+    const enum target_state states[] = {TARGET_PAUSED, TARGET_GONE};
+    for (int i = 0; i < 2; i++) {
+        open_gate(states[i]);
+        submit();
+        cr_expect(bench.below.submitted_count == 0);
+        cr_expect(bench.seen.error == ERR_NO_TARGET && bench.seen.target == &bench.targets[0]);
+        expect_reports(0, true);
+        bench_fini(&bench);
+    }
+}
+
+Test(gate, reports_that_a_target_cannot_be_connected_to)
+{
+    const enum err_kind kinds[] = {ERR_CONNECT_REFUSED, ERR_CONNECT_TIMEOUT, ERR_CONNECT_FAILED};
+    for (int i = 0; i < 3; i++) {
+        open_gate(TARGET_UP);
+        submit();
+        bench_fail(&bench, kinds[i]);
+        expect_reports(1, false);
+        cr_expect(bench.seen.error == kinds[i]);
+        bench_fini(&bench);
+    }
+}
+
+/* They say nothing about connecting, or not about this target. */
+Test(gate, reports_no_other_errors)
+{
+    open_gate(TARGET_UP);
+    const enum err_kind kinds[] = {ERR_TARGET_CLOSED, ERR_TARGET_STALE,    ERR_TARGET_TIMEOUT,
+                                   ERR_LIMIT,         ERR_TARGET_NONSENSE, ERR_CANCELLED,
+                                   ERR_MEMORY,        ERR_NO_TARGET,       ERR_TARGET_NOT_SENT};
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        submit();
+        bench_fail(&bench, kinds[i]);
+    }
+    expect_reports(0, true);
+    bench_fini(&bench);
+}
+
+/* Those that were under way when it was paused neither bring it back nor report once more. */
+Test(gate, is_not_moved_by_what_began_before_the_pause)
+{
+    open_gate(TARGET_UP);
+    submit();
+    submit();
+    submit();
+    bench.targets[0].state = TARGET_PAUSED;
+    bench_answer(&bench, 200);
+    bench_fail(&bench, ERR_CONNECT_REFUSED);
+    bench_fail(&bench, ERR_TARGET_STALE);
+    expect_reports(0, true);
+    bench_fini(&bench);
+}
+
+Test(gate, a_trial_is_one_ops)
+{
+    open_gate(TARGET_TRIAL);
+    submit();
+    cr_expect(bench.below.submitted_count == 1);
+    submit();
+    cr_expect(bench.below.submitted_count == 1 && bench.seen.error == ERR_NO_TARGET);
+    bench_answer(&bench, 200);
+    expect_reports(1, true);
+    cr_expect(bench.targets[0].state == TARGET_PAUSED, "it is control that says UP");
+    bench_fini(&bench);
+}
+
+/* The rows: how the trial's op ended, and what is made of it. */
+enum verdict { OK, NOT_OK, NOTHING };
+
+static const struct {
+    enum err_kind kind;
+    bool sent;
+    bool kept;
+    enum verdict verdict;
+} trials[] = {
+    {ERR_NONE, true, false, OK},
+    {ERR_NONE, true, true, OK},
+    {ERR_TARGET_CLOSED, true, false, OK},
+    {ERR_TARGET_TIMEOUT, true, false, OK},
+    {ERR_TARGET_NONSENSE, true, false, OK},
+    {ERR_CANCELLED, true, false, OK},
+    {ERR_CONNECT_REFUSED, false, false, NOT_OK},
+    {ERR_CONNECT_TIMEOUT, false, false, NOT_OK},
+    {ERR_CANCELLED, false, false, NOT_OK},
+    {ERR_DEADLINE, false, false, NOT_OK},
+    {ERR_TARGET_STALE, true, true, NOTHING},
+    {ERR_LIMIT, false, false, NOTHING},
+    {ERR_MEMORY, false, false, NOTHING},
+    {ERR_NO_TARGET, false, false, NOTHING},
+};
+
+Test(gate, a_trial_ends_in_a_report_or_is_given_back)
+{
+    for (size_t i = 0; i < sizeof trials / sizeof trials[0]; i++) {
+        open_gate(TARGET_TRIAL);
+        struct op *op = submit();
+        op->sent_ns = trials[i].sent ? bench.now_ns : 0;
+        op->kept_connection = trials[i].kept;
+        if (trials[i].kind == ERR_NONE)
+            bench_answer(&bench, 204);
+        else
+            bench_fail(&bench, trials[i].kind);
+        const bool given_back = bench.targets[0].state == TARGET_TRIAL;
+        cr_expect(given_back == (trials[i].verdict == NOTHING), "row %zu", i);
+        cr_expect(bench.reports_count == (trials[i].verdict != NOTHING), "row %zu", i);
+        cr_expect(given_back || bench.reports[0].ok == (trials[i].verdict == OK), "row %zu", i);
+        bench_fini(&bench);
+    }
+}
+
+Test(gate, a_second_attempt_does_not_inherit_what_the_first_had_sent)
+{
+    open_gate(TARGET_TRIAL);
+    struct op *op = bench_op(&bench, HTTP_METHOD_GET);
+    op->sent_ns = 17;
+    op_hold_target(op, &bench.targets[0]);
+    stage_submit(&gate.stage, op);
+    bench_fail(&bench, ERR_CONNECT_TIMEOUT);
+    expect_reports(1, false);
+    bench_fini(&bench);
+}
+
+/* If control has decided meanwhile, giving back changes nothing. */
+Test(gate, a_claim_is_given_back_to_nobody_if_the_target_is_up)
+{
+    open_gate(TARGET_TRIAL);
+    submit();
+    bench.targets[0].state = TARGET_UP;
+    bench_fail(&bench, ERR_MEMORY);
+    cr_expect(bench.targets[0].state == TARGET_UP);
+    bench_fini(&bench);
+}
+
+Test(gate, without_room_in_the_arena_the_claim_is_given_back)
+{
+    open_gate(TARGET_TRIAL);
+    struct op *op = bench_op(&bench, HTTP_METHOD_GET);
+    op_hold_target(op, &bench.targets[0]);
+    while (arena_take(&op->arena, 8) != NULL)
+        ;
+    stage_submit(&gate.stage, op);
+    cr_expect(bench.seen.error == ERR_MEMORY && bench.targets[0].state == TARGET_TRIAL);
+    bench_fini(&bench);
+}
