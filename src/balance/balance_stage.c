@@ -185,14 +185,18 @@ static void submit(struct stage *self, struct op *op)
 
 /* --- life ------------------------------------------------------------------------------------- */
 
-/* Without memory for the new set's state the next submit asks again. */
-static void set_changed(struct service_listener *listener, const struct target_set *set)
+static bool take_set(struct balance_stage *stage, const struct target_set *set)
 {
-    struct balance_stage *stage = list_item(listener, struct balance_stage, listener);
     mem_free(stage->state);
     stage->state = NULL;
     stage->set = set != NULL ? set : &empty_set;
-    (void)has_state(stage);
+    return has_state(stage);
+}
+
+/* Without memory for the new set's state the next submit asks again. */
+static void set_changed(struct service_listener *listener, const struct target_set *set)
+{
+    (void)take_set(list_item(listener, struct balance_stage, listener), set);
 }
 
 static const struct stage_kind kind = {.name = "balance", .submit = submit};
@@ -209,8 +213,7 @@ bool balance_stage_init(struct balance_stage *stage, struct worker *worker, stru
         .strategy = balance_find(strategy),
     };
     assert(stage->strategy != NULL); /* settings allow no other name */
-    set_changed(&stage->listener, view->set);
-    if (!has_state(stage)) {
+    if (!take_set(stage, view->set)) {
         *stage = (struct balance_stage){0};
         return false;
     }
