@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* core/mem_test.c - memory is zeroed, aligned, counted, and fails when it is told to. */
+#include "core/mem.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+Test(mem, comes_zeroed_and_is_counted)
+{
+    const uint64_t before = mem_count();
+    uint8_t *memory = mem_alloc(100);
+    cr_assert(memory != NULL);
+    for (int i = 0; i < 100; i++)
+        cr_assert(memory[i] == 0);
+    memory[0] = 7;
+    memory = mem_resize(memory, 100000);
+    cr_assert(memory != NULL);
+    cr_expect(memory[0] == 7);
+    cr_expect(mem_count() == before + 2);
+    mem_free(memory);
+    mem_free(NULL);
+}
+
+Test(mem, copies_text_with_its_end)
+{
+    char *copy = mem_copy_text("pando");
+    cr_assert(copy != NULL);
+    cr_expect_str_eq(copy, "pando");
+    mem_free(copy);
+    copy = mem_copy_text("");
+    cr_assert(copy != NULL);
+    cr_expect_str_empty(copy);
+    mem_free(copy);
+}
+
+Test(mem, maps_are_aligned_to_their_size)
+{
+    const uint64_t before = mem_mapped_bytes();
+    for (size_t bytes = 4096; bytes <= 1024 * 1024; bytes *= 2) {
+        uint8_t *memory = mem_map(bytes);
+        cr_assert(memory != NULL);
+        cr_expect(((uintptr_t)memory & (bytes - 1)) == 0, "%zu bytes", bytes);
+        cr_expect(memory[0] == 0 && memory[bytes - 1] == 0);
+        cr_expect(mem_mapped_bytes() == before + bytes);
+        memory[0] = memory[bytes - 1] = 1;
+        mem_unmap(memory, bytes);
+    }
+    mem_unmap(NULL, 4096);
+    cr_expect(mem_mapped_bytes() == before);
+}
+
+#ifdef PANDO_FAULTS
+Test(mem, exactly_the_nth_allocation_fails)
+{
+    for (uint64_t nth = 1; nth <= 4; nth++) {
+        fault_fail_nth(FAULT_ALLOCATION, nth);
+        void *got[] = {mem_alloc(1), mem_resize(NULL, 1), mem_map(4096), mem_copy_text("x")};
+        for (uint64_t i = 0; i < 4; i++)
+            cr_expect((got[i] == NULL) == (i + 1 == nth), "fault %d, call %d", (int)nth, (int)i);
+        cr_expect(fault_seen(FAULT_ALLOCATION) == 4);
+        mem_free(got[0]);
+        mem_free(got[1]);
+        mem_unmap(got[2], 4096);
+        mem_free(got[3]);
+    }
+}
+
+Test(mem, a_failed_resize_leaves_the_old_memory)
+{
+    char *text = mem_copy_text("old");
+    cr_assert(text != NULL);
+    fault_fail_nth(FAULT_ALLOCATION, 1);
+    cr_expect(mem_resize(text, 1000) == NULL);
+    cr_expect_str_eq(text, "old");
+    mem_free(text);
+}
+
+Test(mem, the_kinds_of_faults_are_counted_apart)
+{
+    fault_fail_nth(FAULT_ALLOCATION, 0);
+    fault_fail_nth(FAULT_COMPLETION, 2);
+    cr_expect(!fault_strikes(FAULT_COMPLETION));
+    void *memory = mem_alloc(1);
+    cr_expect(memory != NULL);
+    mem_free(memory);
+    cr_expect(fault_strikes(FAULT_COMPLETION));
+    cr_expect(!fault_strikes(FAULT_COMPLETION), "once");
+}
+#endif
