@@ -36,6 +36,7 @@ struct ring {
     uint32_t                  each_bytes;
     uint32_t                  out_count; /* with us, not with the kernel */
     uint16_t                  group;
+    bool                      is_registered;
     struct uring_back        *back;
 };
 
@@ -90,12 +91,16 @@ static void release_buf(struct buf *buf)
     arm(list_item(link, struct sock, ready));
 }
 
+static size_t entries_bytes(uint32_t count)
+{
+    return 4096 * ((count * sizeof(struct io_uring_buf) + 4095) / 4096);
+}
+
 static void close_ring(struct uring_back *back, struct ring *ring)
 {
-    if (ring->bytes == NULL)
-        return;
-    (void)io_uring_unregister_buf_ring(&back->io, ring->group);
-    mem_unmap(ring->ring, 4096 * ((ring->count * sizeof(struct io_uring_buf) + 4095) / 4096));
+    if (ring->is_registered)
+        (void)io_uring_unregister_buf_ring(&back->io, ring->group);
+    mem_unmap(ring->ring, entries_bytes(ring->count));
     mem_unmap(ring->bytes, (size_t)ring->count * ring->each_bytes);
     mem_free(ring->bufs);
     *ring = (struct ring){0};
@@ -105,7 +110,7 @@ static bool open_ring(struct uring_back *back, struct ring *ring, uint16_t group
                       uint32_t each_bytes)
 {
     *ring = (struct ring){.count = count, .each_bytes = each_bytes, .group = group, .back = back};
-    ring->ring = mem_map(4096 * ((count * sizeof(struct io_uring_buf) + 4095) / 4096));
+    ring->ring = mem_map(entries_bytes(count));
     ring->bufs = mem_alloc(count * sizeof *ring->bufs);
     ring->bytes = mem_map((size_t)count * each_bytes);
     if (ring->ring == NULL || ring->bufs == NULL || ring->bytes == NULL) {
@@ -122,6 +127,7 @@ static bool open_ring(struct uring_back *back, struct ring *ring, uint16_t group
         errno = -failed;
         return false;
     }
+    ring->is_registered = true;
     io_uring_buf_ring_init(ring->ring);
     ring->out_count = count;
     for (uint32_t i = 0; i < count; i++) {

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* main/faults_test.c - the whole path in one process while the n-th allocation, or the n-th completion, fails.
+ *
+ * A real client and a real server, over loopback sockets, talk through front, guard, balance, gate and engine. For every n, until a
+ * run is left untouched: nothing crashes, nothing hangs, every byte that the client gets is right, and in the end every
+ * slab is empty (slab_fini() asserts it). */
+#include "balance/balance_stage.h"
+#include "breaker/gate_stage.h"
+#include "breaker/guard_stage.h"
+#include "core/mem.h"
+#include "core/units.h"
+#include "main/worker_thread.h"
+#include "path/journal.h"
+
+#include <arpa/inet.h>
+#include <criterion/criterion.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { N_MOST = 2000, ANSWER_BYTES = 40000, PATIENCE_MS = 400 };
+
+static int listen_on_loopback(struct sockaddr_in *address)
+{
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    socklen_t bytes = sizeof *address;
+    *address = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    cr_assert(bind(fd, (struct sockaddr *)address, sizeof *address) == 0);
+    cr_assert(listen(fd, 64) == 0);
+    cr_assert(getsockname(fd, (struct sockaddr *)address, &bytes) == 0);
+    return fd;
+}
+
+static void be_patient(int fd)
+{
+    const struct timeval patience = {.tv_usec = PATIENCE_MS * 1000};
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+}
+
+/* --- a server that knows three answers ----------------------------------------------------------------------------- */
+
+static uint8_t byte_at(size_t i)
+{
+    return (uint8_t)('a' + i % 23);
+}
+
+static bool send_all(int fd, const void *at, size_t bytes)
+{
+    return send(fd, at, bytes, MSG_NOSIGNAL) == (ssize_t)bytes;
+}
+
+/* Reads one request with whatever body, as far as Pando's own writing of it needs. False: the connection is over. */
+static bool take_request(int fd, char *text, size_t room)
+{
+    size_t used = 0;
+    for (;;) {
+        const ssize_t got = recv(fd, text + used, room - 1 - used, 0);
+        if (got <= 0)
+            return false;
+        used += (size_t)got;
+        text[used] = '\0';
+        const char *end = strstr(text, "\r\n\r\n");
+        if (end == NULL)
+            continue;
+        if (strstr(text, "chunked") != NULL) {
+            if (strstr(end, "\r\n0\r\n\r\n") != NULL)
+                return true;
+            continue;
+        }
+        const char  *length = strstr(text, "Content-Length: ");
+        const size_t body = length == NULL ? 0 : strtoul(length + 16, NULL, 10);
+        if (used - (size_t)(end + 4 - text) >= body)
+            return true;
+    }
+}
+
+static void *serve_one(void *argument)
+{
+    const int   fd = (int)(intptr_t)argument;
+    static _Thread_local char text[65536];
+    while (take_request(fd, text, sizeof text)) {
+        if (strncmp(text, "GET /long", 9) == 0) {
+            static _Thread_local char answer[ANSWER_BYTES + 128];
+            const int head = sprintf(answer, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", ANSWER_BYTES);
+            for (size_t i = 0; i < ANSWER_BYTES; i++)
+                answer[(size_t)head + i] = (char)byte_at(i);
+            if (!send_all(fd, answer, (size_t)head + ANSWER_BYTES))
+                break;
+        } else {
+            static const char chunks[] = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                                         "3\r\nabc\r\n4\r\ndefg\r\n0\r\nETag: \"t\"\r\n\r\n";
+            if (!send_all(fd, chunks, sizeof chunks - 1))
+                break;
+        }
+    }
+    close(fd);
+    return NULL;
+}
+
+static void *serve(void *argument)
+{
+    const int listener = (int)(intptr_t)argument;
+    for (int fd; (fd = accept(listener, NULL, NULL)) >= 0;) {
+        pthread_t id;
+        if (pthread_create(&id, NULL, serve_one, (void *)(intptr_t)fd) == 0)
+            pthread_detach(id);
+    }
+    return NULL;
+}
+
+/* --- a client ------------------------------------------------------------------------------------------------------- */
+
+/* All that comes until the connection ends or nothing more does. */
+static size_t talk(const struct sockaddr_in *address, const char *request, char *out, size_t room)
+{
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    size_t    used = 0;
+    be_patient(fd);
+    if (connect(fd, (const struct sockaddr *)address, sizeof *address) == 0 && send_all(fd, request, strlen(request)))
+        for (ssize_t got; used < room && (got = recv(fd, out + used, room - used, 0)) > 0;)
+            used += (size_t)got;
+    close(fd);
+    return used;
+}
+
+static void expect_right_bytes(const char *answer, size_t bytes)
+{
+    static const char mark[] = "Content-Length: 40000\r\n";
+    const char       *head = memmem(answer, bytes, mark, sizeof mark - 1);
+    if (head == NULL)
+        return;
+    const char *body = memmem(head, bytes - (size_t)(head - answer), "\r\n\r\n", 4);
+    if (body == NULL)
+        return;
+    body += 4;
+    for (size_t i = 0; i < ANSWER_BYTES && body + i < answer + bytes; i++)
+        cr_assert(body[i] == (char)byte_at(i), "byte %zu of an answer is wrong", i);
+}
+
+static void talk_a_while(const struct sockaddr_in *address)
+{
+    static char       answer[4 * ANSWER_BYTES];
+    static const char conversations[][400] = {
+        "GET /long HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+        "GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+        "POST /3 HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello",
+        "PUT /4 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+        "5\r\nhello\r\n1\r\n!\r\n0\r\nX-Trailer: yes\r\n\r\n",
+        "GET /bad HTTP/1.1\r\n\r\n",
+    };
+    for (size_t i = 0; i < sizeof conversations / sizeof conversations[0]; i++)
+        expect_right_bytes(answer, talk(address, conversations[i], answer, sizeof answer));
+}
+
+/* --- the path ------------------------------------------------------------------------------------------------------- */
+
+static enum err_kind let_in(struct admission *self, const struct sockaddr *peer)
+{
+    (void)self, (void)peer;
+    return ERR_NONE;
+}
+
+static void let_out(struct admission *self, const struct sockaddr *peer)
+{
+    (void)self, (void)peer;
+}
+
+static bool never_short(struct admission *self, int fd)
+{
+    (void)self, (void)fd;
+    return false;
+}
+
+static void write_nothing(struct journal *self, const struct exchange_report *report)
+{
+    (void)self, (void)report;
+}
+
+static void report_nothing(struct service *service, struct target *target, bool ok, const char *reason)
+{
+    (void)service, (void)target, (void)ok, (void)reason;
+}
+
+static void released(struct http_router *router)
+{
+    (void)router;
+}
+
+/* Presets of the rows, without a file. */
+#define PRESET(field, name, kind, low, high, preset, live, help) .field = preset,
+static const struct http_settings         http = {HTTP_SETTINGS(PRESET)};
+static const struct http_service_settings http_service = {HTTP_SERVICE_SETTINGS(PRESET)};
+static const struct http_engine_settings  upstream = {HTTP_ENGINE_SETTINGS(PRESET)};
+static const struct breaker_settings      breaker = {BREAKER_SETTINGS(PRESET)};
+#undef PRESET
+
+struct stage_world {
+    struct worker_thread     thread;
+    struct worker_row        row;
+    struct journal           journal;
+    struct admission         admission;
+    struct service           service;
+    struct service_row       service_row;
+    struct target            target;
+    struct target_row        target_row;
+    struct http_engine_stage engine;
+    struct gate_stage        gate;
+    struct balance_stage     balance;
+    struct guard_stage       guard;
+    struct http_route        route;
+    struct http_router       router;
+    int                      listener;
+    bool                     built;
+    _Atomic bool             drained;
+};
+
+static void build(struct worker_thread *thread, void *argument)
+{
+    static const struct config_networks nobody = {0};
+    struct stage_world                 *w = argument;
+    if (!http_engine_stage_init(&w->engine, &thread->engine, &upstream))
+        return;
+    gate_stage_init(&w->gate, &w->service, &w->engine.stage);
+    if (!balance_stage_init(&w->balance, &thread->worker, &w->service, "round-robin", &w->gate.stage))
+        return;
+    guard_stage_init(&w->guard, &w->service, &breaker, &w->balance.stage);
+    w->route = (struct http_route){"", "/", 0, 1, &w->guard.stage, &w->service, &http_service};
+    w->router = (struct http_router){.routes = &w->route, .count = 1, .refs_count = 1, .released = released};
+    const struct http_front_settings with = {"web", "http", &http, &http_service, &nobody};
+    w->built = worker_front_open(thread, &with, &w->router, &w->admission, w->listener);
+}
+
+static void drained(struct worker_thread *thread)
+{
+    struct stage_world *w = thread->self;
+    balance_stage_fini(&w->balance);
+    atomic_store(&w->drained, true);
+}
+
+static void abort_all(struct worker_thread *thread, void *argument)
+{
+    (void)argument;
+    list_each(&thread->fronts, link, after)
+        http_front_abort(list_item(link, struct worker_front, link)->front);
+}
+
+static void drain(struct worker_thread *thread, void *argument)
+{
+    thread->self = argument;
+    thread->drained = drained;
+    worker_thread_drain(thread);
+}
+
+static void count_open(struct worker_thread *thread, void *argument)
+{
+    *(uint64_t *)argument = thread->engine.open_count;
+}
+
+static void finish(struct stage_world *w)
+{
+    fault_fail_nth(FAULT_ALLOCATION, 0);
+    worker_thread_run(&w->thread, drain, w);
+    worker_thread_run(&w->thread, abort_all, NULL);
+    uint64_t open = 1;
+    for (int i = 0; i < 400 && !(atomic_load(&w->drained) && open == 0); i++) {
+        worker_thread_run(&w->thread, count_open, &open);
+        usleep(2000);
+    }
+    cr_assert(atomic_load(&w->drained), "a connection of a client never closed");
+    cr_assert(open == 0, "a connection to a target never closed");
+    worker_thread_join(&w->thread);
+}
+
+/* One run. Returns whether the fault struck. */
+static bool run(const char *io, enum fault_kind kind, uint64_t nth, const struct sockaddr_in *origin)
+{
+    struct stage_world *w = aligned_alloc(64, (sizeof *w + 63) / 64 * 64);
+    struct target_set  *set = calloc(1, sizeof *set + sizeof(struct target *));
+    struct sockaddr_in  address;
+    struct err          e = {0};
+    memset((void *)w, 0, sizeof *w);
+    w->listener = listen_on_loopback(&address);
+    w->journal.exchange = write_nothing;
+    w->admission = (struct admission){let_in, let_out, never_short};
+    w->service.reported = report_nothing;
+    w->service.rows = &w->service_row;
+    w->service.workers_count = w->target.workers_count = 1;
+    w->target.rows = &w->target_row;
+    w->target.weight = 1;
+    w->target.address_bytes = sizeof *origin;
+    memcpy(&w->target.address, origin, sizeof *origin);
+    *set = (struct target_set){.refs_count = 1, .count = 1, .weight_sum = 1, .weight_max = 1};
+    set->at[0] = &w->target;
+    w->service.views[0].set = set;
+    list_init(&w->service.views[0].listeners);
+    bool struck;
+    fault_fail_nth(kind, nth);
+    if (worker_thread_start(&w->thread, 0, io, &w->row, &w->journal, &e) == ERR_NONE) {
+        worker_thread_run(&w->thread, build, w);
+        if (w->built)
+            talk_a_while(&address);
+        struck = fault_seen(kind) >= nth;
+        finish(w);
+    } else {
+        struck = true;
+    }
+    close(w->listener);
+    free(set);
+    free(w);
+    return struck;
+}
+
+static void fail_every(const char *io, enum fault_kind kind)
+{
+    struct sockaddr_in origin;
+    const int          listener = listen_on_loopback(&origin);
+    pthread_t          id;
+    cr_assert(pthread_create(&id, NULL, serve, (void *)(intptr_t)listener) == 0);
+    uint64_t n = 1;
+    while (n < N_MOST && run(io, kind, n, &origin))
+        n++;
+    cr_assert(n > 5, "only %lu events were seen: the test tests nothing", (unsigned long)n);
+    cr_assert(n < N_MOST);
+    shutdown(listener, SHUT_RDWR);
+    pthread_join(id, NULL);
+    close(listener);
+}
+
+Test(faults, the_path_survives_every_failing_completion_on_epoll, .timeout = 120)
+{
+    fail_every("epoll", FAULT_COMPLETION);
+}
+
+Test(faults, the_path_survives_every_failing_completion_on_io_uring, .timeout = 120)
+{
+    fail_every("io_uring", FAULT_COMPLETION);
+}
+
+Test(faults, the_path_survives_every_failing_allocation_on_epoll, .timeout = 120)
+{
+    fail_every("epoll", FAULT_ALLOCATION);
+}
+
+Test(faults, the_path_survives_every_failing_allocation_on_io_uring, .timeout = 120)
+{
+    fail_every("io_uring", FAULT_ALLOCATION);
+}
