@@ -5,7 +5,7 @@
  * /api/status), and the control socket's, which also does POST /control/reload and GET /control/tap. What the pages
  * need of other rooms comes through struct admin_sources, which main fills.
  *
- * Memory:  fixed per service (its history) and per tap; a page is built in memory, at most 16 MiB.
+ * Memory:  fixed per service (its history) and per tap; a page is built in memory, at most 64 MiB.
  * Threads: the control thread, all of it.
  * Errors:  a page that cannot be built is answered with 503. */
 #ifndef PANDO_ADMIN_ADMIN_STAGE_H

@@ -245,10 +245,14 @@ void taps_open(struct taps *taps, struct op *op, const struct tap_filter *filter
     }
     op->on_cancel = on_cancel;
     op->holder = tap;
-    if (taps->count++ == 0)
+    if (taps->count++ == 0) {
+        (void)log_tap_drain(taps->log, on_tapped, taps); /* what was left by those before: nobody's */
         set_look(taps);
+    }
     list_add_last(&taps->open, &tap->link);
     log_tap_listen(taps->log, 1);
+    if (op->cancelled)
+        on_cancel(op); /* the client left while the head was written */
 }
 
 void taps_init(struct taps *taps, struct loop *loop, struct log *log, unsigned most)
