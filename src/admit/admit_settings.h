@@ -14,7 +14,7 @@
       "most client connections at once; at that number accepting pauses and the idlest are "       \
       "closed")                                                                                    \
     X(connections_per_client, "connections-per-client", COUNT, 1, 10000000, 16384, LIVE,           \
-      "most connections from one address (IPv6: one /64); one more is closed at once")             \
+      "most connections from one address (IPv6: one /64); one more is answered with 429 and closed")             \
     X(requests_in_flight, "requests-in-flight", COUNT_OR_NONE, 1, 10000000, CONFIG_NONE,           \
       LIVE,                                                                                        \
       "most requests in progress at once; one more is answered with 503 and Retry-After")          \

@@ -6,8 +6,9 @@
 #include <string.h>
 
 enum {
-    /* Via, Forwarded, X-Forwarded-*, traceparent, framing: literals, and up to three times an address (48) and via. */
-    HEAD_EXTRA_BYTES = 640,
+    /* Via, Forwarded, X-Forwarded-*, traceparent, framing: literals, up to three times an address (48), via (64), and a target's
+     * name (128) as Host. */
+    HEAD_EXTRA_BYTES = 800,
     PUT_ROOM_MIN = 4, /* chunk head, data, chunk end, and one for the last chunk */
 };
 
@@ -61,6 +62,19 @@ static void put_forwarded(struct http1_writer *w, const struct request *request)
     http1_put_text(w, "\r\n");
 }
 
+/* An HTTP/1.0 client may name no host; HTTP/1.1 wants one, so it is the target itself. */
+static void put_host(struct http1_writer *w, const struct http_upstream *up)
+{
+    const struct http_head *head = &up->op->request->head;
+    const char             *name = up->op->target->name;
+    if (head->authority.bytes > 0)
+        http1_put_host(w, head);
+    else if (strncmp(name, "unix:", 5) == 0)
+        http1_put_text(w, "Host: localhost\r\n");
+    else
+        http1_put_field(w, HTTP_FIELD_HOST, name, strlen(name));
+}
+
 static void put_framing(struct http1_writer *w, const struct http_head *head)
 {
     if (head->framing == HTTP_FRAMING_CHUNKED)
@@ -95,7 +109,7 @@ static bool send_head(struct http_upstream *up)
         return false;
     struct http1_writer w = {.at = at, .end = at + room};
     http1_put_request_line(&w, head);
-    http1_put_host(&w, head);
+    put_host(&w, up);
     http1_put_fields(&w, head);
     put_framing(&w, head);
     if (request->is_forwarded_told)
