@@ -12,6 +12,7 @@
 
 enum {
     HEADER_BYTES = 12,       /* RFC 1035 4.1.1 */
+    QUESTIONS_AT = 4,        /* in it: how many, and behind it how many answers */
     ROW_BYTES = 10,          /* type, class, TTL, length */
     SRV_BYTES_MIN = 7,       /* priority, weight, port and the root's name */
     NAME_POINTERS_MAX = 32,  /* a name of 255 bytes cannot need more */
@@ -110,12 +111,13 @@ static bool read_record(struct message *m, size_t bytes, struct dns_record *reco
 
 int dns_read_records(const uint8_t *message, size_t bytes, struct dns_record *records, size_t most)
 {
-    struct message m = {.bytes = message, .count = bytes, .at = 4};
-    const unsigned questions = read_u16(&m);
-    const unsigned answers = read_u16(&m);
+    struct message m = {.bytes = message, .count = bytes, .at = QUESTIONS_AT};
     uint32_t       ttl_s = DNS_TTL_S_MAX;
     size_t         count = 0;
-    m.bad |= bytes < HEADER_BYTES;
+    if (bytes < HEADER_BYTES)
+        return -1;
+    const unsigned questions = read_u16(&m);
+    const unsigned answers = read_u16(&m);
     m.at = HEADER_BYTES;
     for (unsigned i = 0; i < questions && !m.bad; i++) {
         read_name(&m, NULL);
