@@ -383,7 +383,7 @@ static void pump(struct http_conn *hc)
 {
     for (struct http_exchange *exchange; !hc->conn.sock.closing && (exchange = first_of(hc)) != NULL;) {
         pay_continue(exchange);
-        if (!exchange->answered || conn_out_room(&hc->conn) < PUT_ROOM_MIN)
+        if (!exchange->answered || (!exchange->written && conn_out_room(&hc->conn) < PUT_ROOM_MIN))
             return;
         if (!exchange->head_written) {
             const bool error = exchange->op->answer.error != ERR_NONE || exchange->refusal != ERR_NONE;
