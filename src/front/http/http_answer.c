@@ -464,10 +464,10 @@ static void on_finished(struct frame *frame, struct op *op, enum outcome outcome
     (void)op;
     exchange->finished = true;
     exchange->outcome = outcome;
-    if (exchange->conn == NULL)
-        http__exchange_over(exchange);
-    else
+    if (exchange->conn != NULL)
         http__pump(exchange->conn);
+    else if (!exchange->abandoning)
+        http__exchange_over(exchange);
 }
 
 void http__exchange_init(struct http_exchange *exchange)

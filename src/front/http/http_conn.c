@@ -545,30 +545,35 @@ void http__exchange_over(struct http_exchange *exchange)
         router->released(router);
 }
 
-/* The client is gone: ops are cancelled and end by themselves. */
+/* The client is gone: the op is cancelled and ends by itself, at once or later. */
+static void abandon(struct http_exchange *exchange)
+{
+    struct op *op = exchange->op;
+    exchange->conn = NULL;
+    exchange->abandoning = true; /* finished() leaves the exchange to us */
+    if (exchange->finished && !exchange->written)
+        exchange->outcome = OUTCOME_CANCELLED;
+    op->answer_body.readable = (struct pipe_side){0};
+    if (op->request_body != NULL)
+        op->request_body->writable = (struct pipe_side){0};
+    if (!exchange->finished)
+        op_cancel(op);
+    if (!exchange->finished && op->request_body != NULL && !op->request_body->ended)
+        pipe_end(op->request_body, ERR_CANCELLED);
+    if (!exchange->finished && op->answered)
+        pipe_break(&op->answer_body);
+    exchange->abandoning = false;
+    if (exchange->finished)
+        http__exchange_over(exchange);
+}
+
 static void abandon_exchanges(struct http_conn *hc)
 {
     hc->incoming = NULL;
     for (struct list_link *link; (link = list_first(&hc->conn.exchanges)) != NULL;) {
-        struct http_exchange *exchange = list_item(link, struct http_exchange, link);
         list_remove(link);
         hc->exchanges_count--;
-        exchange->conn = NULL;
-        struct op *op = exchange->op;
-        op->answer_body.readable = (struct pipe_side){0};
-        if (op->request_body != NULL) {
-            op->request_body->writable = (struct pipe_side){0};
-            if (!op->request_body->ended)
-                pipe_end(op->request_body, ERR_CANCELLED);
-        }
-        if (exchange->finished) {
-            exchange->outcome = exchange->written ? exchange->outcome : OUTCOME_CANCELLED;
-            http__exchange_over(exchange);
-            continue;
-        }
-        op_cancel(op);
-        if (op->answered && !op->answer_body.broken)
-            pipe_break(&op->answer_body);
+        abandon(list_item(link, struct http_exchange, link));
     }
 }
 

@@ -55,6 +55,7 @@ struct http_exchange {
     uint16_t                 status;          /* that was written */
     enum outcome             outcome;
     bool answered, head_written, written, finished, over;
+    bool abandoning;     /* its connection is just letting go of it */
     bool chunked;        /* the answer's body is written in chunks */
     bool bodyless;       /* the answer has a head only */
     bool close_after;
