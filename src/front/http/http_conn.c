@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 enum {
+    STOP_GRACE_MS = 1000,       /* for a request that left the client before it could know of the stop */
     ACCEPT_PAUSE_MS = 100,      /* until accepting is tried again */
     STREAM_FROM_BYTES = 16384,  /* a body with so much still to come is received in large buffers */
     RATE_GRACE_S = 5,           /* the lowest rate is asked for over windows of this length */
@@ -612,6 +613,10 @@ static void receive_expired(struct conn *conn)
 {
     struct http_conn  *hc = http_conn_of(conn);
     struct worker_row *row = hc->front->worker->row;
+    if (hc->front->stopping && list_is_empty(&conn->exchanges) && hc->partial == NULL) {
+        conn_finish(conn, settings_of(hc)->linger_timeout_ns);
+        return;
+    }
     switch ((enum conn_receive_state)conn->receive_state) {
     case CONN_RECEIVE_IDLE:
         row_add(&row->expired_idle, 1);
@@ -782,7 +787,8 @@ static void accepted(struct listener *listener, int fd)
     list_add_last(&front->conns, &hc->link);
     front->conns_count++;
     conn_open(&hc->conn, front->worker->hub, &http__dialect, fd, true);
-    conn_receive_move(&hc->conn, CONN_RECEIVE_HEAD, settings_of(hc)->header_timeout_ns);
+    conn_receive_move(&hc->conn, CONN_RECEIVE_HEAD,
+                      front->stopping ? STOP_GRACE_MS * NS_PER_MS : settings_of(hc)->header_timeout_ns);
     conn_receive(&hc->conn, SOCK_RECEIVE_WATCH);
     if (front->admission->is_short_of_descriptors(front->admission, fd))
         pause_accepting(front);
@@ -877,8 +883,10 @@ void http_front_stop(struct http_front *front, void (*closed_call)(void *self), 
     list_each(&front->conns, link, after)
     {
         struct http_conn *hc = list_item(link, struct http_conn, link);
-        if (list_is_empty(&hc->conn.exchanges) && hc->partial == NULL)
-            conn_finish(&hc->conn, settings_of(hc)->linger_timeout_ns);
+        /* A request may be on its way already: it is answered, with Connection: close. */
+        if (list_is_empty(&hc->conn.exchanges) && hc->partial == NULL &&
+            hc->conn.receive_state < CONN_RECEIVE_DISCARD)
+            conn_receive_patience(&hc->conn, STOP_GRACE_MS * NS_PER_MS);
     }
     front->listener.closed = listener_closed;
     listener_stop(&front->listener);

@@ -37,7 +37,8 @@ struct http_front *http_front_new(struct worker *worker, const struct http_front
 void http_front_change(struct http_front *front, const struct http_front_settings *settings,
                        struct http_router *router);
 
-/* Stops accepting. Connections that are idle close now, the others after their answer. @closed(self) comes when the last one
+/* Stops accepting. Connections that are idle close in a second, unless a request that was on its way comes and is answered;
+ * the others close after their answer. @closed(self) comes when the last one
  * is gone and the front has been freed. */
 void http_front_stop(struct http_front *front, void (*closed)(void *self), void *self);
 
