@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* main/command/control.h - what reload, status and tap share: finding the server, and asking it.
+ *
+ * Memory:  control_find() fills, control_fini() gives back. Threads: none.
+ * Errors:  written to standard error. */
+#ifndef PANDO_MAIN_COMMAND_CONTROL_H
+#define PANDO_MAIN_COMMAND_CONTROL_H
+
+#include "main/command/command.h"
+
+struct control {
+    const char          *path;     /* of the control socket */
+    struct settings     *settings; /* that the path lies in; NULL: it is the command line's */
+    struct config_errors errors;   /* of the file: then the path is a guess */
+};
+
+/* Finds the control socket: --control, else as the file says, else the preset. A file with mistakes
+ * is no reason to give up, since the server may run with an older one. False: there is no guess. */
+must_check bool control_find(struct control *control, const struct command_line *line);
+
+/* Accepts zero. */
+void control_fini(struct control *control);
+
+/* One request: its body goes to @received if the status is 200, else to standard error. */
+struct control_question {
+    const char *method;
+    const char *target;
+    unsigned    wait_s; /* 0: as long as it takes */
+    bool (*received)(void *self, const char *at, size_t bytes);
+    void    *self;
+    unsigned status; /* out: of the answer; 0: there was none */
+};
+
+/* Asks. False: there was no whole answer, and why was written. */
+must_check bool control_ask(const struct control *control, struct control_question *question);
+
+#endif

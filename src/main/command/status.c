@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* main/command/status.c - `pando status`: /api/status as a table. */
+#include "core/mem.h"
+#include "main/command/control.h"
+#include "main/command/grid.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { WAIT_S = 10, ANSWER_BYTES_MAX = 64 * 1024 * 1024, WATCH_S = 1, INDENT = 2 };
+
+/* ---- the answer ---- */
+
+struct text {
+    char  *at; /* ends in NUL */
+    size_t bytes, room;
+};
+
+static bool collect(void *self, const char *at, size_t bytes)
+{
+    struct text *text = self;
+    if (text->bytes + bytes >= ANSWER_BYTES_MAX)
+        return false;
+    if (text->bytes + bytes >= text->room) {
+        const size_t room = (text->bytes + bytes) * 2 + 1;
+        char *larger = mem_resize(text->at, room);
+        if (larger == NULL)
+            return false;
+        text->at = larger;
+        text->room = room;
+    }
+    memcpy(text->at + text->bytes, at, bytes);
+    text->bytes += bytes;
+    text->at[text->bytes] = '\0';
+    return true;
+}
+
+/* ---- parts of JSON; what is not there is "" or 0 ---- */
+
+static const char *string_of(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    return text == NULL ? "" : text;
+}
+
+static double number_of(const json_t *object, const char *key)
+{
+    return json_number_value(json_object_get(object, key));
+}
+
+/* "3 d 4 h", "4 h 12 min", "12 min 5 s", "5 s" */
+static void write_duration(char *text, size_t bytes, double seconds)
+{
+    const unsigned long s = (unsigned long)seconds;
+    if (s >= 86400)
+        (void)snprintf(text, bytes, "%lu d %lu h", s / 86400, s % 86400 / 3600);
+    else if (s >= 3600)
+        (void)snprintf(text, bytes, "%lu h %lu min", s / 3600, s % 3600 / 60);
+    else if (s >= 60)
+        (void)snprintf(text, bytes, "%lu min %lu s", s / 60, s % 60);
+    else
+        (void)snprintf(text, bytes, "%lu s", s);
+}
+
+/* ---- what is shown ---- */
+
+static void add_latency(struct grid *grid, const json_t *object)
+{
+    const json_t *latency = json_object_get(object, "latency_ms");
+    static const char *const keys[] = {"p50", "p99"};
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        const json_t *value = json_object_get(latency, keys[i]);
+        if (json_is_number(value))
+            grid_add(grid, GRID_NUMBER, "%.1f ms", json_number_value(value));
+        else
+            grid_add(grid, GRID_NUMBER, "-");
+    }
+}
+
+static enum grid_look look_of(const char *state)
+{
+    if (strcmp(state, "up") == 0)
+        return GRID_GOOD;
+    return strcmp(state, "down") == 0 ? GRID_BAD : GRID_DOUBTFUL;
+}
+
+static void add_target(struct grid *grid, const json_t *target)
+{
+    const char *state = string_of(target, "state");
+    grid_add(grid, GRID_PLAIN, "%s", string_of(target, "name"));
+    grid_add(grid, look_of(state), "%s", state);
+    grid_add(grid, GRID_NUMBER, "%.0f", number_of(target, "requests"));
+    grid_add(grid, GRID_NUMBER, "%.0f", number_of(target, "failures"));
+    grid_add(grid, GRID_NUMBER, "%.0f", number_of(target, "inflight"));
+    grid_add(grid, GRID_NUMBER, "%.0f", number_of(target, "idle_connections"));
+    add_latency(grid, target);
+    grid_add(grid, GRID_FAINT, "%s", string_of(target, "reason"));
+    grid_end_row(grid);
+}
+
+static void add_headings(struct grid *grid)
+{
+    static const char *const numbers[] = {"requests", "failed", "in flight", "idle", "p50", "p99"};
+    grid_add(grid, GRID_FAINT, "target");
+    grid_add(grid, GRID_FAINT, "state");
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        grid_add(grid, GRID_NUMBER, "%s", numbers[i]);
+    grid_add(grid, GRID_FAINT, "why");
+    grid_end_row(grid);
+}
+
+static void print_service(const json_t *service, bool has_color)
+{
+    struct grid grid = {0};
+    const json_t *targets = json_object_get(service, "targets");
+    size_t i;
+    json_t *target;
+    add_headings(&grid);
+    json_array_foreach(targets, i, target) add_target(&grid, target);
+    printf("\n%s  %s: %.0f requests, %.0f errors, %.0f retries, %.0f in flight\n",
+           string_of(service, "name"), string_of(service, "balance"),
+           number_of(service, "requests"), number_of(service, "errors"),
+           number_of(service, "retries"), number_of(service, "inflight"));
+    if (string_of(service, "trouble")[0] != '\0')
+        printf("  %s\n", string_of(service, "trouble"));
+    (void)grid_write(&grid, INDENT, has_color, stdout);
+    grid_fini(&grid);
+}
+
+static void print_reload(const json_t *config)
+{
+    const json_t *last = json_object_get(config, "last_reload");
+    if (json_is_object(last))
+        printf("  last reload %s %s: %s\n", string_of(last, "at"),
+               json_is_true(json_object_get(last, "ok")) ? "taken" : "REFUSED",
+               string_of(last, "message"));
+}
+
+static void print_listeners(const json_t *listeners, bool has_color)
+{
+    struct grid grid = {0};
+    size_t i;
+    json_t *listener;
+    json_array_foreach(listeners, i, listener)
+    {
+        const double connections = number_of(listener, "connections");
+        grid_add(&grid, GRID_PLAIN, "%s", string_of(listener, "name"));
+        grid_add(&grid, GRID_PLAIN, "%s", string_of(listener, "dialect"));
+        grid_add(&grid, GRID_PLAIN, "%s", string_of(listener, "address"));
+        grid_add(&grid, GRID_PLAIN, "%.0f connection%s", connections, connections == 1 ? "" : "s");
+        grid_end_row(&grid);
+    }
+    (void)grid_write(&grid, INDENT, has_color, stdout);
+    grid_fini(&grid);
+}
+
+static void print_all(const json_t *all, bool has_color)
+{
+    const json_t *config = json_object_get(all, "config");
+    const json_t *health = json_object_get(all, "health");
+    const char *file = string_of(config, "file");
+    const double workers = number_of(all, "workers");
+    char uptime[64];
+    size_t i;
+    json_t *service;
+    write_duration(uptime, sizeof uptime, number_of(all, "uptime_s"));
+    if (json_is_object(health))
+        printf("%s%s%s\n", string_of(health, "sentence"),
+               string_of(health, "advice")[0] == '\0' ? "" : "\n  ", string_of(health, "advice"));
+    printf("pando %s, %s for %s, %.0f worker%s on %s\n", string_of(all, "version"),
+           string_of(all, "state"), uptime, workers, workers == 1 ? "" : "s", string_of(all, "io"));
+    printf("  %s%s, revision %.0f, loaded %s\n", file[0] == '\0' ? "configured by flags" : "file ",
+           file, number_of(config, "revision"), string_of(config, "loaded"));
+    print_reload(config);
+    print_listeners(json_object_get(all, "listeners"), has_color);
+    json_array_foreach(json_object_get(all, "services"), i, service)
+        print_service(service, has_color);
+}
+
+/* ---- the command ---- */
+
+static int show(const struct command_line *line, const char *answer)
+{
+    json_t *all = json_loads(answer, 0, NULL);
+    if (all == NULL) {
+        fputs("error: the server's answer is not JSON; is it of another version?\n", stderr);
+        return EXIT_FAILURE;
+    }
+    if (line->watch != NULL && isatty(STDOUT_FILENO))
+        fputs("\x1b[H\x1b[2J", stdout);
+    if (line->json != NULL)
+        fputs(answer, stdout);
+    else
+        print_all(all, command_has_color(line, STDOUT_FILENO));
+    json_decref(all);
+    return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static int ask_and_show(const struct command_line *line, const struct control *control)
+{
+    struct text text = {0};
+    int status = EXIT_FAILURE;
+    struct control_question question = {.method = "GET",
+                                        .target = "/api/status",
+                                        .wait_s = WAIT_S,
+                                        .received = collect,
+                                        .self = &text};
+    if (control_ask(control, &question) && question.status == 200)
+        status = show(line, text.at == NULL ? "" : text.at);
+    mem_free(text.at);
+    return status;
+}
+
+int command_status(const struct command_line *line)
+{
+    struct control control;
+    int status = EXIT_USAGE;
+    if (control_find(&control, line)) {
+        status = ask_and_show(line, &control);
+        while (line->watch != NULL && status == EXIT_SUCCESS) {
+            (void)sleep(WATCH_S);
+            status = ask_and_show(line, &control);
+        }
+    }
+    control_fini(&control);
+    return status;
+}
