@@ -65,6 +65,7 @@ struct server {
     int                            control_fd;    /* the control socket; -1: none */
     struct http_router             admin_routers[2]; /* for listeners, for the control socket */
     struct http_route              admin_routes[2];
+    struct http_service_settings   admin_service; /* a copy: a reload's own request outlives the settings it came under */
     char                           reload_message[512];
     pthread_t                      signal_thread;
     int                            signal_fd;
@@ -311,9 +312,16 @@ static void change_worker(struct worker_thread *thread, void *argument)
     path_release(old);
 }
 
+static void take_admin_settings(struct server *server, const struct settings *settings)
+{
+    server->admin_service = settings->http_service;
+    server->admin_service.via = "pando"; /* the settings' own text goes with them */
+}
+
 static void change_control(struct worker_thread *thread, void *argument)
 {
     struct change *change = argument;
+    take_admin_settings(change->server, change->generation->settings);
     change->ok = change_fronts(thread, change, &change->server->admin_routers[0]);
     close_fronts(thread, change->generation->settings);
     struct worker_front *control = worker_front_find(thread, "control");
@@ -762,13 +770,14 @@ static enum err_kind start_admin(struct server *server, const struct settings *s
     server->admin = admin_new(&sources);
     if (server->admin == NULL)
         return err_set(e, ERR_MEMORY, "no memory for the admin pages");
+    take_admin_settings(server, settings);
     for (int i = 0; i < 2; i++) {
         server->admin_routes[i] = (struct http_route){
             .host = "",
             .path = "/",
             .path_bytes = 1,
             .top = admin_stage(server->admin, i == 1),
-            .settings = &settings->http_service,
+            .settings = &server->admin_service,
         };
         /* The server's own reference keeps these for ever. */
         server->admin_routers[i] =
