@@ -70,6 +70,8 @@ static inline bool ring_put(struct ring *ring, const struct iovec *parts, size_t
             return false;
     }
     for (size_t i = 0; i < parts_count; i++) {
+        if (parts[i].iov_len == 0)
+            continue; /* its base may be NULL */
         ring__copy_in(ring, at, parts[i].iov_base, parts[i].iov_len);
         at += parts[i].iov_len;
     }
