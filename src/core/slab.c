@@ -7,6 +7,18 @@
 #include <assert.h>
 #include <string.h>
 
+#ifdef __has_feature /* clang */
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(at, bytes)   ((void)(at), (void)(bytes))
+#define ASAN_UNPOISON_MEMORY_REGION(at, bytes) ((void)(at), (void)(bytes))
+#endif
+
 struct free_object {
     struct free_object *next;
 };
@@ -36,8 +48,21 @@ void slab_init(struct slab *slab, const char *name, size_t object_bytes, size_t 
     list_init(&slab->open);
 }
 
+/* Under AddressSanitizer a touch of what was given back is found, as it is for the heap. */
+static void forbid(const struct slab *slab, void *object)
+{
+    ASAN_POISON_MEMORY_REGION((uint8_t *)object + sizeof(struct free_object),
+                              slab->object_bytes - sizeof(struct free_object));
+}
+
+static void allow(const struct slab *slab, void *object)
+{
+    ASAN_UNPOISON_MEMORY_REGION(object, slab->object_bytes);
+}
+
 static void release(struct slab *slab, struct chunk *chunk)
 {
+    ASAN_UNPOISON_MEMORY_REGION(chunk, SLAB_CHUNK_BYTES);
     list_remove(&chunk->link);
     slab->chunks_count--;
     mem_unmap(chunk, SLAB_CHUNK_BYTES);
@@ -78,6 +103,7 @@ void *slab_take(struct slab *slab)
     if (chunk->free != NULL) {
         object = chunk->free;
         chunk->free = chunk->free->next;
+        allow(slab, object);
     } else {
         object = (uint8_t *)chunk + CHUNK_HEAD_BYTES + chunk->carved * slab->object_bytes;
         chunk->carved++;
@@ -97,6 +123,7 @@ void slab_give(struct slab *slab, void *object)
     struct free_object *freed = object;
     freed->next = chunk->free;
     chunk->free = freed;
+    forbid(slab, object);
     /* A chunk that was full goes first: filling the used ones lets the others become empty. */
     if (chunk->taken == slab->per_chunk)
         list_add_first(&slab->open, &chunk->link);

@@ -33,22 +33,32 @@ void request_unref(struct request *request)
     slab_give(&request->worker->requests, request);
 }
 
-struct op *op_new(struct worker *worker, uint32_t answer_room)
+/* Takes over the reference to @request, also if there is no memory. */
+static struct op *op_of(struct worker *worker, struct request *request, uint32_t answer_room)
 {
     struct op *op = slab_take(&worker->ops);
-    if (op == NULL)
-        return NULL;
-    memset(op, 0, offsetof(struct op, block));
-    op->worker = worker;
-    op->request = request_new(worker);
-    if (op->request == NULL) {
-        slab_give(&worker->ops, op);
+    if (op == NULL) {
+        request_unref(request);
         return NULL;
     }
+    memset(op, 0, offsetof(struct op, block));
+    op->worker = worker;
+    op->request = request;
     op->answer_body.bytes_max = answer_room;
     op->started_ns = *worker->now_ns;
     arena_init(&op->arena, op->block, sizeof op->block, OP_HEAP_BYTES_MAX);
     return op;
+}
+
+struct op *op_new(struct worker *worker, uint32_t answer_room)
+{
+    struct request *request = request_new(worker);
+    return request == NULL ? NULL : op_of(worker, request, answer_room);
+}
+
+struct op *op_new_child(struct worker *worker, struct request *request, uint32_t answer_room)
+{
+    return op_of(worker, request_ref(request), answer_room);
 }
 
 void op_free(struct op *op)

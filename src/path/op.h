@@ -93,6 +93,10 @@ struct op {
 /* A new op with a new request, or NULL if there is no memory. @answer_room: bytes in flight of its answer's body. */
 struct op *op_new(struct worker *worker, uint32_t answer_room) must_check;
 
+/* A new op for the same request, of which it holds a reference; NULL if there is no memory. It lives
+ * on its own: @request's first op may go before it. */
+struct op *op_new_child(struct worker *worker, struct request *request, uint32_t answer_room) must_check;
+
 /* After finished. Breaks the pipes, gives the memory back. */
 void op_free(struct op *op);
 
