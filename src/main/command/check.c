@@ -3,7 +3,7 @@
  * there? */
 #include "main/command/command.h"
 #include "main/command/grid.h"
-#include "main/command/live.h"
+#include "main/command/live/live.h"
 
 #include <jansson.h>
 #include <stdio.h>

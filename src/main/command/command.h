@@ -22,17 +22,20 @@ enum {
 
 /* To add a command: its row here, and command_<name>() in a file of its own. */
 #define COMMANDS(X)                                                                                \
-    /* name       words                                    at most  gist */                        \
-    X(run,        "[FILE]",                                      1, "serve, in front of the services of a file or of --to") \
-    X(init,       "",                                            0, "write a commented configuration file to standard output") \
-    X(check,      "[FILE]",                                      1, "say everything that is wrong with a configuration") \
-    X(reload,     "[FILE]",                                      1, "make the running server read its configuration again, and say what changed") \
-    X(status,     "[FILE]",                                      1, "show services, targets and their health") \
-    X(tap,        "[FILE]",                                      1, "show requests as they finish") \
-    X(config,     "schema | docs | show [FILE] | diff OLD NEW",  3, "the settings: JSON Schema, manual, all in force, what a reload would change") \
-    X(completion, "bash | zsh | fish",                           1, "a script with which the shell completes commands and flags") \
-    X(man,        "",                                            0, "the manual page: pando man | man -l -") \
-    X(help,       "[COMMAND]",                                   1, "this, or a command and its flags")
+    /* name, words after it, how many at most, gist */                                             \
+    X(run, "[FILE]", 1, "serve, in front of the services of a file or of --to")                    \
+    X(init, "", 0, "write a commented configuration file to standard output")                      \
+    X(check, "[FILE]", 1, "say everything that is wrong with a configuration")                     \
+    X(reload, "[FILE]", 1,                                                                         \
+      "make the running server read its configuration again, and say what changed")                \
+    X(status, "[FILE]", 1, "show services, targets and their health")                              \
+    X(tap, "[FILE]", 1, "show requests as they finish")                                            \
+    X(config, "schema | docs | show [FILE] | diff OLD NEW", 3,                                     \
+      "the settings: JSON Schema, manual, all in force, what a reload would change")               \
+    X(completion, "bash | zsh | fish", 1,                                                          \
+      "a script with which the shell completes commands and flags")                                \
+    X(man, "", 0, "the manual page: pando man | man -l -")                                         \
+    X(help, "[COMMAND]", 1, "this, or a command and its flags")
 
 /* Which commands take a flag. */
 #define COMMANDS_LOADING "run init check config"
@@ -40,26 +43,32 @@ enum {
 
 /* A flag whose argument is "" is a switch. */
 #define COMMAND_FLAGS(X)                                                                           \
-    /* field     name        argument       commands                        help */                \
-    X(to,        "to",       "A,B",         COMMANDS_LOADING,               "targets of one service that answers every request: host:port, srv:name, unix:/path") \
-    X(http,      "http",     "ADDRESS",     COMMANDS_LOADING,               "where clients connect; 127.0.0.1:8080 if the file names no listeners") \
-    X(redis,     "redis",    "ADDRESS",     COMMANDS_LOADING,               "the Redis protocol; refused, with the reason, by this version") \
-    X(admin,     "admin",    "ADDRESS",     COMMANDS_LOADING,               "metrics, probes and the status page; 127.0.0.1:9780 if the file names no listeners") \
-    X(data,      "data",     "DIR",         COMMANDS_LOADING,               "the folder for what is kept on disk") \
-    X(workers,   "workers",  "N",           COMMANDS_LOADING,               "threads that carry traffic; one for each core unless set") \
-    X(io,        "io",       "KIND",        COMMANDS_LOADING,               "auto, epoll or io_uring") \
-    X(zone,      "zone",     "REGION/ZONE", COMMANDS_LOADING,               "where this node stands") \
-    X(control,   "control",  "PATH",        COMMANDS_LOADING " reload status tap", "the control socket") \
-    X(sets,      "set",      "a.b=VALUE",   COMMANDS_LOADING,               "any setting, over the file; may be repeated") \
-    X(live,      "live",     "",            "check",                        "connect to every target too") \
-    X(json,      "json",     "",            "check status tap",             "for programs") \
-    X(watch,     "watch",    "",            "status",                       "again every second, until Ctrl-C") \
-    X(service,   "service",  "NAME",        "tap",                          "only requests for this service") \
-    X(statuses,  "status",   "STATUS",      "tap",                          "only answers of this status (404) or class (5xx)") \
-    X(path,      "path",     "PREFIX",      "tap",                          "only requests whose path begins so") \
-    X(no_color,  "no-color", "",            COMMANDS_ALL,                   "plain text, as when NO_COLOR is set or no terminal reads") \
-    X(help,      "help",     "",            COMMANDS_ALL,                   "this; -h is shorter") \
-    X(version,   "version",  "",            COMMANDS_ALL,                   "the version")
+    /* field, name, argument, commands, help */                                                    \
+    X(to, "to", "A,B", COMMANDS_LOADING,                                                           \
+      "targets of one service that answers every request: host:port, srv:name, unix:/path")        \
+    X(http, "http", "ADDRESS", COMMANDS_LOADING,                                                   \
+      "where clients connect; 127.0.0.1:8080 if the file names no listeners")                      \
+    X(redis, "redis", "ADDRESS", COMMANDS_LOADING,                                                 \
+      "the Redis protocol; refused, with the reason, by this version")                             \
+    X(admin, "admin", "ADDRESS", COMMANDS_LOADING,                                                 \
+      "metrics, probes and the status page; 127.0.0.1:9780 if the file names no listeners")        \
+    X(data, "data", "DIR", COMMANDS_LOADING, "the folder for what is kept on disk")                \
+    X(workers, "workers", "N", COMMANDS_LOADING,                                                   \
+      "threads that carry traffic; one for each core unless set")                                  \
+    X(io, "io", "KIND", COMMANDS_LOADING, "auto, epoll or io_uring")                               \
+    X(zone, "zone", "REGION/ZONE", COMMANDS_LOADING, "where this node stands")                     \
+    X(control, "control", "PATH", COMMANDS_LOADING " reload status tap", "the control socket")     \
+    X(sets, "set", "a.b=VALUE", COMMANDS_LOADING, "any setting, over the file; may be repeated")   \
+    X(live, "live", "", "check", "connect to every target too")                                    \
+    X(json, "json", "", "check status tap", "for programs")                                        \
+    X(watch, "watch", "", "status", "again every second, until Ctrl-C")                            \
+    X(service, "service", "NAME", "tap", "only requests for this service")                         \
+    X(statuses, "status", "STATUS", "tap", "only answers of this status (404) or class (5xx)")     \
+    X(path, "path", "PREFIX", "tap", "only requests whose path begins so")                         \
+    X(no_color, "no-color", "", COMMANDS_ALL,                                                      \
+      "plain text, as when NO_COLOR is set or no terminal reads")                                  \
+    X(help, "help", "", COMMANDS_ALL, "this; -h is shorter")                                       \
+    X(version, "version", "", COMMANDS_ALL, "the version")
 
 /* A command line that was read. */
 struct command_line {

@@ -9,7 +9,7 @@
 
 /* What one types first: the command, and what it does. */
 #define EXAMPLES(X)                                                                                \
-    X("pando run --to localhost:3000,localhost:3001", "serve on 127.0.0.1:8080, no file needed")   \
+    X("pando run --to localhost:3000,localhost:3001", "serve on 127.0.0.1:8080")   \
     X("pando init --to localhost:3000 > pando.yaml", "the same as a commented file")               \
     X("pando check pando.yaml", "what is wrong with it?")                                          \
     X("pando check --live pando.yaml", "and do its targets answer?")                               \

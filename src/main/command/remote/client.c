@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* main/command/client.c - one request over a unix socket. */
-#include "main/command/client.h"
+/* main/command/remote/client.c - one request over a unix socket. */
+#include "main/command/remote/client.h"
 
 #include "codec/http1.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* main/command/tap.c - `pando tap`: requests as they finish, one readable line each. */
+/* main/command/remote/tap.c - `pando tap`: requests as they finish, one readable line each. */
 #include "core/mem.h"
-#include "main/command/control.h"
+#include "main/command/remote/control.h"
 
 #include <ctype.h>
 #include <jansson.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* main/command/status.c - `pando status`: /api/status as a table. */
+/* main/command/remote/status.c - `pando status`: /api/status as a table. */
 #include "core/mem.h"
-#include "main/command/control.h"
 #include "main/command/grid.h"
+#include "main/command/remote/control.h"
 
 #include <jansson.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* main/command/live_names.c - asking DNS for all names at once, and waiting for the answers. */
-#include "main/command/live_names.h"
+/* main/command/live/names.c - asking DNS for all names at once, and waiting for the answers. */
+#include "main/command/live/names.h"
 
 #include "core/mem.h"
 #include "core/units.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* main/command/control.c - finding the control socket, asking over it; `pando reload`. */
-#include "main/command/control.h"
+/* main/command/remote/control.c - finding the control socket, asking over it; `pando reload`. */
+#include "main/command/remote/control.h"
 
-#include "main/command/client.h"
+#include "main/command/remote/client.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* main/command/control.h - what reload, status and tap share: finding the server, and asking it.
+/* main/command/remote/control.h - finds the server and asks it, for reload, status and tap.
  *
  * Memory:  control_find() fills, control_fini() gives back. Threads: none.
  * Errors:  written to standard error. */
-#ifndef PANDO_MAIN_COMMAND_CONTROL_H
-#define PANDO_MAIN_COMMAND_CONTROL_H
+#ifndef PANDO_MAIN_COMMAND_REMOTE_CONTROL_H
+#define PANDO_MAIN_COMMAND_REMOTE_CONTROL_H
 
 #include "main/command/command.h"
 

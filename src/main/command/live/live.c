@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* main/command/live.c - connecting to every address of every target, all at once. */
-#include "main/command/live.h"
+/* main/command/live/live.c - connecting to every address of every target, all at once. */
+#include "main/command/live/live.h"
 
 #include "core/mem.h"
 #include "core/units.h"
-#include "main/command/live_names.h"
+#include "main/command/live/names.h"
 
 #include <errno.h>
 #include <netdb.h>

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* main/command/live.h - `pando check --live`: is every target there?
+/* main/command/live/live.h - `pando check --live`: is every target there?
  *
  * Names and SRV records are resolved first, all at once; then every address is connected to, all at
  * once, and closed again without a byte sent. Each of the two has LIVE_WAIT_MS.
  *
  * Memory:  starts zeroed; live_fini() gives back all. The strings of the settings are borrowed.
  * Threads: none. Errors: of a target, in its probe. */
-#ifndef PANDO_MAIN_COMMAND_LIVE_H
-#define PANDO_MAIN_COMMAND_LIVE_H
+#ifndef PANDO_MAIN_COMMAND_LIVE_LIVE_H
+#define PANDO_MAIN_COMMAND_LIVE_LIVE_H
 
 #include "main/settings.h"
 

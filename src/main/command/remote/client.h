@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* main/command/client.h - asks the running server over its control socket: HTTP/1.1, one request,
- * blocking.
+/* main/command/remote/client.h - asks the running server over its control socket.
+ *
+ * HTTP/1.1, one request, blocking.
  *
  * Memory:  the answer's body is handed on in pieces as it comes. Threads: none of its own.
  * Errors:  a story fit for a person: what was tried, and what to do. */
-#ifndef PANDO_MAIN_COMMAND_CLIENT_H
-#define PANDO_MAIN_COMMAND_CLIENT_H
+#ifndef PANDO_MAIN_COMMAND_REMOTE_CLIENT_H
+#define PANDO_MAIN_COMMAND_REMOTE_CLIENT_H
 
 #include "core/err.h"
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* main/command/live_names.h - the names of targets become probes; for main/command/live*.c only. */
+/* main/command/live/names.h - the names of targets become probes; for this folder only. */
 #ifndef PANDO_MAIN_COMMAND_LIVE_NAMES_H
 #define PANDO_MAIN_COMMAND_LIVE_NAMES_H
 
-#include "main/command/live.h"
+#include "main/command/live/live.h"
 
 /* Adds a probe. NULL: there is no memory. */
 struct live_probe *live__add(struct live *live, const struct settings_service *service,
