@@ -90,7 +90,7 @@ Test(pause, is_jittered_by_a_fifth)
     cr_expect(sum / 10000 > 99 * NS_PER_MS && sum / 10000 < 101 * NS_PER_MS);
 }
 
-/* Whatever comes in whatever order: the pause is never beyond its bounds, the states never stray. */
+/* Whatever comes in whatever order: the pause keeps its bounds, and the states never stray. */
 Test(pause, holds_its_bounds_in_any_order)
 {
     struct random random;

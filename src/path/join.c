@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* path/join.c - fan-out, the tally, and what becomes of stragglers.
  *
- * The happy path: pump starts children; child_answered or child_finished counts one and judges; settle
- * hands the parent over and lets the other children go. Every call may answer before it returns, so
- * the block is held (hold, release) by each unfinished child and by whoever walks in it. */
+ * The happy path: pump starts children; child_answered or child_finished counts one and judges;
+ * settle hands the parent over and lets the other children go. Every call may answer before it
+ * returns, so the block is held (hold, release) by each unfinished child and by whoever walks in
+ * it. */
 #include "path/join.h"
 
 #include <assert.h>
@@ -102,7 +103,7 @@ enum join_verdict join_quorum(const struct join_tally *tally)
     return left < tally->needed_count ? JOIN_BADLY : JOIN_WAIT;
 }
 
-/* --- children nobody waits for ------------------------------------------------------------------ */
+/* --- children nobody waits for --------------------------------------------------------------- */
 
 static void let_go(struct join_child *child);
 

@@ -1,24 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* path/join.h - one op becomes many, and their answers become one: the only place that merges.
  *
- * A room that needs several targets (copies, shards) starts a join and is asked by its vtable: to take
- * each child further, and, once the rule has decided, to make the parent's answer.
+ * A room that needs several targets (copies, shards) starts a join and is asked by its vtable: to
+ * take each child further, and, once the rule has decided, to make the parent's answer.
  *
  *     join_start -> start(child) for each, at most `at_once` unfinished
  *                -> rule(tally) after each child, until it decides
  *                -> settled(parent, verdict), once: answers and finishes the parent, or join_pass()
  *                -> released(), last: nothing of the join is left
  *
- * The parent never waits for stragglers. What comes after the decision is swallowed: up to 64 KiB of a
- * late body is read and dropped so that its connection stays usable, then it is broken off. Children
- * may live longer than their parent, so they hold the request, and `released` is where the room lets
- * go of what they walk on (its path). A cancel of the parent ends it at once and cancels its children.
+ * The parent never waits for stragglers. What comes after the decision is swallowed: up to 64 KiB
+ * of a late body is read and dropped so that its connection stays usable, then it is broken off.
+ * Children may live longer than their parent, so they hold the request, and `released` is where the
+ * room lets go of what they walk on (its path). A cancel of the parent ends it at once and cancels
+ * its children.
  *
  * Memory:  one block per join from the depot's slab, one op per child. A child that has finished is
  *          freed when the parent is settled; one that is passed on, when it was passed whole.
  * Threads: the parent's worker's.
- * Errors:  without memory for the block the parent is refused; without memory for a child, that child
- *          counts as badly. */
+ * Errors:  without memory for the block the parent is refused; without memory for a child, that
+ *          child counts as badly. */
 #ifndef PANDO_PATH_JOIN_H
 #define PANDO_PATH_JOIN_H
 
@@ -45,14 +46,14 @@ enum join_verdict {
     JOIN_BADLY,
 };
 
-/* The rule of most joins. WELL: as many as needed are well; 1: any, count / 2 + 1: most, count: all.
- * BADLY: too few are left for that. */
+/* The rule of most joins. WELL: as many as needed are well; 1: any, count / 2 + 1: most, count:
+ * all. BADLY: too few are left for that. */
 enum join_verdict join_quorum(const struct join_tally *tally);
 
 /* When a child is counted. */
 enum join_counted {
     JOIN_COUNTED_ANSWERED, /* at its answer's head; its body waits in its pipe */
-    JOIN_COUNTED_FINISHED, /* at its end; a body larger than its room is broken off and counts badly */
+    JOIN_COUNTED_FINISHED, /* at its end; a body that outgrows its room counts badly */
 };
 
 /* What a room says about its joins; one const row. */
@@ -100,15 +101,15 @@ void join_start(struct join_depot *depot, struct op *parent, const struct join_o
 void *join_self(const struct join *join);
 const struct join_tally *join_tally(const struct join *join);
 
-/* The child at @index, or NULL if it has not started, had no memory, or is freed. While `settled` runs
- * those that were counted are there. */
+/* The child at @index, or NULL if it has not started, had no memory, or is freed. While `settled`
+ * runs those that were counted are there. */
 struct op *join_child(const struct join *join, size_t index);
 
 /* True if the child was counted, and well. */
 bool join_is_well(const struct join *join, size_t index);
 
-/* From `settled` only, for a join that counts at the answer: @parent gets the answer of the child at
- * @index, with its body as that comes and with backpressure, and finishes with it. */
+/* From `settled` only, for a join that counts at the answer: @parent gets the answer of the child
+ * at @index, with its body as that comes and with backpressure, and finishes with it. */
 void join_pass(struct join *join, struct op *parent, size_t index);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* path/join_test.c - every order in which children may answer, and every way in which they may not. */
+/* path/join_test.c - every order of answers, and every way in which none comes. */
 #include "path/join.h"
 
 #include "path/path_testing.h"
@@ -145,8 +145,8 @@ static void put(struct op *child, const char *text)
 static const unsigned orders[6][CHILDREN] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2},
                                              {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
 
-/* What the quorum says after the first @steps of @order, of which bit i of @good says whether child i
- * is well. */
+/* What the quorum says after the first @steps of @order, of which bit i of @good says whether child
+ * i is well. */
 static enum join_verdict model(const unsigned *order, unsigned steps, unsigned good,
                                unsigned needed)
 {
@@ -201,8 +201,8 @@ Test(join, decides_as_soon_as_it_can_in_every_order)
                     run_order(kinds[kind], orders[order], good, needed);
 }
 
-/* All answer first, in one order, then all end, in another: the decision comes with the answers, and
- * for a join that counts ends, with the ends. */
+/* All answer first, in one order, then all end, in another: the decision comes with the answers,
+ * and for a join that counts ends, with the ends. */
 static void run_two_orders(const struct join_kind *kind, const unsigned *answers,
                            const unsigned *ends, unsigned needed)
 {
@@ -299,7 +299,8 @@ static void count_call(void *self, struct pipe *pipe)
     ++*(unsigned *)self;
 }
 
-/* A late body is read for a while, so that its connection can be kept; an endless one is broken off. */
+/* A late body is read for a while, so that its connection can be kept; an endless one is broken
+ * off. */
 Test(join, late_bodies_are_dropped_then_broken_off)
 {
     static const char kilobyte[1001] = {[0 ... 999] = 'x'};

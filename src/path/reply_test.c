@@ -24,7 +24,7 @@ TestSuite(reply, .init = set_up, .fini = tear_down);
 
 Test(reply, sends_head_body_and_end)
 {
-    struct op   *op = bench_op(&bench, HTTP_METHOD_GET);
+    struct op *op = bench_op(&bench, HTTP_METHOD_GET);
     struct reply reply;
     reply_start(&reply, op, 200);
     reply_add(&reply, HTTP_FIELD_CONTENT_TYPE, "text/plain");
@@ -49,7 +49,7 @@ Test(reply, sends_head_body_and_end)
 
 Test(reply, head_has_the_length_but_no_body)
 {
-    struct op   *op = bench_op(&bench, HTTP_METHOD_HEAD);
+    struct op *op = bench_op(&bench, HTTP_METHOD_HEAD);
     struct reply reply;
     reply_start(&reply, op, 200);
     reply_send_copy(&reply, "hello", 5);
@@ -61,7 +61,7 @@ Test(reply, head_has_the_length_but_no_body)
 
 Test(reply, nothing_is_a_length_of_zero_but_for_204)
 {
-    struct op   *op = bench_op(&bench, HTTP_METHOD_GET);
+    struct op *op = bench_op(&bench, HTTP_METHOD_GET);
     struct reply reply;
     reply_start(&reply, op, 404);
     reply_send(&reply, NULL);
@@ -76,7 +76,7 @@ Test(reply, nothing_is_a_length_of_zero_but_for_204)
 
 Test(reply, too_much_head_is_503)
 {
-    struct op   *op = bench_op(&bench, HTTP_METHOD_GET);
+    struct op *op = bench_op(&bench, HTTP_METHOD_GET);
     struct reply reply;
     reply_start(&reply, op, 200);
     for (int i = 0; i <= REPLY_FIELDS_MAX; i++)
@@ -88,7 +88,7 @@ Test(reply, too_much_head_is_503)
 
 Test(reply, a_client_that_left_is_said)
 {
-    struct op   *op = bench_op(&bench, HTTP_METHOD_GET);
+    struct op *op = bench_op(&bench, HTTP_METHOD_GET);
     struct reply reply;
     op_cancel(op);
     pipe_break(&op->answer_body);
@@ -100,7 +100,7 @@ Test(reply, a_client_that_left_is_said)
 
 Test(reply, an_open_one_goes_on)
 {
-    struct op   *op = bench_op(&bench, HTTP_METHOD_GET);
+    struct op *op = bench_op(&bench, HTTP_METHOD_GET);
     struct reply reply;
     reply_start(&reply, op, 200);
     cr_assert(reply_open(&reply));
