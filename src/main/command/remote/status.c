@@ -3,8 +3,8 @@
 #include "core/mem.h"
 #include "main/command/grid.h"
 #include "main/command/remote/control.h"
+#include "main/command/remote/json.h"
 
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,17 +38,9 @@ static bool collect(void *self, const char *at, size_t bytes)
     return true;
 }
 
-/* ---- parts of JSON; what is not there is "" or 0 ---- */
-
 static const char *string_of(const json_t *object, const char *key)
 {
-    const char *text = json_string_value(json_object_get(object, key));
-    return text == NULL ? "" : text;
-}
-
-static double number_of(const json_t *object, const char *key)
-{
-    return json_number_value(json_object_get(object, key));
+    return remote_json_text(object, key, "");
 }
 
 /* "3 d 4 h", "4 h 12 min", "12 min 5 s", "5 s" */
@@ -92,10 +84,10 @@ static void add_target(struct grid *grid, const json_t *target)
     const char *state = string_of(target, "state");
     grid_add(grid, GRID_PLAIN, "%s", string_of(target, "name"));
     grid_add(grid, look_of(state), "%s", state);
-    grid_add(grid, GRID_NUMBER, "%.0f", number_of(target, "requests"));
-    grid_add(grid, GRID_NUMBER, "%.0f", number_of(target, "failures"));
-    grid_add(grid, GRID_NUMBER, "%.0f", number_of(target, "inflight"));
-    grid_add(grid, GRID_NUMBER, "%.0f", number_of(target, "idle_connections"));
+    grid_add(grid, GRID_NUMBER, "%.0f", remote_json_number(target, "requests"));
+    grid_add(grid, GRID_NUMBER, "%.0f", remote_json_number(target, "failures"));
+    grid_add(grid, GRID_NUMBER, "%.0f", remote_json_number(target, "inflight"));
+    grid_add(grid, GRID_NUMBER, "%.0f", remote_json_number(target, "idle_connections"));
     add_latency(grid, target);
     grid_add(grid, GRID_FAINT, "%s", string_of(target, "reason"));
     grid_end_row(grid);
@@ -122,8 +114,8 @@ static void print_service(const json_t *service, bool has_color)
     json_array_foreach(targets, i, target) add_target(&grid, target);
     printf("\n%s  %s: %.0f requests, %.0f errors, %.0f retries, %.0f in flight\n",
            string_of(service, "name"), string_of(service, "balance"),
-           number_of(service, "requests"), number_of(service, "errors"),
-           number_of(service, "retries"), number_of(service, "inflight"));
+           remote_json_number(service, "requests"), remote_json_number(service, "errors"),
+           remote_json_number(service, "retries"), remote_json_number(service, "inflight"));
     if (string_of(service, "trouble")[0] != '\0')
         printf("  %s\n", string_of(service, "trouble"));
     (void)grid_write(&grid, INDENT, has_color, stdout);
@@ -146,7 +138,7 @@ static void print_listeners(const json_t *listeners, bool has_color)
     json_t *listener;
     json_array_foreach(listeners, i, listener)
     {
-        const double connections = number_of(listener, "connections");
+        const double connections = remote_json_number(listener, "connections");
         grid_add(&grid, GRID_PLAIN, "%s", string_of(listener, "name"));
         grid_add(&grid, GRID_PLAIN, "%s", string_of(listener, "dialect"));
         grid_add(&grid, GRID_PLAIN, "%s", string_of(listener, "address"));
@@ -162,18 +154,18 @@ static void print_all(const json_t *all, bool has_color)
     const json_t *config = json_object_get(all, "config");
     const json_t *health = json_object_get(all, "health");
     const char *file = string_of(config, "file");
-    const double workers = number_of(all, "workers");
+    const double workers = remote_json_number(all, "workers");
     char uptime[64];
     size_t i;
     json_t *service;
-    write_duration(uptime, sizeof uptime, number_of(all, "uptime_s"));
+    write_duration(uptime, sizeof uptime, remote_json_number(all, "uptime_s"));
     if (json_is_object(health))
         printf("%s%s%s\n", string_of(health, "sentence"),
                string_of(health, "advice")[0] == '\0' ? "" : "\n  ", string_of(health, "advice"));
     printf("pando %s, %s for %s, %.0f worker%s on %s\n", string_of(all, "version"),
            string_of(all, "state"), uptime, workers, workers == 1 ? "" : "s", string_of(all, "io"));
     printf("  %s%s, revision %.0f, loaded %s\n", file[0] == '\0' ? "configured by flags" : "file ",
-           file, number_of(config, "revision"), string_of(config, "loaded"));
+           file, remote_json_number(config, "revision"), string_of(config, "loaded"));
     print_reload(config);
     print_listeners(json_object_get(all, "listeners"), has_color);
     json_array_foreach(json_object_get(all, "services"), i, service)
@@ -184,7 +176,7 @@ static void print_all(const json_t *all, bool has_color)
 
 static int show(const struct command_line *line, const char *answer)
 {
-    json_t *all = json_loads(answer, 0, NULL);
+    json_t *all = remote_json_read(answer);
     if (all == NULL) {
         fputs("error: the server's answer is not JSON; is it of another version?\n", stderr);
         return EXIT_FAILURE;

@@ -2,9 +2,9 @@
 /* main/command/remote/tap.c - `pando tap`: requests as they finish, one readable line each. */
 #include "core/mem.h"
 #include "main/command/remote/control.h"
+#include "main/command/remote/json.h"
 
 #include <ctype.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,12 +21,6 @@ struct tap {
     char   line[LINE_BYTES_MAX];
 };
 
-static const char *string_of(const json_t *object, const char *key, const char *otherwise)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-    return text == NULL ? otherwise : text;
-}
-
 static const char *color_of(double status)
 {
     if (status >= 500)
@@ -37,27 +31,27 @@ static const char *color_of(double status)
 /* 12:30:01.123 200    3.1 ms  GET shop.example/cart  10.0.0.2:3000  2 retries  why  */
 static void print_request(const struct tap *tap, const json_t *request)
 {
-    const char *time = string_of(request, "ts", "");
+    const char *time = remote_json_text(request, "ts", "");
     const char *clock = strchr(time, 'T') == NULL ? time : strchr(time, 'T') + 1;
-    const double status = json_number_value(json_object_get(request, "st"));
-    const double retries = json_number_value(json_object_get(request, "retry"));
+    const double status = remote_json_number(request, "st");
+    const double retries = remote_json_number(request, "retry");
     printf("%-12.12s %s%3.0f%s %8.1f ms  %-4s %s%s  %s", clock,
            tap->has_color ? color_of(status) : "", status, tap->has_color ? "\x1b[0m" : "",
-           json_number_value(json_object_get(request, "dur")) * 1000, string_of(request, "m", "-"),
-           string_of(request, "host", ""), string_of(request, "path", "-"),
-           string_of(request, "up", "(no target)"));
+           remote_json_number(request, "dur") * 1000, remote_json_text(request, "m", "-"),
+           remote_json_text(request, "host", ""), remote_json_text(request, "path", "-"),
+           remote_json_text(request, "up", "(no target)"));
     if (retries > 0)
         printf("  %.0f retr%s", retries, retries == 1 ? "y" : "ies");
     if (json_is_true(json_object_get(request, "slow")))
         fputs("  slow", stdout);
     if (json_object_get(request, "why") != NULL)
-        printf("  %s", string_of(request, "why", ""));
+        printf("  %s", remote_json_text(request, "why", ""));
     putchar('\n');
 }
 
 static void print_line(const struct tap *tap)
 {
-    json_t *request = json_loads(tap->line, 0, NULL);
+    json_t *request = remote_json_read(tap->line);
     if (json_object_get(request, "st") != NULL)
         print_request(tap, request);
     else if (tap->line[0] != '\0')
