@@ -321,6 +321,22 @@ static void on_sent(struct sock *sock, int error)
         flush_later(conn);
 }
 
+unsigned conn_out_takes(const struct conn *conn, const struct pipe *pipe, unsigned framing)
+{
+    const unsigned room = conn_out_room(conn);
+    if (room <= framing + 1) /* one stays free for the end of the body */
+        return 0;
+    const unsigned most = room - framing - 1 < pipe->count ? room - framing - 1 : pipe->count;
+    uint32_t       bytes = conn->out_bytes;
+    unsigned       count = 0;
+    for (; count < most; count++) {
+        bytes += pipe->at[(pipe->first + count) % PIPE_SLICES_MAX].bytes;
+        if (bytes > pipe->bytes_max && bytes != pipe->at[pipe->first].bytes)
+            break;
+    }
+    return count;
+}
+
 void conn_put(struct conn *conn, struct slice slice)
 {
     assert(conn->out_count < CONN_OUT_MAX && slice.bytes > 0 && conn->send_state < CONN_SEND_LAST);

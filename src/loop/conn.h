@@ -12,6 +12,7 @@
 #ifndef PANDO_LOOP_CONN_H
 #define PANDO_LOOP_CONN_H
 
+#include "core/pipe.h"
 #include "core/slab.h"
 #include "loop/loop.h"
 
@@ -155,6 +156,10 @@ static inline unsigned conn_out_room(const struct conn *conn)
 {
     return conn->send_state >= CONN_SEND_LAST ? 0u : (unsigned)(CONN_OUT_MAX - conn->out_count);
 }
+
+/* How many of the slices that wait in @pipe may be queued now, beside @framing slices around them. Half of a body's bytes in flight may
+ * be queued, the other half waits in the pipe (op_new() gives it half of the setting); one slice always may. */
+unsigned conn_out_takes(const struct conn *conn, const struct pipe *pipe, unsigned framing);
 
 /* Queues @slice and takes over its reference. There must be room. */
 void conn_put(struct conn *conn, struct slice slice);

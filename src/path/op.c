@@ -44,7 +44,7 @@ static struct op *op_of(struct worker *worker, struct request *request, uint32_t
     memset(op, 0, offsetof(struct op, block));
     op->worker = worker;
     op->request = request;
-    op->answer_body.bytes_max = answer_room;
+    op->answer_body.bytes_max = answer_room / 2;
     op->started_ns = *worker->now_ns;
     arena_init(&op->arena, op->block, sizeof op->block, OP_HEAP_BYTES_MAX);
     return op;
@@ -80,7 +80,7 @@ struct pipe *op_open_request_body(struct op *op, uint32_t room)
     struct pipe *pipe = arena_take(&op->arena, sizeof *pipe);
     if (pipe == NULL)
         return NULL;
-    *pipe = (struct pipe){.bytes_max = room};
+    *pipe = (struct pipe){.bytes_max = room / 2};
     op->request_body = pipe;
     return pipe;
 }

@@ -90,7 +90,8 @@ struct op {
     uint64_t        block[OP_ARENA_BYTES / 8];
 };
 
-/* A new op with a new request, or NULL if there is no memory. @answer_room: bytes in flight of its answer's body. */
+/* A new op with a new request, or NULL if there is no memory. @answer_room: bytes in flight of its answer's body: half wait in the
+ * pipe, half on the connection. */
 struct op *op_new(struct worker *worker, uint32_t answer_room) must_check;
 
 /* A new op for the same request, of which it holds a reference; NULL if there is no memory. It lives

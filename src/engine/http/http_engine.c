@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 enum {
+    HTTP_UNSENT_BYTES_MAX = 131072, /* that the kernel holds for a server that does not read; it would take megabytes */
     STREAM_FROM_BYTES = 16384, /* a body with so much still to come is received in large buffers */
 };
 
@@ -379,7 +380,9 @@ static uint32_t head_is_partial(struct http_upstream *up, const struct http1_rea
         return 0;
     }
     struct http_field *fields = up->partial->head.fields;
-    memcpy(fields, head->fields, head->fields_count * sizeof *fields);
+    /* The field that is being read stands behind those that are whole. */
+    const unsigned begun = head->fields_count < head->fields_max ? head->fields_count + 1u : head->fields_count;
+    memcpy(fields, head->fields, begun * sizeof *fields);
     up->partial->head = *head;
     up->partial->head.fields = fields;
     up->partial->head.fields_max = (uint16_t)up->settings->answer_header_count;
@@ -610,7 +613,9 @@ static int open_socket(const struct target *target, const struct loop *loop)
     const int fd = socket(target->address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | loop->kind->socket_flags, 0);
     if (fd >= 0 && target->address.ss_family != AF_UNIX) {
         const int on = 1;
+        const int unsent_bytes = HTTP_UNSENT_BYTES_MAX;
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_bytes, sizeof unsent_bytes);
     }
     return fd;
 }

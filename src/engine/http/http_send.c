@@ -9,7 +9,6 @@ enum {
     /* Via, Forwarded, X-Forwarded-*, traceparent, framing: literals, up to three times an address (48), via (64), and a target's
      * name (128) as Host. */
     HEAD_EXTRA_BYTES = 800,
-    PUT_ROOM_MIN = 4, /* chunk head, data, chunk end, and one for the last chunk */
 };
 
 static void put_string(struct http1_writer *w, const char *text)
@@ -186,7 +185,7 @@ static void send_body(struct http_upstream *up)
     struct pipe *pipe = op->request_body;
     const bool   chunked =
         op->request->head.framing == HTTP_FRAMING_CHUNKED && up->phase != HTTP_UPSTREAM_TUNNEL;
-    while (pipe->count > 0 && conn_out_room(&up->conn) >= PUT_ROOM_MIN) {
+    while (conn_out_takes(&up->conn, pipe, 2) > 0) {
         const struct slice slice = pipe_take(pipe);
         if (up->op != op) { /* the writer, told that there is room, ended it all */
             buf_unref(slice.buf);

@@ -273,19 +273,16 @@ static bool put_chunk_head(struct conn *conn, uint64_t bytes)
     return true;
 }
 
-/* One chunk of all that waits, as far as there are places in the queue. */
-static bool put_chunk(struct http_exchange *exchange, struct pipe *pipe)
+/* One chunk of the first @count slices that wait. */
+static bool put_chunk(struct http_exchange *exchange, struct pipe *pipe, unsigned count)
 {
     struct conn *conn = &exchange->conn->conn;
-    unsigned     places = conn_out_room(conn) - 2;
-    if (places > pipe->count)
-        places = pipe->count;
-    uint64_t bytes = 0;
-    for (unsigned i = 0; i < places; i++)
+    uint64_t     bytes = 0;
+    for (unsigned i = 0; i < count; i++)
         bytes += pipe->at[(pipe->first + i) % PIPE_SLICES_MAX].bytes;
     if (!put_chunk_head(conn, bytes))
         return false;
-    for (unsigned i = 0; i < places; i++)
+    for (unsigned i = 0; i < count; i++)
         conn_put(conn, pipe_take(pipe));
     exchange->bytes_out += bytes;
     return put_text(conn, "\r\n", 2);
@@ -295,9 +292,9 @@ static bool put_chunk(struct http_exchange *exchange, struct pipe *pipe)
 static bool put_body(struct http_exchange *exchange, struct pipe *pipe)
 {
     struct conn *conn = &exchange->conn->conn;
-    while (pipe->count > 0 && conn_out_room(conn) >= PUT_ROOM_MIN) {
+    for (unsigned count; (count = conn_out_takes(conn, pipe, 2)) > 0;) {
         if (exchange->chunked) {
-            if (!put_chunk(exchange, pipe))
+            if (!put_chunk(exchange, pipe, count))
                 return false;
             continue;
         }

@@ -425,7 +425,9 @@ static uint32_t head_is_partial(struct http_conn *hc, const struct http1_reader 
             return 0;
         }
         struct http_field *fields = hc->partial->head.fields;
-        memcpy(fields, head->fields, head->fields_count * sizeof *fields);
+        /* The field that is being read stands behind those that are whole. */
+        const unsigned begun = head->fields_count < head->fields_max ? head->fields_count + 1u : head->fields_count;
+        memcpy(fields, head->fields, begun * sizeof *fields);
         hc->partial->head = *head;
         hc->partial->head.fields = fields;
         hc->partial->reader = *reader;
