@@ -51,12 +51,13 @@ static void print_request(const struct tap *tap, const json_t *request)
 
 static void print_line(const struct tap *tap)
 {
-    json_t *request = remote_json_read(tap->line);
-    if (json_object_get(request, "st") != NULL)
-        print_request(tap, request);
-    else if (tap->line[0] != '\0')
-        puts(tap->line); /* a word of the server's, such as how many were dropped */
-    json_decref(request);
+    json_t *line = remote_json_read(tap->line);
+    if (json_object_get(line, "dropped") != NULL)
+        printf("... %.0f more came faster than they could be shown\n",
+               remote_json_number(line, "dropped"));
+    else if (line != NULL)
+        print_request(tap, line);
+    json_decref(line);
 }
 
 static bool take(void *self, const char *at, size_t bytes)
