@@ -6,6 +6,7 @@
 #include "path/path_testing.h"
 
 #include <criterion/criterion.h>
+#include <signal.h>
 
 static struct bench bench;
 static char heard[64]; /* letters, in order: a answered, f finished, i interim */
@@ -129,6 +130,40 @@ Test(op, a_refusal_after_the_answer_breaks_the_body_off)
     bench_fini(&bench);
 }
 
+Test(op, a_refusal_after_the_whole_body_leaves_it_whole)
+{
+    struct op *op = open_op();
+    bench.keep_ops = true;
+    op_answer(op);
+    pipe_end(&op->answer_body, ERR_NONE);
+    op_refuse(op, ERR_TARGET_CLOSED, NULL);
+    cr_expect(op->answer_body.error == ERR_NONE && bench.seen.finished_count == 1);
+    op_free(op);
+    bench_fini(&bench);
+}
+
+Test(op, a_second_answer_is_a_bug, .signal = SIGABRT)
+{
+    struct op *op = open_op();
+    op_answer(op);
+    op_answer(op);
+}
+
+Test(op, an_interim_after_the_answer_is_a_bug, .signal = SIGABRT)
+{
+    struct op *op = open_op();
+    op_answer(op);
+    op_interim(op);
+}
+
+/* The client may have it already. */
+Test(op, making_a_good_answer_fresh_is_a_bug, .signal = SIGABRT)
+{
+    struct op *op = open_op();
+    op_answer(op);
+    op_reset_for_retry(op);
+}
+
 static unsigned cancels_count;
 
 static void count_cancel(struct op *op)
@@ -187,7 +222,7 @@ Test(op, gives_back_what_is_in_its_pipes)
     struct op *op = open_op();
     struct buf buf = {.refs_count = 2, .released = released};
     struct pipe *body = op_open_request_body(op, 100);
-    cr_assert(body != NULL && op->request_body == body && pipe_room(body) == 100);
+    cr_assert(body != NULL && op->request_body == body && pipe_room(body) == 50);
     const struct slice slice = {.buf = &buf, .at = (const uint8_t *)"x", .bytes = 1};
     cr_assert(pipe_put(body, slice) && pipe_put(&op->answer_body, slice));
     op_free(op);
@@ -200,7 +235,7 @@ Test(op, a_child_shares_the_request_and_may_outlive_the_first)
     struct op *op = open_op();
     struct request *request = op->request;
     struct op *child = op_new_child(&bench.worker, request, 10);
-    cr_assert(child != NULL && child->request == request && child->answer_body.bytes_max == 10);
+    cr_assert(child != NULL && child->request == request && child->answer_body.bytes_max == 5);
     op_free(op);
     cr_expect(bench.worker.requests.taken_count == 1);
     cr_expect(child->request->head.method == HTTP_METHOD_GET);
@@ -242,6 +277,17 @@ Test(op, copies_a_head_whole)
     head.head_bytes = OP_HEAP_BYTES_MAX + 1;
     cr_expect(!op_copy_head(&op->arena, &copy, &head), "the arena has a limit");
     op_free(op);
+    bench_fini(&bench);
+}
+
+Test(op, a_head_beyond_the_arena_is_refused)
+{
+    struct op *op = open_op();
+    static uint8_t bytes[OP_HEAP_BYTES_MAX + 1];
+    const struct http_head from = {.base = bytes, .head_bytes = sizeof bytes};
+    struct http_head copy;
+    cr_expect(!op_copy_head(&op->arena, &copy, &from));
+    op_refuse(op, ERR_MEMORY, NULL);
     bench_fini(&bench);
 }
 
