@@ -52,7 +52,7 @@ struct visit {
     X("/readyz",         GET,  BOTH,    show_readyz,  "200 while requests are welcome")            \
     X("/api/status",     GET,  BOTH,    show_status,  "the status page as JSON")                   \
     X("/control/reload", POST, CONTROL, do_reload,    "reads the configuration anew")              \
-    X("/control/tap",    GET,  CONTROL, do_tap,       "live requests as JSON lines; ?service= status= path=")
+    X("/control/tap",    GET,  CONTROL, do_tap,       "live requests; ?service= status= path=")
 
 enum door_sort { DOOR_BOTH, DOOR_CONTROL };
 
@@ -60,8 +60,8 @@ struct page {
     const char      *path;
     enum http_method method;
     enum door_sort   door;
-    void           (*show)(struct visit *visit);
-    const char      *help;
+    void (*show)(struct visit *visit);
+    const char *help;
 };
 
 /* --- answers -------------------------------------------------------------------------------- */
@@ -147,7 +147,7 @@ static void show_style(struct visit *visit)
 static bool accepts(const struct http_head *head, const char *type)
 {
     const struct http_field *field = http_head_find(head, HTTP_FIELD_ACCEPT);
-    const size_t             bytes = strlen(type);
+    const size_t bytes = strlen(type);
     for (; field != NULL; field = http_head_find_next(head, field)) {
         const uint8_t *at = http_field_value(head, field);
         for (size_t i = 0; i + bytes <= field->value_bytes; i++) {
@@ -175,7 +175,7 @@ static void send_classic(struct visit *visit, const struct openmetrics *metrics)
 static void show_metrics(struct visit *visit)
 {
     struct openmetrics metrics = {0};
-    struct reply       reply;
+    struct reply reply;
     pages_write_metrics(&visit->pages, &metrics);
     if (metrics.failed) {
         op_refuse(visit->op, ERR_MEMORY, "the page could not be built");
@@ -197,7 +197,7 @@ static void show_healthz(struct visit *visit)
 static void show_readyz(struct visit *visit)
 {
     const struct admin_facts *facts = visit->admin->sources.facts;
-    char                      text[256];
+    char text[256];
     snprintf(text, sizeof text, "not ready: %s\n",
              facts->unready_reason != NULL ? facts->unready_reason : "starting");
     send_text(visit, facts->is_ready ? 200 : 503, facts->is_ready ? "ready\n" : text);
@@ -221,8 +221,8 @@ static void show_status(struct visit *visit)
 static void do_reload(struct visit *visit)
 {
     const struct admin_sources *sources = &visit->admin->sources;
-    struct draft                draft;
-    struct reply                reply;
+    struct draft draft;
+    struct reply reply;
     if (sources->reload == NULL || !draft_open(&draft)) {
         op_refuse(visit->op, ERR_MEMORY, NULL);
         return;
@@ -235,8 +235,8 @@ static void do_reload(struct visit *visit)
 static void do_tap(struct visit *visit)
 {
     struct tap_filter filter;
-    const char       *wrong = tap_filter_read(&filter, visit->query, visit->query_bytes);
-    char              text[128];
+    const char *wrong = tap_filter_read(&filter, visit->query, visit->query_bytes);
+    char text[128];
     if (wrong == NULL) {
         taps_open(&visit->admin->taps, visit->op, &filter);
         return;
@@ -257,7 +257,7 @@ enum { PAGES_COUNT = sizeof pages / sizeof pages[0] };
 
 static void send_not_found(struct visit *visit, bool is_control)
 {
-    char   text[2048];
+    char text[2048];
     size_t used = (size_t)snprintf(text, sizeof text, "There is no such page. There are:\n");
     for (size_t i = 0; i < PAGES_COUNT; i++) {
         if (pages[i].door == DOOR_CONTROL && !is_control)
@@ -272,8 +272,8 @@ static void send_not_found(struct visit *visit, bool is_control)
 static void send_not_allowed(struct visit *visit, const struct page *page)
 {
     struct reply reply;
-    char         text[128];
-    const char  *allowed = page->method == HTTP_METHOD_GET ? "GET, HEAD" : "POST";
+    char text[128];
+    const char *allowed = page->method == HTTP_METHOD_GET ? "GET, HEAD" : "POST";
     start(&reply, visit, 405, "text/plain; charset=utf-8");
     reply_add(&reply, HTTP_FIELD_ALLOW, allowed);
     const int bytes = snprintf(text, sizeof text, "%s allows %s.\n", page->path, allowed);
@@ -298,11 +298,11 @@ static bool is_allowed(const struct page *page, enum http_method method)
 
 static void submit(struct stage *self, struct op *op)
 {
-    struct door            *door = (struct door *)(void *)self;
-    struct admin           *admin = door->admin;
+    struct door *door = (struct door *)(void *)self;
+    struct admin *admin = door->admin;
     const struct http_head *head = &op->request->head;
-    const char             *path = (const char *)http_span_bytes(head, head->path);
-    const char             *mark = memchr(path, '?', head->path.bytes);
+    const char *path = (const char *)http_span_bytes(head, head->path);
+    const char *mark = memchr(path, '?', head->path.bytes);
     const size_t path_bytes = mark == NULL ? head->path.bytes : (size_t)(mark - path);
     struct visit visit = {
         .admin = admin,
@@ -328,7 +328,7 @@ static void submit(struct stage *self, struct op *op)
 static void on_sample(struct timer *timer)
 {
     struct admin *admin = list_item(timer, struct admin, sample);
-    struct loop  *loop = admin->sources.loop;
+    struct loop *loop = admin->sources.loop;
     history_sample(admin->history, &admin->sources);
     /* From where it ought to have fired, so that late turns do not stretch the seconds. */
     admin->sample_at_ns += NS_PER_S;
@@ -340,7 +340,7 @@ static void on_sample(struct timer *timer)
 struct admin *admin_new(const struct admin_sources *sources)
 {
     static const struct stage_kind kind = {.name = "admin", .submit = submit};
-    struct admin                  *admin = mem_alloc(sizeof *admin);
+    struct admin *admin = mem_alloc(sizeof *admin);
     if (admin == NULL)
         return NULL;
     admin->history = history_new();

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* admin/admin_stage.h - the pages that show what Pando does, and the few commands of the control socket, as a stage.
+/* admin/admin_stage.h - the pages that show what Pando does, and the few commands, as a stage.
  *
- * Two stages share one admin: the listener's, which only shows (GET and HEAD of /, /metrics, /healthz, /readyz,
- * /api/status), and the control socket's, which also does POST /control/reload and GET /control/tap. What the pages
- * need of other rooms comes through struct admin_sources, which main fills.
+ * Two stages share one admin: the listener's, which only shows (GET and HEAD of /, /metrics,
+ * /healthz, /readyz, /api/status), and the control socket's, which also does POST
+ * /control/reload and GET /control/tap. What the pages need of other rooms comes through struct
+ * admin_sources, which main fills.
  *
  * Memory:  fixed per service (its history) and per tap; a page is built in memory, at most 64 MiB.
  * Threads: the control thread, all of it.
@@ -37,37 +38,40 @@ struct admin_listener {
     uint64_t    connections; /* open now */
 };
 
-/* What main tells of the process; it writes these on the control thread whenever they change. Texts are borrowed. */
+/* What main tells of the process; it writes these on the control thread whenever they change.
+ * Texts are borrowed. */
 struct admin_facts {
     bool        is_ready;
-    const char *unready_reason;  /* if not ready: "stopping", "names are not resolved yet"; NULL */
+    const char *unready_reason; /* if not ready: "stopping", "names are not resolved yet"; NULL */
     bool        is_stopping;
     const char *config_file;     /* NULL: there is none, flags alone */
     uint64_t    config_revision; /* 1 at the start, grows with every reload that was taken */
     uint64_t    config_loaded_wall_ns;
-    uint64_t    reload_wall_ns;  /* of the last attempt; 0: none yet */
+    uint64_t    reload_wall_ns; /* of the last attempt; 0: none yet */
     bool        is_reload_ok;
-    const char *reload_message;  /* why it was refused, or what it changed; NULL */
+    const char *reload_message; /* why it was refused, or what it changed; NULL */
 };
 
 /* What main lends; all outlives the admin. */
 struct admin_sources {
-    const char              *version;
-    const char              *io;              /* name of the loop's back end */
-    uint64_t                 started_wall_ns;
-    uint64_t                 started_ns;      /* monotonic */
-    struct loop             *loop;            /* the control thread's */
-    unsigned                 workers_count;
-    struct worker_row *const *rows;           /* one per worker; [workers_count] is the control thread's, or NULL */
+    const char  *version;
+    const char  *io; /* name of the loop's back end */
+    uint64_t     started_wall_ns;
+    uint64_t     started_ns; /* monotonic */
+    struct loop *loop;       /* the control thread's */
+    unsigned     workers_count;
+    struct worker_row *const
+        *rows; /* one per worker; [workers_count] is the control thread's, or NULL */
     const struct admin_facts *facts;
-    struct events           *events;
-    struct log              *log;             /* for taps; NULL: there are none */
-    void                    *self;            /* for the calls below */
+    struct events            *events;
+    struct log               *log;  /* for taps; NULL: there are none */
+    void                     *self; /* for the calls below */
     /* The service, target, listener @index; false or NULL after the last. */
     bool (*service_at)(void *self, size_t index, struct admin_service *out);
     const struct target *(*target_at)(void *self, const struct service *service, size_t index);
     bool (*listener_at)(void *self, size_t index, struct admin_listener *out);
-    /* Reloads now; writes to @out what changed or what is wrong. False: refused, the old settings hold. May be NULL. */
+    /* Reloads now; writes to @out what changed or what is wrong. False: refused, the old
+     * settings hold. May be NULL. */
     bool (*reload)(void *self, FILE *out);
 };
 

@@ -123,10 +123,10 @@ static const char *take_body(struct op *op, char *type)
 static const char *ask_as(enum http_method method, const char *path, bool is_control,
                           const char *accept, char *type)
 {
-    struct op        *op = bench_op(&node.bench, method);
+    struct op *op = bench_op(&node.bench, method);
     struct http_head *head = &op->request->head;
     struct http_field field = {.id = HTTP_FIELD_ACCEPT};
-    static char       bytes[512];
+    static char bytes[512];
     head->path.bytes = head->target.bytes =
         (uint32_t)snprintf(bytes, sizeof bytes, "%s%s", path, accept != NULL ? accept : "") -
         (uint32_t)(accept != NULL ? strlen(accept) : 0);
@@ -149,8 +149,10 @@ static const char *ask(const char *path)
     return ask_as(HTTP_METHOD_GET, path, false, NULL, NULL);
 }
 
-#define expect_in(text, words) cr_expect(strstr(text, words) != NULL, "no \"%s\" in: %s", words, text)
-#define expect_not_in(text, words) cr_expect(strstr(text, words) == NULL, "\"%s\" in: %s", words, text)
+#define expect_in(text, words)                                                                     \
+    cr_expect(strstr(text, words) != NULL, "no \"%s\" in: %s", words, text)
+#define expect_not_in(text, words)                                                                 \
+    cr_expect(strstr(text, words) == NULL, "\"%s\" in: %s", words, text)
 
 Test(admin, probes)
 {
@@ -194,7 +196,7 @@ Test(admin, commands_are_for_the_control_socket)
 static void work(void)
 {
     struct service_row *service = &node.bench.row;
-    struct target_row  *target = &node.bench.rows[0];
+    struct target_row *target = &node.bench.rows[0];
     row_add(&service->requests_count, 1000);
     row_add(&service->statuses_count[2], 999);
     row_add(&service->statuses_count[5], 1);
@@ -210,14 +212,15 @@ Test(admin, metrics)
     char type[128];
     work();
     atomic_store(&node.bench.targets[1].state, TARGET_PAUSED);
-    const char *text =
-        ask_as(HTTP_METHOD_GET, "/metrics", false, "application/OpenMetrics-text;version=1.0.0", type);
+    const char *text = ask_as(HTTP_METHOD_GET, "/metrics", false,
+                              "application/OpenMetrics-text;version=1.0.0", type);
     cr_expect_str_eq(type, "application/openmetrics-text; version=1.0.0; charset=utf-8");
     expect_in(text, "# TYPE pando_requests counter\n");
     expect_in(text, "pando_requests_total{service=\"shop\",code_class=\"2xx\"} 999\n");
     expect_in(text, "pando_request_duration_seconds_count{service=\"shop\"} 1000\n");
     expect_in(text, "pando_errors_total{service=\"shop\",kind=\"TARGET_CLOSED\"} 1\n");
-    expect_in(text, "pando_upstream_requests_total{service=\"shop\",target=\"10.0.0.1:3000\"} 1000\n");
+    expect_in(text,
+              "pando_upstream_requests_total{service=\"shop\",target=\"10.0.0.1:3000\"} 1000\n");
     expect_in(text, "pando_breaker_state{service=\"shop\",target=\"10.0.0.2:3000\"} 2\n");
     expect_in(text, "pando_upstream_healthy{service=\"shop\",target=\"10.0.0.3:3000\"} 1\n");
     expect_in(text, "pando_worker_charged_bytes{worker=\"0\"} 4096\n");
@@ -252,7 +255,7 @@ Test(admin, status_is_json)
     atomic_store(&node.bench.targets[2].reason, "connection refused");
     events_tell(node.sources.events, LOG_LEVEL_WARNING, "something");
     const char *text = ask_as(HTTP_METHOD_GET, "/api/status", false, NULL, type);
-    json_t     *root = json_loads(text, 0, NULL), *service, *target, *last;
+    json_t *root = json_loads(text, 0, NULL), *service, *target, *last;
     cr_assert(root != NULL, "%s", text);
     cr_expect_str_eq(type, "application/json");
     cr_expect_str_eq(json_string_value(json_object_get(root, "state")), "running");
@@ -261,7 +264,8 @@ Test(admin, status_is_json)
     cr_expect_str_eq(json_string_value(json_object_get(service, "name")), "shop");
     cr_expect_eq(json_integer_value(json_object_get(service, "requests")), 1000);
     cr_expect_eq(json_integer_value(json_object_get(service, "errors")), 1);
-    cr_expect_gt(json_real_value(json_object_get(json_object_get(service, "latency_ms"), "p50")), 1.8);
+    cr_expect_gt(json_real_value(json_object_get(json_object_get(service, "latency_ms"), "p50")),
+                 1.8);
     target = json_array_get(json_object_get(service, "targets"), 2);
     cr_expect_str_eq(json_string_value(json_object_get(target, "state")), "paused");
     cr_expect_str_eq(json_string_value(json_object_get(target, "reason")), "connection refused");
@@ -279,9 +283,9 @@ Test(admin, status_is_json)
 
 static struct pages_verdict verdict(void)
 {
-    struct history      *history = history_new();
+    struct history *history = history_new();
     struct pages_verdict found;
-    const struct pages   pages = {.sources = &node.sources, .history = history, .now_ns = NS_PER_S};
+    const struct pages pages = {.sources = &node.sources, .history = history, .now_ns = NS_PER_S};
     for (int i = 0; i < 20; i++) {
         work();
         history_sample(history, &node.sources);
@@ -339,9 +343,9 @@ Test(admin, a_refused_reload_stopping_and_nothing_at_all)
 Test(admin, many_errors_are_said)
 {
     row_add(&node.bench.row.statuses_count[5], 0);
-    struct history      *history = history_new();
+    struct history *history = history_new();
     struct pages_verdict found;
-    const struct pages   pages = {.sources = &node.sources, .history = history};
+    const struct pages pages = {.sources = &node.sources, .history = history};
     for (int i = 0; i < 3; i++) {
         row_add(&node.bench.row.requests_count, 100);
         row_add(&node.bench.row.statuses_count[5], 5);
@@ -359,7 +363,7 @@ Test(admin, many_errors_are_said)
 Test(admin, the_page_escapes_everything)
 {
     static const char evil[] = "<script>alert('x')</script>&\"\x01";
-    char              type[128];
+    char type[128];
     snprintf(node.bench.service.name, sizeof node.bench.service.name, "%s", evil);
     snprintf(node.bench.targets[0].name, sizeof node.bench.targets[0].name, "%s", evil);
     snprintf(node.bench.targets[0].zone, sizeof node.bench.targets[0].zone, "%s", evil);
@@ -432,7 +436,7 @@ Test(admin, tap_filters_are_read)
 
 Test(admin, tap_filters_choose)
 {
-    struct tap_filter       filter;
+    struct tap_filter filter;
     const struct log_tapped tapped = {
         .status = 503, .service = "shop", .service_bytes = 4, .path = "/api/x", .path_bytes = 6};
     cr_assert(read_filter(&filter, "") == NULL);
@@ -458,7 +462,7 @@ struct tapping {
 static void open_tap(struct tapping *t)
 {
     const struct log_settings settings = {.path = "/dev/null", .buffer_bytes = 65536};
-    const struct tap_filter   all = {0};
+    const struct tap_filter all = {0};
     *t = (struct tapping){.log = log_new(&settings, 1, NULL, NULL)};
     cr_assert(t->log != NULL);
     taps_init(&t->taps, &node.loop, t->log, 1);
@@ -469,7 +473,7 @@ static void open_tap(struct tapping *t)
 
 static void exchange(struct tapping *t, unsigned times)
 {
-    struct journal              *journal = log_journal(t->log, 0, &t->row);
+    struct journal *journal = log_journal(t->log, 0, &t->row);
     const struct exchange_report report = {.client = "10.0.0.9", .status = 200};
     for (unsigned i = 0; i < times; i++)
         journal->exchange(journal, &report);
@@ -488,14 +492,13 @@ Test(admin, a_tap_streams_until_the_client_leaves)
     exchange(&t, 2);
     look(&t);
     const struct slice slice = pipe_take(&t.op->answer_body);
-    unsigned           lines = 0;
+    unsigned lines = 0;
     for (uint32_t i = 0; i < slice.bytes; i++)
         lines += slice.at[i] == '\n';
     cr_expect_eq(lines, 2);
     buf_unref(slice.buf);
     op_cancel(t.op);
-    cr_expect(node.bench.seen.finished_count == 1 &&
-              node.bench.seen.outcome == OUTCOME_CANCELLED);
+    cr_expect(node.bench.seen.finished_count == 1 && node.bench.seen.outcome == OUTCOME_CANCELLED);
     op_free(t.op);
     timer_clear(&t.taps.look);
     log_free(t.log);
@@ -505,8 +508,8 @@ Test(admin, a_tap_streams_until_the_client_leaves)
 Test(admin, a_slow_tap_is_told_what_it_missed)
 {
     struct tapping t;
-    uint64_t       told = 0, lines = 0;
-    char           last[64] = "";
+    uint64_t told = 0, lines = 0;
+    char last[64] = "";
     open_tap(&t);
     for (int i = 0; i < 10; i++) {
         exchange(&t, 1000);
@@ -515,7 +518,7 @@ Test(admin, a_slow_tap_is_told_what_it_missed)
     for (int i = 0; i < 4; i++) {
         while (t.op->answer_body.count > 0) {
             const struct slice slice = pipe_take(&t.op->answer_body);
-            const char        *at = (const char *)slice.at, *end = at + slice.bytes;
+            const char *at = (const char *)slice.at, *end = at + slice.bytes;
             for (; at < end; at = (const char *)memchr(at, '\n', (size_t)(end - at)) + 1) {
                 unsigned long long count;
                 if (memcmp(at, "{\"dropped\"", 10) != 0) {
@@ -540,7 +543,7 @@ Test(admin, a_slow_tap_is_told_what_it_missed)
 
 Test(admin, no_more_taps_than_allowed)
 {
-    struct tapping          t;
+    struct tapping t;
     const struct tap_filter all = {0};
     open_tap(&t);
     struct op *op = bench_op(&node.bench, HTTP_METHOD_GET);

@@ -19,7 +19,7 @@ struct events {
     enum log_level    level;
     uint64_t          dropped_count; /* since the last line that could be written */
     struct line_clock clock;
-    size_t            told_count;    /* ever */
+    size_t            told_count; /* ever */
     struct event      ring[EVENTS_KEPT];
 };
 
@@ -58,12 +58,13 @@ static int put_head(struct events *events, char *out, size_t room, const struct 
 /* A pipe that nobody reads must not stop Pando: a line that would have to wait is dropped. */
 static void write_line(struct events *events, const struct event *event)
 {
-    char          line[EVENT_TEXT_BYTES + 128];
+    char line[EVENT_TEXT_BYTES + 128];
     struct pollfd ready = {.fd = events->fd, .events = POLLOUT};
-    int           bytes = put_head(events, line, sizeof line, event);
+    int bytes = put_head(events, line, sizeof line, event);
     if (events->dropped_count > 0)
-        bytes += snprintf(line + bytes, sizeof line - (size_t)bytes, "(%llu lines before were lost) ",
-                          (unsigned long long)events->dropped_count);
+        bytes +=
+            snprintf(line + bytes, sizeof line - (size_t)bytes, "(%llu lines before were lost) ",
+                     (unsigned long long)events->dropped_count);
     bytes += snprintf(line + bytes, sizeof line - (size_t)bytes, "%s\n", event->text);
     if (poll(&ready, 1, 0) == 1 && write(events->fd, line, (size_t)bytes) == bytes)
         events->dropped_count = 0;
@@ -73,10 +74,10 @@ static void write_line(struct events *events, const struct event *event)
 
 static void clean(char out[EVENT_TEXT_BYTES], const char *text)
 {
-    char   escaped[EVENT_TEXT_BYTES * 6 + 4];
+    char escaped[EVENT_TEXT_BYTES * 6 + 4];
     size_t bytes = strlen(text);
     /* Quotes are harmless here, and JSON in a message would be hard to read with them escaped. */
-    char  *end = line_put_controls(escaped, text, bytes);
+    char *end = line_put_controls(escaped, text, bytes);
     bytes = (size_t)(end - escaped);
     if (bytes >= EVENT_TEXT_BYTES)
         bytes = EVENT_TEXT_BYTES - 1;
@@ -86,9 +87,9 @@ static void clean(char out[EVENT_TEXT_BYTES], const char *text)
 
 void events_tell(struct events *events, enum log_level level, const char *format, ...)
 {
-    char         text[EVENT_TEXT_BYTES];
+    char text[EVENT_TEXT_BYTES];
     struct event event = {.wall_ns = clock_wall_ns(), .level = level};
-    va_list      arguments;
+    va_list arguments;
     if (events == NULL)
         return;
     va_start(arguments, format);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* admin/events.h - what Pando tells about itself: a line on stderr, and the last ones for the status page.
+/* admin/events.h - what Pando tells about itself: a line on stderr, and the last ones kept.
  *
- * Memory:  fixed. Threads: any; a lock is held for the time of one copy and one write, so never call it per request.
+ * Memory:  fixed. Threads: any; a lock is held for the time of one copy and one write, so never
+ *          call it per request.
  * Errors:  none: what cannot be written (a full pipe) is dropped, and the count is said later. */
 #ifndef PANDO_ADMIN_EVENTS_H
 #define PANDO_ADMIN_EVENTS_H

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* admin/log.c - rings on the workers' side, one writing thread on the other.
  *
- * Happy path: exchange() formats a line on the worker's thread and copies it to the worker's ring; every
- * 100 ms, or when a ring is half full, the thread hands what waits to the kernel straight from the rings.
- * A file that cannot be written keeps its lines in the rings until they are full; then lines are dropped. */
+ * Happy path: exchange() formats a line on the worker's thread and copies it to the worker's
+ * ring; every 100 ms, or when a ring is half full, the thread hands what waits to the kernel
+ * straight from the rings. A file that cannot be written keeps its lines in the rings until they
+ * are full; then lines are dropped. */
 #include "admin/log.h"
 
 #include "admin/log/line.h"
@@ -25,10 +26,10 @@
 
 enum {
     FLUSH_MS = 100,
-    TELL_DROPS_S = 10,               /* how often dropped lines are spoken of, at most */
-    JOIN_S = 5,                      /* how long the end waits for a reader that takes nothing */
-    SERVICE_BYTES_MAX = 64,          /* as struct service has it */
-    TAP_RING_BYTES = 256 * 1024,     /* some hundred lines: taps are for people, who read slowly */
+    TELL_DROPS_S = 10,           /* how often dropped lines are spoken of, at most */
+    JOIN_S = 5,                  /* how long the end waits for a reader that takes nothing */
+    SERVICE_BYTES_MAX = 64,      /* as struct service has it */
+    TAP_RING_BYTES = 256 * 1024, /* some hundred lines: taps are for people, who read slowly */
 };
 
 /* How a tapped line lies in its ring: this, the service, the path, the line. */
@@ -48,31 +49,31 @@ struct log_worker {
     struct line_clock  clock;
     uint64_t           wall_offset_ns; /* wall clock minus monotonic; looked up once a second */
     uint64_t           offset_at_ns;
-    uint64_t           second;         /* of the limit */
-    uint32_t           lines_count;    /* in that second */
-    _Atomic uint64_t   limited_count;  /* left out because of lines_per_second, ever */
-    _Atomic uint64_t   dropped_count;  /* because the ring was full, ever */
+    uint64_t           second;        /* of the limit */
+    uint32_t           lines_count;   /* in that second */
+    _Atomic uint64_t   limited_count; /* left out because of lines_per_second, ever */
+    _Atomic uint64_t   dropped_count; /* because the ring was full, ever */
     _Atomic uint64_t   taps_dropped_count;
     char               line[LINE_BYTES_MAX];
 } __attribute__((aligned(64)));
 
 struct log {
-    _Atomic uint32_t   format;           /* enum log_format */
+    _Atomic uint32_t   format; /* enum log_format */
     _Atomic bool       access;
     _Atomic uint64_t   slow_ns;
     _Atomic uint32_t   lines_per_second;
     _Atomic uint32_t   taps_count;
-    _Atomic bool       woken;            /* the thread is on its way */
+    _Atomic bool       woken; /* the thread is on its way */
     _Atomic bool       stopping;
-    _Atomic int        next_fd;          /* to go over to; -1: none */
-    int                fd;               /* the thread's */
+    _Atomic int        next_fd; /* to go over to; -1: none */
+    int                fd;      /* the thread's */
     int                wake_fd;
-    int                write_error;      /* errno of the last write; 0: it went well */
+    int                write_error; /* errno of the last write; 0: it went well */
     pthread_t          thread;
     bool               has_thread;
     struct events     *events;
-    struct journal     deaf;             /* for those that are not logged */
-    uint64_t           told_at_ns;       /* when dropped lines were spoken of */
+    struct journal     deaf;       /* for those that are not logged */
+    uint64_t           told_at_ns; /* when dropped lines were spoken of */
     uint64_t           limited_told_count, dropped_told_count;
     uint64_t           taps_told_count;
     unsigned           workers_count;
@@ -132,21 +133,22 @@ static void put_line(struct log_worker *w, size_t bytes)
 
 static void put_tap(struct log_worker *w, const struct exchange_report *report, size_t bytes)
 {
-    const struct op       *op = report->op;
+    const struct op *op = report->op;
     const struct http_head *head = op == NULL ? NULL : &op->request->head;
-    const char            *service = op == NULL || op->service == NULL ? "" : op->service;
-    struct tapped_head     tapped = {
-            .line_bytes = (uint32_t)bytes,
-            .status = (uint16_t)report->status,
-            .service_bytes = (uint16_t)strlen(service),
-            .path_bytes = head == NULL ? 0 : head->path.bytes,
+    const char *service = op == NULL || op->service == NULL ? "" : op->service;
+    struct tapped_head tapped = {
+        .line_bytes = (uint32_t)bytes,
+        .status = (uint16_t)report->status,
+        .service_bytes = (uint16_t)strlen(service),
+        .path_bytes = head == NULL ? 0 : head->path.bytes,
     };
     if (tapped.path_bytes > LINE_PATH_BYTES_MAX)
         tapped.path_bytes = LINE_PATH_BYTES_MAX;
     const struct iovec parts[] = {
         {&tapped, sizeof tapped},
         {(void *)(uintptr_t)service, tapped.service_bytes},
-        {head == NULL ? NULL : (void *)(uintptr_t)http_span_bytes(head, head->path), tapped.path_bytes},
+        {head == NULL ? NULL : (void *)(uintptr_t)http_span_bytes(head, head->path),
+         tapped.path_bytes},
         {w->line, bytes},
     };
     if (!ring_put(&w->taps, parts, sizeof parts / sizeof parts[0]))
@@ -156,27 +158,31 @@ static void put_tap(struct log_worker *w, const struct exchange_report *report, 
 static void exchange(struct journal *self, const struct exchange_report *report)
 {
     struct log_worker *w = (struct log_worker *)(void *)self;
-    struct log        *log = w->log;
-    const uint64_t     slow_ns = atomic_load_explicit(&log->slow_ns, memory_order_relaxed);
-    const bool         is_slow = slow_ns > 0 && report->ended_ns - report->started_ns >= slow_ns;
+    struct log *log = w->log;
+    const uint64_t slow_ns = atomic_load_explicit(&log->slow_ns, memory_order_relaxed);
+    const bool is_slow = slow_ns > 0 && report->ended_ns - report->started_ns >= slow_ns;
     const bool is_tapped = atomic_load_explicit(&log->taps_count, memory_order_relaxed) > 0;
-    bool       is_logged = is_slow || atomic_load_explicit(&log->access, memory_order_relaxed);
+    bool is_logged = is_slow || atomic_load_explicit(&log->access, memory_order_relaxed);
     if (is_logged)
         is_logged = is_within_limit(w, report->ended_ns);
     if (!is_logged && !is_tapped)
         return;
-    const uint64_t        wall_ns = wall_of(w, report->ended_ns);
-    const enum log_format format =
-        (enum log_format)atomic_load_explicit(&log->format, memory_order_relaxed);
+    struct line_form form = {
+        .format = (enum log_format)atomic_load_explicit(&log->format, memory_order_relaxed),
+        .wall_ns = wall_of(w, report->ended_ns),
+        .is_slow = is_slow,
+    };
     size_t bytes = 0;
     if (is_logged) {
-        bytes = line_write(w->line, format, report, &w->clock, wall_ns, is_slow);
+        bytes = line_write(w->line, report, &form, &w->clock);
         put_line(w, bytes);
     }
     if (!is_tapped)
         return;
-    if (!is_logged || format != LOG_FORMAT_JSON)
-        bytes = line_write(w->line, LOG_FORMAT_JSON, report, &w->clock, wall_ns, is_slow);
+    if (!is_logged || form.format != LOG_FORMAT_JSON) {
+        form.format = LOG_FORMAT_JSON;
+        bytes = line_write(w->line, report, &form, &w->clock);
+    }
     put_tap(w, report, bytes);
 }
 
@@ -272,13 +278,14 @@ static void change_file(struct log *log)
 
 static void *run(void *arg)
 {
-    struct log   *log = arg;
+    struct log *log = arg;
     struct pollfd woken = {.fd = log->wake_fd, .events = POLLIN};
     for (bool last = false; !last;) {
         uint64_t wakes;
         if (poll(&woken, 1, FLUSH_MS) == 1)
             (void)!read(log->wake_fd, &wakes, sizeof wakes);
-        last = atomic_load(&log->stopping); /* looked at first: what was put before is then flushed */
+        last =
+            atomic_load(&log->stopping); /* looked at first: what was put before is then flushed */
         atomic_store_explicit(&log->woken, false, memory_order_release);
         flush(log);
         change_file(log);
@@ -300,8 +307,8 @@ static int open_file(const char *path, struct err *e)
         return fd;
     }
     /* Not blocking, so that a named pipe without a reader is an error and no standstill. */
-    const int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
-                        0640);
+    const int fd =
+        open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
     if (fd < 0)
         err_set_errno(e, "open the access log %s", path);
     return fd;
@@ -419,7 +426,7 @@ void log_free(struct log *log)
         clock_gettime(CLOCK_REALTIME, &until);
         until.tv_sec += JOIN_S;
         if (pthread_timedjoin_np(log->thread, NULL, &until) != 0)
-            return; /* it hangs in write(); the process is about to end, and the kernel gives all back */
+            return; /* it hangs in write(); the process ends, and the kernel gives all back */
     }
     release(log);
 }
@@ -436,7 +443,7 @@ static bool drain_one(struct ring *ring, void (*call)(void *self, const struct l
                       void *self)
 {
     struct tapped_head head;
-    char               text[SERVICE_BYTES_MAX + LINE_PATH_BYTES_MAX + LINE_BYTES_MAX];
+    char text[SERVICE_BYTES_MAX + LINE_PATH_BYTES_MAX + LINE_BYTES_MAX];
     if (ring_waiting(ring) == 0)
         return false;
     ring_copy_out(ring, &head, 0, sizeof head);

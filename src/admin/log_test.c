@@ -18,9 +18,9 @@ static bool put(struct ring *ring, const char *text)
 
 Test(ring, gives_what_was_put_in_order_also_around_its_end)
 {
-    struct ring  ring = {0};
+    struct ring ring = {0};
     struct iovec parts[2];
-    char         text[8], out[8];
+    char text[8], out[8];
     cr_assert(ring_init(&ring, 4096));
     for (unsigned i = 0; i < 3000; i++) {
         snprintf(text, sizeof text, "%07u", i);
@@ -39,7 +39,7 @@ Test(ring, gives_what_was_put_in_order_also_around_its_end)
 Test(ring, takes_all_or_nothing)
 {
     struct ring ring = {0};
-    char        text[2001];
+    char text[2001];
     memset(text, 'x', 2000);
     text[2000] = '\0';
     cr_assert(ring_init(&ring, 5000)); /* less than its memory, which is a power of two */
@@ -53,13 +53,13 @@ Test(ring, takes_all_or_nothing)
 
 /* --- the whole log -------------------------------------------------------------------------- */
 
-static char              path[] = "/tmp/pando-log-test-XXXXXX";
+static char path[] = "/tmp/pando-log-test-XXXXXX";
 static struct worker_row row;
 
 static struct log *open_log(const struct log_settings *settings)
 {
     struct err e = {0};
-    const int  fd = mkstemp(path);
+    const int fd = mkstemp(path);
     cr_assert_geq(fd, 0);
     close(fd);
     struct log *log = log_new(settings, 1, NULL, &e);
@@ -69,7 +69,7 @@ static struct log *open_log(const struct log_settings *settings)
 
 static size_t count_lines(void)
 {
-    FILE  *file = fopen(path, "r");
+    FILE *file = fopen(path, "r");
     size_t lines = 0;
     cr_assert(file != NULL);
     for (int byte; (byte = fgetc(file)) != EOF;)
@@ -92,7 +92,7 @@ static void report(struct journal *journal, uint64_t took_ns, unsigned times)
 Test(log, writes_every_line_before_it_ends)
 {
     const struct log_settings settings = {.path = path, .access = true, .buffer_bytes = 65536};
-    struct log               *log = open_log(&settings);
+    struct log *log = open_log(&settings);
     report(log_journal(log, 0, &row), 1, 300);
     report(log_journal(log, WORKER_CONTROL, &row), 1, 300);
     log_free(log);
@@ -103,7 +103,7 @@ Test(log, writes_every_line_before_it_ends)
 Test(log, counts_what_does_not_fit)
 {
     const struct log_settings settings = {.path = path, .access = true, .buffer_bytes = 65536};
-    struct log               *log = open_log(&settings);
+    struct log *log = open_log(&settings);
     report(log_journal(log, 0, &row), 1, 20000);
     log_free(log);
     cr_expect_eq(row.log_lines + row.log_lines_dropped, 20000);
@@ -123,7 +123,7 @@ Test(log, keeps_to_lines_per_second)
 Test(log, without_access_only_slow_ones)
 {
     const struct log_settings settings = {.path = path, .slow_ns = 1000, .buffer_bytes = 65536};
-    struct log               *log = open_log(&settings);
+    struct log *log = open_log(&settings);
     report(log_journal(log, 0, &row), 999, 5);
     report(log_journal(log, 0, &row), 1000, 2);
     log_free(log);
@@ -132,7 +132,7 @@ Test(log, without_access_only_slow_ones)
 
 Test(log, a_file_that_cannot_be_opened_is_said)
 {
-    struct err                e = {0};
+    struct err e = {0};
     const struct log_settings settings = {.path = "/nowhere/at/all", .buffer_bytes = 65536};
     cr_expect(log_new(&settings, 1, NULL, &e) == NULL);
     cr_expect(strstr(e.story, "/nowhere/at/all"));
@@ -148,10 +148,10 @@ static void note(void *self, const struct log_tapped *tapped)
 
 Test(log, taps_get_json_while_they_listen)
 {
-    unsigned                  count = 0;
+    unsigned count = 0;
     const struct log_settings settings = {
         .path = path, .format = LOG_FORMAT_COMMON, .buffer_bytes = 65536};
-    struct log     *log = open_log(&settings);
+    struct log *log = open_log(&settings);
     struct journal *journal = log_journal(log, 0, &row);
     report(journal, 1, 3);
     log_tap_listen(log, 1);
@@ -171,7 +171,7 @@ Test(log, taps_get_json_while_they_listen)
 
 Test(events, are_kept_newest_first_and_cannot_forge_lines)
 {
-    struct event   kept[EVENTS_KEPT];
+    struct event kept[EVENTS_KEPT];
     struct events *events = events_new(-1, LOG_LEVEL_INFO);
     for (unsigned i = 0; i < 100; i++)
         events_tell(events, LOG_LEVEL_INFO, "number %u", i);

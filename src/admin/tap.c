@@ -69,10 +69,10 @@ static bool read_status(struct tap_filter *filter, const char *text)
 
 static const char *read_member(struct tap_filter *filter, const char *member, size_t bytes)
 {
-    char         status[8];
-    const char  *equals = memchr(member, '=', bytes);
+    char status[8];
+    const char *equals = memchr(member, '=', bytes);
     const size_t name_bytes = equals == NULL ? bytes : (size_t)(equals - member);
-    const char  *value = equals == NULL ? "" : equals + 1;
+    const char *value = equals == NULL ? "" : equals + 1;
     const size_t value_bytes = equals == NULL ? 0 : bytes - name_bytes - 1;
     if (name_bytes == 7 && memcmp(member, "service", 7) == 0)
         return unescape(filter->service, sizeof filter->service, value, value_bytes)
@@ -94,10 +94,9 @@ const char *tap_filter_read(struct tap_filter *filter, const char *query, size_t
 {
     *filter = (struct tap_filter){0};
     while (bytes > 0) {
-        const char  *end = memchr(query, '&', bytes);
+        const char *end = memchr(query, '&', bytes);
         const size_t member_bytes = end == NULL ? bytes : (size_t)(end - query);
-        const char  *wrong =
-            member_bytes == 0 ? NULL : read_member(filter, query, member_bytes);
+        const char *wrong = member_bytes == 0 ? NULL : read_member(filter, query, member_bytes);
         if (wrong != NULL)
             return wrong;
         const size_t used = end == NULL ? bytes : member_bytes + 1;
@@ -165,9 +164,9 @@ static bool gather(struct tap *tap, const char *text, size_t bytes)
 /* The line about lines that are missing stands where they would have stood. */
 static bool gather_dropped(struct tap *tap)
 {
-    char      text[64];
-    const int bytes = snprintf(text, sizeof text, "{\"dropped\":%llu}\n",
-                               (unsigned long long)tap->dropped_count);
+    char text[64];
+    const int bytes =
+        snprintf(text, sizeof text, "{\"dropped\":%llu}\n", (unsigned long long)tap->dropped_count);
     if (tap->dropped_count == 0)
         return true;
     if (!gather(tap, text, (size_t)bytes))
@@ -207,7 +206,7 @@ static void set_look(struct taps *taps)
 
 static void on_look(struct timer *timer)
 {
-    struct taps   *taps = list_item(timer, struct taps, look);
+    struct taps *taps = list_item(timer, struct taps, look);
     const uint64_t dropped = log_tap_drain(taps->log, on_tapped, taps);
     list_each(&taps->open, link, after)
     {
@@ -226,7 +225,7 @@ static void on_look(struct timer *timer)
 void taps_open(struct taps *taps, struct op *op, const struct tap_filter *filter)
 {
     struct reply reply;
-    struct tap  *tap;
+    struct tap *tap;
     if (taps->log == NULL || taps->stopping || op->cancelled) {
         op_refuse(op, ERR_STOPPING, NULL);
         return;
@@ -246,7 +245,8 @@ void taps_open(struct taps *taps, struct op *op, const struct tap_filter *filter
     op->on_cancel = on_cancel;
     op->holder = tap;
     if (taps->count++ == 0) {
-        (void)log_tap_drain(taps->log, on_tapped, taps); /* what was left by those before: nobody's */
+        (void)log_tap_drain(taps->log, on_tapped,
+                            taps); /* what was left by those before: nobody's */
         set_look(taps);
     }
     list_add_last(&taps->open, &tap->link);

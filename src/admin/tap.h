@@ -21,7 +21,7 @@ enum {
 /* Which requests are shown; zeroed: all. */
 struct tap_filter {
     char     service[64];
-    char     path[256];            /* those that begin so */
+    char     path[256];                 /* those that begin so */
     unsigned status_first, status_last; /* 0: all */
 };
 
@@ -35,12 +35,14 @@ struct taps {
     struct timer look;
 };
 
+/* None is open. @log NULL: none can be. @most: so many at once. */
 void taps_init(struct taps *taps, struct loop *loop, struct log *log, unsigned most);
 
 /* Ends every tap; none begins any more. */
 void taps_stop(struct taps *taps);
 
-/* Reads "service=shop&status=5xx&path=/api"; @query is after the "?". Returns NULL, or a sentence about what is wrong. */
+/* Reads "service=shop&status=5xx&path=/api"; @query is after the "?". Returns NULL, or a
+ * sentence about what is wrong. */
 const char *tap_filter_read(struct tap_filter *filter, const char *query, size_t bytes);
 
 /* May the client see it? Pure. */

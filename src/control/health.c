@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* control/health.c - what workers report of targets, and when a target is passed over or tried again.
+/* control/health.c - what workers report of targets; who is passed over, and tried again.
  *
- * A report is one post embedded in the target: if it is under way already only the newest word is kept,
- * which loses nothing, since many workers failing at once say the same. What follows from it is for the
- * breaker room's pure machine (sources.judge) to say. A target is PAUSED (not in the set), then in TRIAL
- * (in the set; a worker claims the one request by changing the word), then UP again or PAUSED for longer. */
-#include "control/registry_inside.h"
+ * A report is one post embedded in the target: if it is under way already only the newest word
+ * is kept, which loses nothing, since many workers failing at once say the same. What follows
+ * from it is for the breaker room's pure machine (sources.judge) to say. A target is PAUSED (not
+ * in the set), then in TRIAL (in the set; a worker claims the one request by changing the word),
+ * then UP again or PAUSED for longer. */
+#include "control/members.h"
 
 #include "core/units.h"
 
@@ -43,9 +44,9 @@ static bool any_takes(const struct registry_service *service)
 static void tell(struct registry_target *rt, enum target_state before, uint64_t pause_ns)
 {
     struct registry *registry = rt->registry;
-    const char      *service = rt->service->service.name;
-    const char      *reason = atomic_load_explicit(&rt->target.reason, memory_order_relaxed);
-    char             pause[24];
+    const char *service = rt->service->service.name;
+    const char *reason = atomic_load_explicit(&rt->target.reason, memory_order_relaxed);
+    char pause[24];
     if (rt->state == TARGET_UP && before != TARGET_UP)
         registry__tell(registry, REGISTRY_TELL_CHANGE, "%s: %s is up again", service,
                        rt->target.name);
@@ -62,10 +63,10 @@ static void tell(struct registry_target *rt, enum target_state before, uint64_t 
 /* The only place where control changes a target's state. */
 static void move_to(struct registry_target *rt, const struct registry_verdict *verdict)
 {
-    struct target          *target = &rt->target;
+    struct target *target = &rt->target;
     const enum target_state before = rt->state;
-    const uint64_t          now_ns = rt->registry->sources.loop->now_ns;
-    const bool              paused = verdict->state == TARGET_PAUSED;
+    const uint64_t now_ns = rt->registry->sources.loop->now_ns;
+    const bool paused = verdict->state == TARGET_PAUSED;
     rt->state = verdict->state;
     rt->claim_seen_ns = 0;
     atomic_store_explicit(&target->failures_in_a_row, verdict->failures_in_a_row,
@@ -96,7 +97,7 @@ static void on_retry(struct timer *timer)
 
 void registry__health_arm(struct registry_target *rt)
 {
-    const bool     paused = rt->state == TARGET_PAUSED;
+    const bool paused = rt->state == TARGET_PAUSED;
     const uint64_t at_ns = atomic_load_explicit(&rt->target.retry_at_ns, memory_order_relaxed);
     if (paused)
         timer_set(&rt->registry->sources.loop->timers, &rt->retry, at_ns);
@@ -106,21 +107,20 @@ void registry__health_arm(struct registry_target *rt)
 
 static void judge(struct registry_target *rt, bool ok)
 {
-    struct registry               *registry = rt->registry;
+    struct registry *registry = rt->registry;
     const struct registry_sources *sources = &registry->sources;
-    const struct registry_case     now = {
-            /* A claimed trial reads PAUSED to workers; to the machine it is the trial's end. */
-            .state = rt->state,
-            .retry_at_ns = atomic_load_explicit(&rt->target.retry_at_ns, memory_order_relaxed),
-            .failures_in_a_row =
+    const struct registry_case now = {
+        /* A claimed trial reads PAUSED to workers; to the machine it is the trial's end. */
+        .state = rt->state,
+        .retry_at_ns = atomic_load_explicit(&rt->target.retry_at_ns, memory_order_relaxed),
+        .failures_in_a_row =
             atomic_load_explicit(&rt->target.failures_in_a_row, memory_order_relaxed),
-            .pause_first_ns = rt->service->pause_first_ns,
-            .pause_most_ns = rt->service->pause_most_ns,
-            .draw = random_next(&registry->random),
+        .pause_first_ns = rt->service->pause_first_ns,
+        .pause_most_ns = rt->service->pause_most_ns,
+        .draw = random_next(&registry->random),
     };
     const struct registry_verdict verdict = sources->judge(&now, ok, sources->loop->now_ns);
-    const char                   *reason =
-        atomic_load_explicit(&rt->report_reason, memory_order_relaxed);
+    const char *reason = atomic_load_explicit(&rt->report_reason, memory_order_relaxed);
     if (!ok)
         atomic_store_explicit(&rt->target.reason, reason, memory_order_relaxed);
     move_to(rt, &verdict);

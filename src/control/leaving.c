@@ -2,8 +2,8 @@
 /* control/leaving.c - the life of a target's memory: made, gone, pools closed, freed.
  *
  * A target that is gone stays until no set and no op names it (refs_count) and it has nothing in
- * flight. Nobody can come to name it anew then, so its pools are closed on every worker, and when the
- * last worker says so it is freed. */
+ * flight. Nobody can come to name it anew then, so its pools are closed on every worker, and
+ * when the last worker says so it is freed. */
 #include "control/registry_inside.h"
 
 #include "core/mem.h"
@@ -16,7 +16,7 @@
 
 static struct registry_rows *rows_new(unsigned workers_count)
 {
-    const size_t          align = _Alignof(struct target_row);
+    const size_t align = _Alignof(struct target_row);
     struct registry_rows *rows = mem_alloc(sizeof *rows);
     if (rows == NULL)
         return NULL;
@@ -56,13 +56,12 @@ static void fill(struct registry_target *rt, const struct wanted *wanted)
 }
 
 struct registry_target *registry__target_new(struct registry_service *service,
-                                             const struct wanted         *wanted,
+                                             const struct wanted *wanted,
                                              const struct registry_target *before)
 {
-    struct registry        *registry = service->registry;
-    const unsigned          workers_count = registry->sources.workers_count;
-    struct registry_target *rt =
-        mem_alloc(sizeof *rt + workers_count * sizeof rt->closings[0]);
+    struct registry *registry = service->registry;
+    const unsigned workers_count = registry->sources.workers_count;
+    struct registry_target *rt = mem_alloc(sizeof *rt + workers_count * sizeof rt->closings[0]);
     if (rt == NULL)
         return NULL;
     if (before != NULL) {
@@ -76,8 +75,8 @@ struct registry_target *registry__target_new(struct registry_service *service,
     rt->service = service;
     link_init(&rt->link);
     for (unsigned i = 0; i < workers_count; i++)
-        rt->closings[i] = (struct registry_closing){
-            .target = rt, .worker = registry->sources.workers[i]};
+        rt->closings[i] =
+            (struct registry_closing){.target = rt, .worker = registry->sources.workers[i]};
     fill(rt, wanted);
     registry__health_init(rt, before);
     return rt;
@@ -105,7 +104,7 @@ static void on_pool_closed(void *token)
 /* On the worker's thread. */
 static void on_close(struct post *post)
 {
-    struct registry_closing       *closing = list_item(post, struct registry_closing, post);
+    struct registry_closing *closing = list_item(post, struct registry_closing, post);
     const struct registry_sources *sources = &closing->target->registry->sources;
     sources->close_pool(sources->self, closing->worker, &closing->target->target, on_pool_closed,
                         closing);

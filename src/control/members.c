@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* control/members.c - a service's targets: planned, put in force, published to the workers.
  *
- * A plan takes all memory that a change needs; only then the change is made, and cannot fail. Targets
- * that stay are kept as they are; one whose weight or zone changed gets a successor with its state and
- * counters, since what sets name never changes. */
-#include "control/registry_inside.h"
+ * A plan takes all memory that a change needs; only then the change is made, and cannot fail.
+ * Targets that stay are kept as they are; one whose weight or zone changed gets a successor with
+ * its state and counters, since what sets name never changes. */
+#include "control/members.h"
 
 #include "core/mem.h"
 #include "path/service.h"
@@ -39,19 +39,18 @@ static bool list_wanted(struct registry_plan *plan, struct registry_name *const 
     plan->left_out_count = all - most;
     plan->wanted = mem_alloc((most + 1) * sizeof *plan->wanted);
     if (plan->wanted != NULL)
-        plan->wanted_count = wanted_list(plan->service->service.name, sources, names_count,
-                                         plan->wanted, most);
+        plan->wanted_count =
+            wanted_list(plan->service->service.name, sources, names_count, plan->wanted, most);
     mem_free(sources);
     return plan->wanted != NULL;
 }
 
 static struct registry_target *find(const struct registry_service *service,
-                                    const struct wanted           *wanted)
+                                    const struct wanted *wanted)
 {
     for (size_t i = 0; i < service->targets_count; i++) {
         struct registry_target *rt = service->targets[i];
-        if (rt->target.identity == wanted->identity &&
-            strcmp(rt->target.name, wanted->name) == 0)
+        if (rt->target.identity == wanted->identity && strcmp(rt->target.name, wanted->name) == 0)
             return rt;
     }
     return NULL;
@@ -71,7 +70,7 @@ static bool list_targets(struct registry_plan *plan)
     for (size_t i = 0; i < service->targets_count; i++)
         service->targets[i]->kept = false;
     for (size_t i = 0; i < plan->wanted_count; i++) {
-        const struct wanted    *wanted = &plan->wanted[i];
+        const struct wanted *wanted = &plan->wanted[i];
         struct registry_target *before = find(service, wanted);
         if (before != NULL && is_same(before, wanted)) {
             before->kept = true;
@@ -89,9 +88,9 @@ static bool list_targets(struct registry_plan *plan)
 static struct target_set *make_set(const struct registry_service *service,
                                    struct registry_target *const *targets, size_t count)
 {
-    struct target    **taking = mem_alloc((count + 1) * sizeof(struct target *));
+    struct target **taking = mem_alloc((count + 1) * sizeof(struct target *));
     struct target_set *set = NULL;
-    size_t             used = 0;
+    size_t used = 0;
     if (taking == NULL)
         return NULL;
     for (size_t i = 0; i < count; i++) {
@@ -132,9 +131,8 @@ void registry__plan_drop(struct registry_plan *plan)
 static void on_delivery(struct post *post)
 {
     struct registry_delivery *delivery = list_item(post, struct registry_delivery, post);
-    struct service_view      *view = &delivery->service->views[delivery->index];
-    struct target_set        *set =
-        atomic_exchange_explicit(&delivery->next, NULL, memory_order_acq_rel);
+    struct service_view *view = &delivery->service->views[delivery->index];
+    struct target_set *set = atomic_exchange_explicit(&delivery->next, NULL, memory_order_acq_rel);
     if (set != NULL) {
         struct target_set *old = view->set;
         view->set = set;
@@ -151,7 +149,7 @@ static void on_delivery(struct post *post)
 /* One that has not arrived yet is overtaken: the worker sees the newest only. */
 static void deliver(struct registry_service *service, unsigned index, struct target_set *set)
 {
-    struct registry          *registry = service->registry;
+    struct registry *registry = service->registry;
     struct registry_delivery *delivery = &service->deliveries[index];
     if (!registry->started || !service->was_taken) {
         set_unref(service->service.views[index].set);
@@ -201,8 +199,8 @@ static void tell_change(struct registry_service *service, size_t *count, const c
                         const char *what)
 {
     if (++*count <= REGISTRY_TOLD_MAX)
-        registry__tell(service->registry, REGISTRY_TELL_CHANGE, "%s: %s %s",
-                       service->service.name, name, what);
+        registry__tell(service->registry, REGISTRY_TELL_CHANGE, "%s: %s %s", service->service.name,
+                       name, what);
 }
 
 static void tell_rest(struct registry_service *service, size_t count, const char *what)
@@ -224,7 +222,7 @@ static bool is_wanted(const struct registry_plan *plan, const struct registry_ta
 static void tell_changes(const struct registry_plan *plan)
 {
     struct registry_service *service = plan->service;
-    struct changes           changes = {0};
+    struct changes changes = {0};
     for (size_t i = 0; i < plan->wanted_count; i++) {
         if (find(service, &plan->wanted[i]) == NULL)
             tell_change(service, &changes.came_count, plan->wanted[i].name, "is a target now");
@@ -242,8 +240,7 @@ static void tell_changes(const struct registry_plan *plan)
 static bool has_changed(const struct registry_plan *plan)
 {
     const struct registry_service *service = plan->service;
-    if (service->version == 0 || service->is_dirty ||
-        plan->wanted_count != service->targets_count)
+    if (service->version == 0 || service->is_dirty || plan->wanted_count != service->targets_count)
         return true;
     for (size_t i = 0; i < plan->wanted_count; i++) {
         if (plan->targets[i] != service->targets[i])

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* control/names.c - host names and SRV records: asked for, and asked for again when their time is over.
+/* control/names.c - host names and SRV records: asked for, and again when their time is over.
  *
- * An answer holds for its TTL (1 s to 1 h). After a failure the last good answer stays in force and the
- * name is asked for again, at growing intervals. What changes is told; what stays wrong is told once. */
-#include "control/registry_inside.h"
+ * An answer holds for its TTL (1 s to 1 h). After a failure the last good answer stays in force
+ * and the name is asked for again, at growing intervals. What changes is told; what stays wrong
+ * is told once. */
+#include "control/members.h"
 
 #include "core/mem.h"
 #include "core/units.h"
@@ -21,7 +22,7 @@ static void ask_in(struct registry_name *name, uint32_t wait_s)
 static void take_good(struct registry_name *name)
 {
     struct registry_service *service = name->service;
-    const bool               changed = !dns_answer_same(&name->good, &name->query.answer);
+    const bool changed = !dns_answer_same(&name->good, &name->query.answer);
     if (name->failures_count > 0)
         registry__tell(service->registry, REGISTRY_TELL_CHANGE, "%s: %s resolves again",
                        service->service.name, name->text);
@@ -41,7 +42,7 @@ static void take_good(struct registry_name *name)
 static void take_bad(struct registry_name *name)
 {
     struct registry_service *service = name->service;
-    const char              *why = name->query.answer.why;
+    const char *why = name->query.answer.why;
     if (name->failures_count++ == 0 || name->why == NULL || strcmp(name->why, why) != 0)
         registry__tell(service->registry, REGISTRY_TELL_TROUBLE, "%s: %s: %s; %s",
                        service->service.name, name->text, why,
@@ -91,7 +92,7 @@ void registry__name_ask(struct registry_name *name)
 struct registry_name *registry__name_new(const struct registry_target_spec *spec)
 {
     const struct config_address *address = spec->address;
-    struct registry_name        *name = mem_alloc(sizeof *name);
+    struct registry_name *name = mem_alloc(sizeof *name);
     if (name == NULL)
         return NULL;
     link_init(&name->link);
@@ -136,7 +137,7 @@ void registry__name_free(struct registry_name *name)
 
 void registry__name_troubles(struct registry_service *service)
 {
-    char  *at = service->trouble;
+    char *at = service->trouble;
     size_t room = sizeof service->trouble;
     *at = '\0';
     for (size_t i = 0; i < service->names_count && room > 1; i++) {
@@ -144,8 +145,8 @@ void registry__name_troubles(struct registry_service *service)
         const char *why = name->why != NULL ? name->why : "it is being resolved";
         if (name->settled && name->why == NULL)
             continue;
-        const int used = snprintf(at, room, "%s%s: %s", at == service->trouble ? "" : "; ",
-                                  name->text, why);
+        const int used =
+            snprintf(at, room, "%s%s: %s", at == service->trouble ? "" : "; ", name->text, why);
         if (used < 0 || (size_t)used >= room)
             return;
         at += used;
@@ -153,6 +154,5 @@ void registry__name_troubles(struct registry_service *service)
     }
     if (service->left_out_count > 0 && room > 1)
         snprintf(at, room, "%s%zu addresses over the limit of %d are left out",
-                 at == service->trouble ? "" : "; ", service->left_out_count,
-                 REGISTRY_TARGETS_MAX);
+                 at == service->trouble ? "" : "; ", service->left_out_count, REGISTRY_TARGETS_MAX);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* control/registry.c - settings in, services that come and go, the tick.
  *
- * New settings are staged first: new services, names and targets are made and a plan is laid for each
- * service. Only if all of that has its memory they are put in force, which cannot fail. */
-#include "control/registry_inside.h"
+ * New settings are staged first: new services, names and targets are made and a plan is laid for
+ * each service. Only if all of that has its memory they are put in force, which cannot fail. */
+#include "control/members.h"
 
 #include "core/mem.h"
 #include "core/units.h"
@@ -15,7 +15,7 @@
 
 void registry__tell(struct registry *registry, enum registry_tone tone, const char *format, ...)
 {
-    char    text[REGISTRY_EVENT_BYTES];
+    char text[REGISTRY_EVENT_BYTES];
     va_list arguments;
     if (registry->sources.told == NULL)
         return;
@@ -54,7 +54,7 @@ static bool service_has_memory(struct registry_service *service, unsigned worker
 
 static struct registry_service *service_new(struct registry *registry, const char *name)
 {
-    const unsigned           workers_count = registry->sources.workers_count;
+    const unsigned workers_count = registry->sources.workers_count;
     struct registry_service *service = mem_alloc(sizeof *service);
     if (service == NULL)
         return NULL;
@@ -116,12 +116,12 @@ static bool is_unused(const struct registry_service *service, unsigned workers_c
 /* --- staging -------------------------------------------------------------------------------- */
 
 struct staged {
-    struct registry_service             *service;
-    const struct registry_service_spec  *spec;
-    struct registry_name               **names;
-    size_t                               names_count;
-    struct registry_plan                 plan;
-    bool                                 is_new;
+    struct registry_service            *service;
+    const struct registry_service_spec *spec;
+    struct registry_name              **names;
+    size_t                              names_count;
+    struct registry_plan                plan;
+    bool                                is_new;
 };
 
 /* A name that is there already keeps its answer. */
@@ -247,7 +247,7 @@ enum err_kind registry_apply(struct registry *registry,
                              struct err *e)
 {
     struct staged *staged = mem_alloc((count + 1) * sizeof *staged);
-    size_t         done = 0;
+    size_t done = 0;
     if (staged == NULL)
         return err_set(e, ERR_MEMORY, "apply services: out of memory");
     if (registry->dns == NULL && has_names(services, count)) {

@@ -1,22 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* control/registry.h - every service by name and every target by identity: who is in service, told to all workers.
+/* control/registry.h - every service by name, every target by identity: who is in service.
  *
- * Settings say which services and targets there are; DNS turns names into addresses; workers report who cannot be connected
- * to. From these the registry builds an immutable target_set per service whenever something changes and posts it to
- * every worker. State and counters live on over reloads, by the service's name and the target's address. A target whose weight or
- * zone changes becomes a new object in the next set (sets never change) which goes on with the state and the rows of the
- * old one; the old one finishes what it has.
+ * Settings say which services and targets there are; DNS turns names into addresses; workers
+ * report who cannot be connected to. From these the registry builds an immutable target_set per
+ * service whenever something changes and posts it to every worker. State and counters live on
+ * over reloads, by the service's name and the target's address. A target whose weight or zone
+ * changes becomes a new object in the next set (sets never change) which goes on with the state
+ * and the rows of the old one; the old one finishes what it has.
  *
  *     registry_new, registry_apply   before the workers run: sets stand in the views at once
- *     registry_start                 the workers run: sets are posted, names are asked for, pauses are timed
+ *     registry_start                 the workers run: sets are posted, names asked for
  *     registry_apply                 at each reload
  *     registry_stop -> done          the workers still run: pools are closed
  *     registry_free                  the workers have ended
  *
- * Memory:  what comes from here lives until registry_free(), but for services that a reload took away (freed when they
- *          are also given back by every path) and targets that are gone (freed when no set, no op and no pool of any worker names
- *          them).
- * Threads: all calls on the control thread (before registry_start() on the one that starts it), but those that say otherwise.
+ * Memory:  what comes from here lives until registry_free(), but for services that a reload took
+ *          away (freed when they are also given back by every path) and targets that are gone
+ *          (freed when no set, no op and no pool of any worker names them).
+ * Threads: all calls on the control thread (before registry_start() on the one that starts it), but
+ *          those that say otherwise.
  * Errors:  registry_apply() without memory changes nothing. */
 #ifndef PANDO_CONTROL_REGISTRY_H
 #define PANDO_CONTROL_REGISTRY_H
@@ -40,8 +42,8 @@ enum registry_tone {
 
 /* What becomes of a target after a report. From the breaker room's pure machine. */
 struct registry_verdict {
-    enum target_state state;             /* UP, PAUSED or TRIAL */
-    uint64_t          retry_at_ns;       /* if PAUSED */
+    enum target_state state;       /* UP, PAUSED or TRIAL */
+    uint64_t          retry_at_ns; /* if PAUSED */
     uint32_t          failures_in_a_row;
 };
 
@@ -51,24 +53,25 @@ struct registry_case {
     uint64_t          retry_at_ns;
     uint32_t          failures_in_a_row;
     uint64_t          pause_first_ns, pause_most_ns;
-    uint64_t          draw;              /* random: so that workers and nodes do not try in step */
+    uint64_t          draw; /* random: so that workers and nodes do not try in step */
 };
 
 /* What main lends. All outlive the registry. */
 struct registry_sources {
-    struct loop    *loop;                /* of the control thread; open */
-    struct worker **workers;             /* workers_count of them, by index; their loops are open */
+    struct loop    *loop;    /* of the control thread; open */
+    struct worker **workers; /* workers_count of them, by index; their loops are open */
     unsigned        workers_count;
-    const char     *dns_servers;         /* NULL: those of resolv.conf */
-    void           *self;                /* for the calls below */
+    const char     *dns_servers; /* NULL: those of resolv.conf */
+    void           *self;        /* for the calls below */
     /* One event, as a sentence. On the control thread. */
     void (*told)(void *self, enum registry_tone tone, const char *text);
     /* Pure. A report came (@ok: it could be connected to). */
     struct registry_verdict (*judge)(const struct registry_case *now, bool ok, uint64_t now_ns);
-    /* On @worker's thread: nobody names @target any more. Closes what the engine keeps for it there, then calls
-     * @done(@token), at once or later, on this thread. May be NULL if there are no pools. */
-    void (*close_pool)(void *self, struct worker *worker, struct target *target, void (*done)(void *token),
-                       void *token);
+    /* On @worker's thread: nobody names @target any more. Closes what the engine keeps for it
+     * there, then calls @done(@token), at once or later, on this thread. May be NULL if there
+     * are no pools. */
+    void (*close_pool)(void *self, struct worker *worker, struct target *target,
+                       void (*done)(void *token), void *token);
 };
 
 /* A target as settings say it; everything is copied. */
@@ -88,15 +91,17 @@ struct registry_service_spec {
 /* NULL: @e says why. */
 must_check struct registry *registry_new(const struct registry_sources *sources, struct err *e);
 
-/* Makes @services all there are. Targets that are named anew begin UP. Not NONE: nothing has changed. */
-must_check enum err_kind registry_apply(struct registry *registry, const struct registry_service_spec *services,
-                                        size_t count, struct err *e);
+/* Makes @services all there are. Targets that are named anew begin UP. Not NONE: nothing has
+ * changed. */
+must_check enum err_kind registry_apply(struct registry *registry,
+                                        const struct registry_service_spec *services, size_t count,
+                                        struct err *e);
 
 /* From now on the workers run. */
 void registry_start(struct registry *registry);
 
-/* Closes every pool on every worker; @done(self) follows on the control thread, when all are closed. No set is posted
- * any more. */
+/* Closes every pool on every worker; @done(self) follows on the control thread, when all are
+ * closed. No set is posted any more. */
 void registry_stop(struct registry *registry, void (*done)(void *self), void *self);
 
 /* Accepts NULL. The workers have ended, or never ran. */
@@ -108,18 +113,19 @@ struct service *registry_take(struct registry *registry, const char *name);
 /* Gives the reference back. Any thread. */
 void registry_give(struct service *service);
 
-/* --- for those who show it -------------------------------------------------------------------------------------- */
+/* --- for those who show it -------------------------------------------------------------------- */
 
-/* The services in the order of the settings, the targets in the order of the file (paused ones too); NULL after the
- * last. Valid until the control thread's next turn. */
+/* The services in the order of the settings, the targets in the order of the file (paused ones
+ * too); NULL after the last. Valid until the control thread's next turn. */
 struct service *registry_service_at(const struct registry *registry, size_t index);
-struct target  *registry_target_at(const struct service *service, size_t index);
+struct target *registry_target_at(const struct service *service, size_t index);
 
-/* Why the service has fewer targets than the settings say, such as a name that does not resolve; or NULL. Valid as
- * above. */
+/* Why the service has fewer targets than the settings say, such as a name that does not resolve;
+ * or NULL. Valid as above. */
 const char *registry_trouble(const struct service *service);
 
-/* True once every name has been answered for, well or not, so that a first request need not fail. */
+/* True once every name has been answered for, well or not, so that a first request need not
+ * fail. */
 bool registry_is_settled(const struct registry *registry);
 
 #endif

@@ -9,43 +9,44 @@
 #ifndef PANDO_CONTROL_REGISTRY_INSIDE_H
 #define PANDO_CONTROL_REGISTRY_INSIDE_H
 
-#include "control/dns.h"
+#include "control/dns/dns.h"
 #include "control/registry.h"
 #include "control/set.h"
 #include "control/wanted.h"
 #include "core/random.h"
 
 enum {
-    REGISTRY_TICK_MS = 250, /* what is gone is freed, and what failed for lack of memory tried again */
+    REGISTRY_TICK_MS =
+        250, /* what is gone is freed, and what failed for lack of memory tried again */
     REGISTRY_EVENT_BYTES = 320,
-    REGISTRY_TOLD_MAX = 8,  /* targets named one by one when many come or leave at once */
+    REGISTRY_TOLD_MAX = 8, /* targets named one by one when many come or leave at once */
 };
 
 struct registry_service;
 
 struct registry {
     struct registry_sources sources;
-    struct dns   *dns;        /* NULL until a name is there */
-    struct list   services;   /* in the order of the settings */
-    struct list   leaving;    /* not in the settings any more, but paths still name them */
-    struct list   gone;       /* struct registry_target: finish what they have */
-    struct list   abandoned;  /* struct registry_name whose question is under way */
-    struct timer  tick;
-    struct random random;
-    bool          started;    /* views belong to their workers */
-    bool          stopping;
-    uint32_t      closing_count; /* targets whose pools are being closed */
-    void        (*stopped)(void *self);
-    void         *stopped_self;
-    struct post   stopped_post;
+    struct dns             *dns;       /* NULL until a name is there */
+    struct list             services;  /* in the order of the settings */
+    struct list             leaving;   /* not in the settings any more, but paths still name them */
+    struct list             gone;      /* struct registry_target: finish what they have */
+    struct list             abandoned; /* struct registry_name whose question is under way */
+    struct timer            tick;
+    struct random           random;
+    bool                    started; /* views belong to their workers */
+    bool                    stopping;
+    uint32_t                closing_count; /* targets whose pools are being closed */
+    void (*stopped)(void *self);
+    void       *stopped_self;
+    struct post stopped_post;
 };
 
 /* One line of the settings. */
 struct registry_name {
-    struct list_link         link;      /* in registry.abandoned */
-    struct registry_service *service;   /* NULL: abandoned */
+    struct list_link         link;    /* in registry.abandoned */
+    struct registry_service *service; /* NULL: abandoned */
     enum config_address_kind kind;
-    char                    *text;      /* as the file says it */
+    char                    *text; /* as the file says it */
     uint16_t                 port;
     socklen_t                socket_bytes;
     struct sockaddr_storage  socket;
@@ -55,13 +56,13 @@ struct registry_name {
     char                     old_zone[64];
     bool                     staged;
     /* of names and SRV records */
-    struct dns_query         query;
-    struct dns_answer        good;      /* the last answer that had addresses */
-    struct timer             again;
-    uint32_t                 failures_count; /* in a row */
-    bool                     asking;
-    bool                     settled;   /* answered for once, well or not */
-    const char              *why;       /* static sentence: what is wrong with it; NULL */
+    struct dns_query  query;
+    struct dns_answer good; /* the last answer that had addresses */
+    struct timer      again;
+    uint32_t          failures_count; /* in a row */
+    bool              asking;
+    bool              settled; /* answered for once, well or not */
+    const char       *why;     /* static sentence: what is wrong with it; NULL */
 };
 
 /* Counters that a target's successor goes on with. */
@@ -79,23 +80,23 @@ struct registry_closing {
 };
 
 struct registry_target {
-    struct target            target;    /* first */
+    struct target            target; /* first */
     struct registry         *registry;
-    struct registry_service *service;   /* NULL: gone */
+    struct registry_service *service; /* NULL: gone */
     struct registry_rows    *rows;
-    struct list_link         link;      /* in registry.gone */
-    enum target_state        state;     /* as control last set it; a worker may have claimed the trial since */
-    uint64_t                 claim_seen_ns; /* the trial was seen to be claimed; 0: it is not */
-    struct timer             retry;
-    bool                     kept;      /* for the plan being made */
-    bool                     closing;
-    uint32_t                 closings_left;
+    struct list_link         link; /* in registry.gone */
+    enum target_state state; /* as control last set it; a worker may have claimed the trial since */
+    uint64_t          claim_seen_ns; /* the trial was seen to be claimed; 0: it is not */
+    struct timer      retry;
+    bool              kept; /* for the plan being made */
+    bool              closing;
+    uint32_t          closings_left;
     /* What a worker reported last; see health.c. */
-    struct post              report;
-    _Atomic bool             is_reported;
-    _Atomic bool             report_ok;
-    _Atomic(const char *)    report_reason;
-    struct registry_closing  closings[];
+    struct post             report;
+    _Atomic bool            is_reported;
+    _Atomic bool            report_ok;
+    _Atomic(const char *)   report_reason;
+    struct registry_closing closings[];
 };
 
 /* A set on its way to one worker. */
@@ -103,23 +104,23 @@ struct registry_delivery {
     struct post                  post;
     struct service              *service;
     unsigned                     index;
-    _Atomic(struct target_set *) next;       /* the newest that has not arrived */
+    _Atomic(struct target_set *) next;            /* the newest that has not arrived */
     _Atomic uint32_t             under_way_count; /* posts in the worker's queue or being run */
 };
 
 struct registry_service {
-    struct service            service;   /* first */
+    struct service            service; /* first */
     struct registry          *registry;
-    struct list_link          link;      /* in registry.services or .leaving */
+    struct list_link          link;       /* in registry.services or .leaving */
     _Atomic uint32_t          refs_count; /* paths that name it */
-    bool                      was_taken; /* workers may know it */
-    bool                      is_dirty;  /* there was no memory to bring it up to date */
+    bool                      was_taken;  /* workers may know it */
+    bool                      is_dirty;   /* there was no memory to bring it up to date */
     uint64_t                  pause_first_ns, pause_most_ns;
     uint64_t                  version;
     void                     *rows_memory;
     struct registry_name    **names;
     size_t                    names_count;
-    struct registry_target  **targets;   /* members, in order */
+    struct registry_target  **targets; /* members, in order */
     size_t                    targets_count;
     size_t                    left_out_count; /* over REGISTRY_TARGETS_MAX */
     char                      trouble[REGISTRY_EVENT_BYTES];
@@ -131,44 +132,13 @@ static inline struct registry_service *registry_service_of(const struct service 
     return service->control;
 }
 
-/* Everything that a change of a service needs, taken beforehand so that putting it in force cannot fail. */
-struct registry_plan {
-    struct registry_service *service;
-    struct wanted           *wanted;
-    size_t                   wanted_count;
-    size_t                   left_out_count;
-    struct registry_target **targets;    /* old and new ones, in order */
-    struct target_set       *set;
-};
-
-/* --- registry.c ----------------------------------------------------------------------------- */
+/* --- registry.c ------------------------------------------------------------------------------- */
 
 /* Tells an event. */
 void registry__tell(struct registry *registry, enum registry_tone tone, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* --- members.c ------------------------------------------------------------------------------ */
-
-/* Plans what @names (with their answers) make of @service's targets. False: no memory; the plan is empty. */
-bool registry__plan(struct registry_plan *plan, struct registry_service *service,
-                    struct registry_name *const *names, size_t names_count) must_check;
-
-/* Puts it in force and publishes. Tells who comes and leaves if @is_told. */
-void registry__plan_commit(struct registry_plan *plan, bool is_told);
-
-/* Gives back what was not committed. Accepts zero. */
-void registry__plan_drop(struct registry_plan *plan);
-
-/* The answers of the service's names have changed: plans and commits; without memory it is done at a later tick. */
-void registry__renew(struct registry_service *service);
-
-/* The state of a target has changed: builds a set and publishes it; without memory likewise. */
-void registry__publish(struct registry_service *service);
-
-/* Lets go of all targets and sets: nobody names the service any more. */
-void registry__dissolve(struct registry_service *service);
-
-/* --- names.c -------------------------------------------------------------------------------- */
+/* --- names.c ---------------------------------------------------------------------------------- */
 
 /* A name of the settings, not asked for yet; NULL: no memory. */
 struct registry_name *registry__name_new(const struct registry_target_spec *spec) must_check;
@@ -185,12 +155,14 @@ void registry__name_free(struct registry_name *name);
 /* Writes service->trouble anew. */
 void registry__name_troubles(struct registry_service *service);
 
-/* --- health.c ------------------------------------------------------------------------------- */
+/* --- health.c --------------------------------------------------------------------------------- */
 
 /* service.reported: from any worker. */
-void registry__reported(struct service *service, struct target *target, bool ok, const char *reason);
+void registry__reported(struct service *service, struct target *target, bool ok,
+                        const char *reason);
 
-/* Prepares the part of a new target that health.c owns; goes on with the state of @before if there was one. */
+/* Prepares the part of a new target that health.c owns; goes on with the state of @before if
+ * there was one. */
 void registry__health_init(struct registry_target *target, const struct registry_target *before);
 
 /* Starts the timer that a target's state asks for. */
@@ -199,10 +171,11 @@ void registry__health_arm(struct registry_target *target);
 /* Trials that were claimed and never reported are offered again. */
 void registry__health_tick(struct registry_service *service, uint64_t now_ns);
 
-/* --- leaving.c ------------------------------------------------------------------------------ */
+/* --- leaving.c -------------------------------------------------------------------------------- */
 
 /* A new target as @wanted says; NULL: no memory. */
-struct registry_target *registry__target_new(struct registry_service *service, const struct wanted *wanted,
+struct registry_target *registry__target_new(struct registry_service *service,
+                                             const struct wanted *wanted,
                                              const struct registry_target *before) must_check;
 
 /* No longer a member: from now on it only finishes what it has. */

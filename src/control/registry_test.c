@@ -136,9 +136,9 @@ static void apply(const unsigned *ports, uint32_t weight)
 /* What the second worker sees, as "3000 3001". */
 static const char *seen(struct service *service)
 {
-    static char              text[128];
+    static char text[128];
     const struct target_set *set = service->views[1].set;
-    size_t                   used = 0;
+    size_t used = 0;
     text[0] = '\0';
     for (uint32_t i = 0; i < set->count; i++)
         used += (size_t)snprintf(text + used, sizeof text - used, "%s%s", i > 0 ? " " : "",
@@ -170,7 +170,7 @@ Test(registry, a_reload_keeps_what_stays_and_posts_the_set)
 {
     apply_ports(3000, 3001);
     struct service *shop = registry_take(house.registry, "shop");
-    struct target  *kept = registry_target_at(shop, 1);
+    struct target *kept = registry_target_at(shop, 1);
     house.listener.changed = hear;
     link_init(&house.listener.link);
     list_add_last(&shop->views[1].listeners, &house.listener.link);
@@ -213,7 +213,7 @@ Test(registry, another_weight_makes_a_successor)
 {
     apply_ports(3000);
     struct service *shop = registry_take(house.registry, "shop");
-    struct target  *before = registry_target_at(shop, 0);
+    struct target *before = registry_target_at(shop, 0);
     row_add(&before->rows[1].requests_count, 7);
     registry_start(house.registry);
     shop->reported(shop, before, false, "connection refused");
@@ -236,7 +236,7 @@ Test(registry, a_failed_target_is_passed_over_then_tried_then_back)
 {
     apply_ports(3000, 3001);
     struct service *shop = registry_take(house.registry, "shop");
-    struct target  *target = registry_target_at(shop, 0);
+    struct target *target = registry_target_at(shop, 0);
     registry_start(house.registry);
     shop->reported(shop, target, false, "connection refused");
     shop->reported(shop, target, false, "connection refused"); /* the other worker says the same */
@@ -244,7 +244,8 @@ Test(registry, a_failed_target_is_passed_over_then_tried_then_back)
     cr_expect_str_eq(seen(shop), "3001");
     cr_expect_eq(atomic_load(&target->state), TARGET_PAUSED);
     cr_expect_eq(atomic_load(&target->failures_in_a_row), 1, "told twice, failed once");
-    cr_expect(strstr(house.told, "shop: 10.0.0.1:3000 is passed over for 1000 ms: connection refused"));
+    cr_expect(
+        strstr(house.told, "shop: 10.0.0.1:3000 is passed over for 1000 ms: connection refused"));
     pass(NS_PER_S + 10 * NS_PER_MS);
     settle();
     cr_expect_str_eq(seen(shop), "3000 3001");
@@ -272,7 +273,7 @@ Test(registry, a_claimed_trial_that_nobody_speaks_of_is_offered_again)
 {
     apply_ports(3000);
     struct service *shop = registry_take(house.registry, "shop");
-    struct target  *target = registry_target_at(shop, 0);
+    struct target *target = registry_target_at(shop, 0);
     registry_start(house.registry);
     shop->reported(shop, target, false, "connection refused");
     settle();
@@ -290,7 +291,7 @@ Test(registry, a_target_that_is_gone_is_closed_when_nobody_names_it)
 {
     apply_ports(3000, 3001);
     struct service *shop = registry_take(house.registry, "shop");
-    struct target  *target = registry_target_at(shop, 0);
+    struct target *target = registry_target_at(shop, 0);
     registry_start(house.registry);
     target_ref(target); /* an op */
     apply_ports(3001);

@@ -29,8 +29,7 @@ void set_ref(struct target_set *set)
 
 void set_unref(struct target_set *set)
 {
-    if (set == NULL ||
-        atomic_fetch_sub_explicit(&set->refs_count, 1, memory_order_acq_rel) != 1)
+    if (set == NULL || atomic_fetch_sub_explicit(&set->refs_count, 1, memory_order_acq_rel) != 1)
         return;
     for (uint32_t i = 0; i < set->count; i++)
         target_unref(set->at[i]);

@@ -23,8 +23,8 @@ void wanted_write_name(char name[128], const struct sockaddr_storage *address, s
         snprintf(name, 128, "[%s]:%u", host, ntohs(in->sin6_port));
     } else {
         const struct sockaddr_un *un = (const void *)address;
-        const size_t              head = offsetof(struct sockaddr_un, sun_path);
-        const size_t              room = bytes > head ? bytes - head : 0;
+        const size_t head = offsetof(struct sockaddr_un, sun_path);
+        const size_t room = bytes > head ? bytes - head : 0;
         snprintf(name, 128, "unix:%.*s", (int)strnlen(un->sun_path, room), un->sun_path);
     }
 }
@@ -32,8 +32,8 @@ void wanted_write_name(char name[128], const struct sockaddr_storage *address, s
 uint64_t wanted_identity(const char *service, const char *name)
 {
     static const struct hash_key key; /* not secret: settings and DNS are ours */
-    char                         text[256];
-    const int                    bytes = snprintf(text, sizeof text, "%s\n%s", service, name);
+    char text[256];
+    const int bytes = snprintf(text, sizeof text, "%s\n%s", service, name);
     return hash_sip13(&key, text, (size_t)bytes < sizeof text ? (size_t)bytes : sizeof text - 1);
 }
 

@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* control/wanted.h - the targets a service ought to have, from what settings and DNS say. Pure.
  *
- * Memory:  none of its own; everything is copied. Threads: any. Errors: what is too much is counted. */
+ * Memory:  none of its own; everything is copied. Threads: any. Errors: what is too much is
+ *          counted. */
 #ifndef PANDO_CONTROL_WANTED_H
 #define PANDO_CONTROL_WANTED_H
 
 #include "config/address.h"
-#include "control/answer.h"
+#include "control/dns/answer.h"
 
 /* One line of the settings. */
 struct wanted_source {
-    const struct sockaddr_storage *socket;       /* a literal address; NULL: a name, see answer */
+    const struct sockaddr_storage *socket; /* a literal address; NULL: a name, see answer */
     socklen_t                      socket_bytes;
-    const struct dns_answer       *answer;       /* what it resolves to; NULL or empty: nothing yet */
-    uint32_t                       weight;       /* unless the answer's records say one */
-    const char                    *zone;         /* "" if not said */
+    const struct dns_answer       *answer; /* what it resolves to; NULL or empty: nothing yet */
+    uint32_t                       weight; /* unless the answer's records say one */
+    const char                    *zone;   /* "" if not said */
 };
 
 /* One target. */

@@ -12,7 +12,7 @@
 static struct sockaddr_storage ip4(const char *host, uint16_t port)
 {
     struct sockaddr_storage address = {0};
-    struct sockaddr_in     *in = (void *)&address;
+    struct sockaddr_in *in = (void *)&address;
     in->sin_family = AF_INET;
     in->sin_port = htons(port);
     cr_assert(inet_pton(AF_INET, host, &in->sin_addr) == 1);
@@ -22,7 +22,7 @@ static struct sockaddr_storage ip4(const char *host, uint16_t port)
 static struct sockaddr_storage ip6(const char *host, uint16_t port)
 {
     struct sockaddr_storage address = {0};
-    struct sockaddr_in6    *in = (void *)&address;
+    struct sockaddr_in6 *in = (void *)&address;
     in->sin6_family = AF_INET6;
     in->sin6_port = htons(port);
     cr_assert(inet_pton(AF_INET6, host, &in->sin6_addr) == 1);
@@ -31,10 +31,10 @@ static struct sockaddr_storage ip6(const char *host, uint16_t port)
 
 Test(wanted, names_are_written_as_people_write_them)
 {
-    char                          name[128];
+    char name[128];
     const struct sockaddr_storage four = ip4("10.0.0.1", 3000), six = ip6("fd00::1", 80);
-    struct sockaddr_storage       path = {0};
-    struct sockaddr_un           *un = (void *)&path;
+    struct sockaddr_storage path = {0};
+    struct sockaddr_un *un = (void *)&path;
     un->sun_family = AF_UNIX;
     memset(un->sun_path, 'x', sizeof un->sun_path); /* as long as can be, without a NUL */
     wanted_write_name(name, &four, sizeof(struct sockaddr_in));
@@ -53,16 +53,17 @@ Test(wanted, an_identity_is_of_service_and_address)
     cr_expect_neq(one, wanted_identity("blog", "10.0.0.1:3000"));
 }
 
-/* The order of the file, names in between, an address only once, records' weights before the file's. */
+/* The order of the file, names in between, an address only once, records' weights before the
+ * file's. */
 Test(wanted, literals_and_names_make_one_list)
 {
     const struct sockaddr_storage literal = ip4("10.0.0.2", 3000);
-    struct dns_address            at[] = {
+    struct dns_address at[] = {
         {ip4("10.0.0.1", 3000), sizeof(struct sockaddr_in), 7},
         {ip4("10.0.0.2", 3000), sizeof(struct sockaddr_in), 0},
         {ip6("::1", 3000), sizeof(struct sockaddr_in6), 0},
     };
-    const struct dns_answer    answer = {.at = at, .count = 3}, nothing_yet = {0};
+    const struct dns_answer answer = {.at = at, .count = 3}, nothing_yet = {0};
     const struct wanted_source sources[] = {
         {.answer = &answer, .weight = 2, .zone = "eu/a"},
         {.answer = &nothing_yet, .weight = 1, .zone = ""},

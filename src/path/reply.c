@@ -17,7 +17,7 @@ static bool is_value(const char *value, size_t bytes)
 
 void reply_start(struct reply *reply, struct op *op, unsigned status)
 {
-    const size_t      fields_bytes = REPLY_FIELDS_MAX * sizeof(struct http_field);
+    const size_t fields_bytes = REPLY_FIELDS_MAX * sizeof(struct http_field);
     struct http_head *head = &op->answer.head;
     *head = (struct http_head){
         .version_minor = 1,
@@ -44,8 +44,8 @@ static void put(struct reply *reply, const void *bytes, size_t count)
 static void add(struct reply *reply, enum http_field_id id, const char *name, const char *value)
 {
     struct http_head *head = &reply->op->answer.head;
-    const size_t      name_bytes = strlen(name);
-    const size_t      value_bytes = strlen(value);
+    const size_t name_bytes = strlen(name);
+    const size_t value_bytes = strlen(value);
     assert(is_value(value, value_bytes));
     assert(id == HTTP_FIELD_OTHER || http_field_row(id)->copied == HTTP_COPIED_PASS);
     if (reply->at == NULL || head->fields_count == REPLY_FIELDS_MAX ||
@@ -97,10 +97,10 @@ static bool settle(struct reply *reply)
 
 void reply_send(struct reply *reply, struct buf *body)
 {
-    struct op        *op = reply->op;
+    struct op *op = reply->op;
     struct http_head *head = &op->answer.head;
-    const uint32_t    bytes = body == NULL ? 0 : body->used_bytes;
-    const bool        with_body = bytes > 0 && op->request->head.method != HTTP_METHOD_HEAD;
+    const uint32_t bytes = body == NULL ? 0 : body->used_bytes;
+    const bool with_body = bytes > 0 && op->request->head.method != HTTP_METHOD_HEAD;
     if (!settle(reply)) {
         buf_unref(body);
         return;

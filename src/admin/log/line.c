@@ -28,7 +28,7 @@ static char *put_text(char *out, const char *text)
 static char *put_number(char *out, uint64_t number)
 {
     char digits[20];
-    int  count = 0;
+    int count = 0;
     do {
         digits[count++] = (char)('0' + number % 10);
         number /= 10;
@@ -66,8 +66,9 @@ static char *put_seconds(char *out, uint64_t ns)
 
 /* --- texts of others ------------------------------------------------------------------------ */
 
-/* The bytes of the UTF-8 sequence at @at that may stand as it is, or 0: broken, overlong, a surrogate, a
- * control (U+0080 to U+009F), or one that changes the direction or the lines of text. */
+/* The bytes of the UTF-8 sequence at @at that may stand as it is, or 0: broken, overlong, a
+ * surrogate, a control (U+0080 to U+009F), or one that changes the direction or the lines of
+ * text. */
 static size_t utf8_length(const uint8_t *at, size_t left)
 {
     const size_t need = at[0] >= 0xf0 ? 4 : at[0] >= 0xe0 ? 3 : 2;
@@ -102,11 +103,12 @@ static char *put_escaped(char *out, uint8_t byte, const char *prefix)
 }
 
 /* @prefix stands before the two digits of a byte that may not stand as it is. */
-static char *put_foreign(char *out, const uint8_t *at, size_t bytes, const char *prefix, bool quoted)
+static char *put_foreign(char *out, const uint8_t *at, size_t bytes, const char *prefix,
+                         bool quoted)
 {
     for (size_t i = 0; i < bytes;) {
         const uint8_t byte = at[i];
-        size_t        length = 1;
+        size_t length = 1;
         if (is_plain(byte)) {
             *out++ = (char)byte;
         } else if (byte == '"' || byte == '\\') {
@@ -149,7 +151,7 @@ char *line_put_controls(char *out, const void *text, size_t bytes)
 
 void line_clock_set(struct line_clock *clock, int64_t second)
 {
-    struct tm  utc;
+    struct tm utc;
     const time_t time = (time_t)second;
     if (clock->second == second)
         return;
@@ -158,7 +160,7 @@ void line_clock_set(struct line_clock *clock, int64_t second)
     strftime(clock->iso, sizeof clock->iso, "%Y-%m-%dT%H:%M:%S", &utc);
     /* Not %b, which speaks the user's language. */
     static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    char              date[20], time_of_day[16];
+    char date[20], time_of_day[16];
     strftime(date, sizeof date, "%Y", &utc);
     strftime(time_of_day, sizeof time_of_day, "%H:%M:%S", &utc);
     snprintf(clock->common, sizeof clock->common, "%02u/%.3s/%.4s:%.8s +0000",
@@ -255,12 +257,12 @@ static char *put_trace(char *out, const struct request *request)
 }
 
 static char *put_json_line(char *out, const struct exchange_report *report,
-                           const struct line_clock *clock, uint64_t wall_ns, bool is_slow)
+                           const struct line_form *form, const struct line_clock *clock)
 {
     out = put_literal(out, "{\"ts\":\"");
     out = put_text(out, clock->iso);
     *out++ = '.';
-    out = put_digits(out, wall_ns % NS_PER_S / NS_PER_MS, 3);
+    out = put_digits(out, form->wall_ns % NS_PER_S / NS_PER_MS, 3);
     out = put_literal(out, "Z\"");
     if (report->op != NULL) {
         out = put_asked(out, &report->op->request->head);
@@ -275,7 +277,7 @@ static char *put_json_line(char *out, const struct exchange_report *report,
     if (report->op != NULL)
         out = put_trace(out, report->op->request);
     out = put_error(out, report);
-    if (is_slow)
+    if (form->is_slow)
         out = put_literal(put_key(out, "slow"), "true");
     return put_literal(out, "}\n");
 }
@@ -298,7 +300,7 @@ static char *put_request_line(char *out, const struct op *op)
 
 static char *put_field(char *out, const struct op *op, enum http_field_id id)
 {
-    const struct http_head  *head = op == NULL ? NULL : &op->request->head;
+    const struct http_head *head = op == NULL ? NULL : &op->request->head;
     const struct http_field *field = head == NULL ? NULL : http_head_find(head, id);
     out = put_literal(out, " \"");
     if (field == NULL)
@@ -333,16 +335,15 @@ static char *put_common_line(char *out, const struct exchange_report *report,
     return out;
 }
 
-size_t line_write(char out[LINE_BYTES_MAX], enum log_format format,
-                  const struct exchange_report *report, struct line_clock *clock,
-                  uint64_t wall_ns, bool is_slow)
+size_t line_write(char out[LINE_BYTES_MAX], const struct exchange_report *report,
+                  const struct line_form *form, struct line_clock *clock)
 {
     char *end;
-    line_clock_set(clock, (int64_t)(wall_ns / NS_PER_S));
-    if (format == LOG_FORMAT_JSON)
-        end = put_json_line(out, report, clock, wall_ns, is_slow);
+    line_clock_set(clock, (int64_t)(form->wall_ns / NS_PER_S));
+    if (form->format == LOG_FORMAT_JSON)
+        end = put_json_line(out, report, form, clock);
     else
-        end = put_common_line(out, report, clock, format == LOG_FORMAT_COMBINED);
+        end = put_common_line(out, report, clock, form->format == LOG_FORMAT_COMBINED);
     assert(end - out <= LINE_BYTES_MAX);
     return (size_t)(end - out);
 }

@@ -12,25 +12,26 @@
 #include <stdio.h>
 #include <string.h>
 
-static char               line[LINE_BYTES_MAX + 1];
-static struct op          op;
-static struct request     request;
-static struct http_field  fields[20];
-static struct target      target = {.name = "10.0.0.2:3000"};
-static struct line_clock  line_clock;
-static const uint64_t     wall_ns = 1795526276123456789u; /* 2026-11-24T13:17:56.123Z */
+static char line[LINE_BYTES_MAX + 1];
+static struct op op;
+static struct request request;
+static struct http_field fields[20];
+static struct target target = {.name = "10.0.0.2:3000"};
+static struct line_clock line_clock;
+static const uint64_t wall_ns = 1795526276123456789u; /* 2026-11-24T13:17:56.123Z */
 
 /* A request as the codec reads it, that was answered with 200 by the target. */
 static struct exchange_report report_of(const char *text)
 {
     static const struct http1_limits limits = HTTP1_LIMITS_PRESET;
-    struct http1_reader              reader;
+    struct http1_reader reader;
     request = (struct request){.trace = {0x4bf92f3577b34da6u, 0xa3ce929d0e0e4736u}};
     request.head.fields = fields;
     request.head.fields_max = 20;
     http1_reader_init(&reader, &limits);
     cr_assert(http1_request_read(&reader, (const uint8_t *)text, strlen(text), &request.head) ==
-              HTTP1_DONE, "%s", text);
+                  HTTP1_DONE,
+              "%s", text);
     op = (struct op){
         .request = &request,
         .service = "shop",
@@ -53,7 +54,8 @@ static struct exchange_report report_of(const char *text)
 
 static const char *write(enum log_format format, const struct exchange_report *report, bool is_slow)
 {
-    const size_t bytes = line_write(line, format, report, &line_clock, wall_ns, is_slow);
+    const struct line_form form = {format, wall_ns, is_slow};
+    const size_t bytes = line_write(line, report, &form, &line_clock);
     line[bytes] = '\0';
     cr_expect_eq(strchr(line, '\n'), line + bytes - 1, "one line, whatever was sent");
     return line;
@@ -128,7 +130,7 @@ Test(log_line, common_and_combined)
 Test(log_line, hostile_bytes)
 {
     struct exchange_report report = report_of("GET /0123456789 HTTP/1.1\r\nHost: a\r\n\r\n");
-    static char            copy[256];
+    static char copy[256];
     memcpy(copy, request.head.base, request.head.head_bytes);
     request.head.base = (const uint8_t *)copy;
     for (unsigned first = 0; first < 256; first++) {
@@ -136,7 +138,7 @@ Test(log_line, hostile_bytes)
             copy[request.head.path.at + 1] = (char)first;
             copy[request.head.path.at + 2] = (char)second;
             const char *text = write(LOG_FORMAT_JSON, &report, false);
-            json_t     *json = json_loads(text, JSON_ALLOW_NUL, NULL);
+            json_t *json = json_loads(text, JSON_ALLOW_NUL, NULL);
             cr_assert(json != NULL, "%s", text);
             json_decref(json);
             for (const char *at = text; at[1] != '\0'; at++)
@@ -177,7 +179,7 @@ Test(log_line, long_texts_are_cut)
 /* The worst that all fields together can be fits. */
 Test(log_line, the_longest_line_fits)
 {
-    static uint8_t         base[100000];
+    static uint8_t base[100000];
     struct exchange_report report = report_of("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     memset(base, 1, sizeof base);
     const struct http_span all = {0, sizeof base};

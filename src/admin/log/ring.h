@@ -13,13 +13,13 @@
 #include <sys/uio.h>
 
 struct ring {
-    uint8_t *bytes;
-    uint64_t mask;
-    size_t   memory_bytes;                                  /* a power of two */
-    size_t   bytes_max;                                     /* that may wait */
-    _Atomic uint64_t written __attribute__((aligned(64)));  /* ever; the writer's */
-    uint64_t         read_seen;                             /* by the writer */
-    _Atomic uint64_t read __attribute__((aligned(64)));     /* ever; the reader's */
+    uint8_t         *bytes;
+    uint64_t         mask;
+    size_t           memory_bytes;                         /* a power of two */
+    size_t           bytes_max;                            /* that may wait */
+    _Atomic uint64_t written __attribute__((aligned(64))); /* ever; the writer's */
+    uint64_t         read_seen;                            /* by the writer */
+    _Atomic uint64_t read __attribute__((aligned(64)));    /* ever; the reader's */
 };
 
 /* False: no memory. @bytes_max up to 1 GiB. */
@@ -61,7 +61,7 @@ static inline void ring__copy_in(struct ring *ring, uint64_t at, const void *fro
 static inline bool ring_put(struct ring *ring, const struct iovec *parts, size_t parts_count)
 {
     uint64_t at = atomic_load_explicit(&ring->written, memory_order_relaxed);
-    size_t   count = 0;
+    size_t count = 0;
     for (size_t i = 0; i < parts_count; i++)
         count += parts[i].iov_len;
     if (at - ring->read_seen + count > ring->bytes_max) {
@@ -84,9 +84,9 @@ static inline int ring_peek(struct ring *ring, struct iovec parts[2])
 {
     const uint64_t from = atomic_load_explicit(&ring->read, memory_order_relaxed);
     const uint64_t to = atomic_load_explicit(&ring->written, memory_order_acquire);
-    const size_t   count = (size_t)(to - from);
-    const size_t   start = (size_t)(from & ring->mask);
-    const size_t   first = ring->memory_bytes - start < count ? ring->memory_bytes - start : count;
+    const size_t count = (size_t)(to - from);
+    const size_t start = (size_t)(from & ring->mask);
+    const size_t first = ring->memory_bytes - start < count ? ring->memory_bytes - start : count;
     parts[0] = (struct iovec){ring->bytes + start, first};
     parts[1] = (struct iovec){ring->bytes, count - first};
     return count == 0 ? 0 : first == count ? 1 : 2;
@@ -96,8 +96,8 @@ static inline int ring_peek(struct ring *ring, struct iovec parts[2])
 static inline void ring_copy_out(const struct ring *ring, void *to, size_t offset, size_t count)
 {
     const uint64_t from = atomic_load_explicit(&ring->read, memory_order_relaxed) + offset;
-    const size_t   start = (size_t)(from & ring->mask);
-    const size_t   first = ring->memory_bytes - start < count ? ring->memory_bytes - start : count;
+    const size_t start = (size_t)(from & ring->mask);
+    const size_t first = ring->memory_bytes - start < count ? ring->memory_bytes - start : count;
     memcpy(to, ring->bytes + start, first);
     memcpy((uint8_t *)to + first, ring->bytes, count - first);
 }

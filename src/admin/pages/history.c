@@ -7,11 +7,11 @@
 #include <string.h>
 
 struct item {
-    const void           *key;
-    bool                  is_seen;      /* in the sample that is being taken */
-    uint64_t              samples_count; /* ever; the next goes to samples_count % (HISTORY_SECONDS + 1) */
-    uint64_t              requests[HISTORY_SECONDS + 1];
-    uint64_t              errors[HISTORY_SECONDS + 1];
+    const void *key;
+    bool        is_seen;       /* in the sample that is being taken */
+    uint64_t    samples_count; /* ever; the next goes to samples_count % (HISTORY_SECONDS + 1) */
+    uint64_t    requests[HISTORY_SECONDS + 1];
+    uint64_t    errors[HISTORY_SECONDS + 1];
     struct histogram_view bases[HISTORY_BASES]; /* the next goes to bases_count % HISTORY_BASES */
     uint64_t              bases_count;
 };
@@ -98,10 +98,9 @@ static void note(struct history *history, const void *key, size_t hint, const st
         item->bases_count = 1; /* nothing at all */
         history->items[history->count++] = item;
     }
-    const size_t   slots = HISTORY_SECONDS + 1;
-    const uint64_t last = item->samples_count == 0
-                              ? 0
-                              : item->requests[(item->samples_count - 1) % slots];
+    const size_t slots = HISTORY_SECONDS + 1;
+    const uint64_t last =
+        item->samples_count == 0 ? 0 : item->requests[(item->samples_count - 1) % slots];
     item->is_seen = true;
     if (sums->requests < last) { /* another one at the same address */
         item->samples_count = 0;
@@ -133,14 +132,14 @@ static void forget_unseen(struct history *history)
 void history_sample(struct history *history, const struct admin_sources *sources)
 {
     struct admin_service service;
-    struct sums          sums;
-    size_t               hint = 0;
+    struct sums sums;
+    size_t hint = 0;
     for (size_t i = 0; sources->service_at(sources->self, i, &service); i++) {
         const struct target *target;
         sums_of_service(&sums, service.service);
         note(history, service.service, hint++, &sums);
-        for (size_t k = 0;
-             (target = sources->target_at(sources->self, service.service, k)) != NULL; k++) {
+        for (size_t k = 0; (target = sources->target_at(sources->self, service.service, k)) != NULL;
+             k++) {
             sums_of_target(&sums, target);
             note(history, target->rows, hint++, &sums);
         }
@@ -150,7 +149,7 @@ void history_sample(struct history *history, const struct admin_sources *sources
 
 static void fill_rates(const struct item *item, struct figures *figures)
 {
-    const size_t   slots = HISTORY_SECONDS + 1;
+    const size_t slots = HISTORY_SECONDS + 1;
     const uint64_t known = item->samples_count < slots ? item->samples_count : slots;
     figures->seconds_count = known > 0 ? (unsigned)known - 1 : 0;
     for (unsigned i = 0; i < figures->seconds_count; i++) {
@@ -175,7 +174,7 @@ static void fill_rates(const struct item *item, struct figures *figures)
 void history_figures(const struct history *history, const void *key, const struct sums *now,
                      struct figures *figures)
 {
-    const struct item    *item = find(history, key, SIZE_MAX);
+    const struct item *item = find(history, key, SIZE_MAX);
     struct histogram_view latency = now->latency_us;
     *figures = (struct figures){0};
     if (item != NULL) {

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* admin/pages/history.h - sums over all workers, and what they were in the last minute.
  *
- * Once a second the counters of each service and target are noted in rings of fixed size: requests and errors for
- * each of the last 60 seconds, the histogram of durations every 15 seconds. So rates and quantiles
- * are those of the last minute (quantiles: of its last 45 to 60 seconds).
+ * Once a second the counters of each service and target are noted in rings of fixed size:
+ * requests and errors for each of the last 60 seconds, the histogram of durations every 15
+ * seconds. So rates and quantiles are those of the last minute (quantiles: of its last 45 to 60
+ * seconds).
  *
- * Memory:  8 KiB for each service and target that is there, HISTORY_ITEMS_MAX of them; above that figures
- *          are those since the start.
+ * Memory:  8 KiB for each service and target that is there, HISTORY_ITEMS_MAX of them; above that
+ *          figures are those since the start.
  * Threads: the control thread; the counters it reads are the workers'. */
 #ifndef PANDO_ADMIN_PAGES_HISTORY_H
 #define PANDO_ADMIN_PAGES_HISTORY_H
@@ -25,8 +26,8 @@ enum {
 /* What all workers together did, since the start. */
 struct sums {
     uint64_t              requests;
-    uint64_t              errors;      /* answered with 5xx; of a target: without a usable answer */
-    uint64_t              retries;     /* of a service */
+    uint64_t              errors;  /* answered with 5xx; of a target: without a usable answer */
+    uint64_t              retries; /* of a service */
     uint64_t              bytes_in, bytes_out;
     uint64_t              statuses[6];
     uint64_t              errors_by_kind[ERR_KINDS_COUNT];
@@ -39,9 +40,9 @@ struct figures {
     double   requests_per_second; /* over the last HISTORY_RATE_SECONDS */
     uint64_t requests_minute;     /* in the last minute */
     uint64_t errors_minute;
-    uint64_t p50_us, p99_us;      /* of the last minute; 0: there was nothing */
+    uint64_t p50_us, p99_us;         /* of the last minute; 0: there was nothing */
     uint32_t rates[HISTORY_SECONDS]; /* requests in each second, oldest first */
-    unsigned seconds_count;       /* of them that are known */
+    unsigned seconds_count;          /* of them that are known */
 };
 
 struct history;
@@ -59,8 +60,8 @@ void sums_of_target(struct sums *sums, const struct target *target);
 /* Notes everything once; call it each second. */
 void history_sample(struct history *history, const struct admin_sources *sources);
 
-/* The figures of a service (@key: its address) or a target (its rows, which outlive a change of weight), whose
- * sums are @now. */
+/* The figures of a service (@key: its address) or a target (its rows, which outlive a change of
+ * weight), whose sums are @now. */
 void history_figures(const struct history *history, const void *key, const struct sums *now,
                      struct figures *figures);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* admin/pages/html.c - the status page: plain HTML, no script, one screen.
  *
- * On top one sentence that says how it goes, then services with their targets, then listeners and the
- * process, then what happened last. A state is a word and a shape, never a colour alone. Everything that is
- * not written here is escaped. */
+ * On top one sentence that says how it goes, then services with their targets, then listeners
+ * and the process, then what happened last. A state is a word and a shape, never a colour alone.
+ * Everything that is not written here is escaped. */
 #include "admin/pages/pages.h"
 
 #include "core/units.h"
@@ -85,17 +85,19 @@ static void put_rate_cell(FILE *out, double rate)
     put_cell(out, text);
 }
 
-/* A bar for each of the last 60 seconds. Drawn with attributes alone: the policy allows no inline style. */
+/* A bar for each of the last 60 seconds. Drawn with attributes alone: the policy allows no
+ * inline style. */
 static void put_bars(FILE *out, const struct figures *figures)
 {
     enum { BAR = 3, HEIGHT = 24 };
     uint32_t most = 1;
     for (unsigned i = 0; i < figures->seconds_count; i++)
         most = figures->rates[i] > most ? figures->rates[i] : most;
-    fprintf(out,
-            "<svg width=%d height=%d role=img aria-label=\"requests in each of the last %u seconds, "
-            "at most %u\">",
-            HISTORY_SECONDS * BAR, HEIGHT, figures->seconds_count, most);
+    fprintf(
+        out,
+        "<svg width=%d height=%d role=img aria-label=\"requests in each of the last %u seconds, "
+        "at most %u\">",
+        HISTORY_SECONDS * BAR, HEIGHT, figures->seconds_count, most);
     for (unsigned i = 0; i < figures->seconds_count; i++) {
         const unsigned height =
             (unsigned)(((uint64_t)figures->rates[i] * HEIGHT + most - 1) / most);
@@ -111,18 +113,18 @@ static void put_bars(FILE *out, const struct figures *figures)
 
 /* A shape for each state, for those who do not see its colour. */
 static const char *const shapes[TARGET_STATES_COUNT] = {
-    [TARGET_UP] = "&#9679;",     /* a full circle */
+    [TARGET_UP] = "&#9679;",      /* a full circle */
     [TARGET_PAUSED] = "&#10005;", /* a cross */
-    [TARGET_TRIAL] = "&#9680;",  /* a half circle */
-    [TARGET_GONE] = "&#9675;",   /* an empty circle */
+    [TARGET_TRIAL] = "&#9680;",   /* a half circle */
+    [TARGET_GONE] = "&#9675;",    /* an empty circle */
 };
 
 static void put_state(const struct pages *pages, const struct target *target, FILE *out)
 {
     const enum target_state state = pages_state(target);
-    const char    *reason = atomic_load_explicit(&target->reason, memory_order_relaxed);
+    const char *reason = atomic_load_explicit(&target->reason, memory_order_relaxed);
     const uint64_t retry_ns = atomic_load_explicit(&target->retry_at_ns, memory_order_relaxed);
-    const char    *word = target_state_word(state);
+    const char *word = target_state_word(state);
     fprintf(out, "<td><span class=%s>%s %s</span>", word, shapes[state], word);
     if (reason != NULL) {
         fputs(": ", out);
@@ -138,7 +140,7 @@ static void put_state(const struct pages *pages, const struct target *target, FI
 
 static void put_target(const struct pages *pages, const struct target *target, FILE *out)
 {
-    struct sums    sums;
+    struct sums sums;
     struct figures figures;
     sums_of_target(&sums, target);
     history_figures(pages->history, target->rows, &sums, &figures);
@@ -165,10 +167,9 @@ static void put_target(const struct pages *pages, const struct target *target, F
 
 static void put_error_share(FILE *out, const struct figures *figures)
 {
-    const double share = figures->requests_minute == 0
-                             ? 0
-                             : 100.0 * (double)figures->errors_minute /
-                                   (double)figures->requests_minute;
+    const double share = figures->requests_minute == 0 ? 0
+                                                       : 100.0 * (double)figures->errors_minute /
+                                                             (double)figures->requests_minute;
     fprintf(out, "<span>errors <b%s>%.2f %%</b></span>",
             figures->errors_minute > 0 ? " class=error" : "", share);
 }
@@ -177,9 +178,9 @@ static void put_service_head(const struct pages *pages, const struct admin_servi
                              FILE *out)
 {
     struct pages_tally tally;
-    struct sums        sums;
-    struct figures     figures;
-    char               p50[32], p99[32], rate[32], retries[32];
+    struct sums sums;
+    struct figures figures;
+    char p50[32], p99[32], rate[32], retries[32];
     pages_tally(pages, service->service, &tally);
     sums_of_service(&sums, service->service);
     history_figures(pages->history, service->service, &sums, &figures);
@@ -196,7 +197,8 @@ static void put_service_head(const struct pages *pages, const struct admin_servi
     fprintf(out, "</span><span><b>%s</b> requests/s</span>", rate);
     put_bars(out, &figures);
     put_error_share(out, &figures);
-    fprintf(out, "<span>p50 <b>%s</b></span><span>p99 <b>%s</b></span><span>retries <b>%s</b></span>",
+    fprintf(out,
+            "<span>p50 <b>%s</b></span><span>p99 <b>%s</b></span><span>retries <b>%s</b></span>",
             p50, p99, retries);
     fputs("</div>\n", out);
     if (service->trouble != NULL) {
@@ -209,14 +211,14 @@ static void put_service_head(const struct pages *pages, const struct admin_servi
 static void put_service(const struct pages *pages, const struct admin_service *service, FILE *out)
 {
     const struct admin_sources *sources = pages->sources;
-    const struct target        *target;
+    const struct target *target;
     put_service_head(pages, service, out);
     fputs("<table><thead><tr><th>target<th>state<th>zone<th class=n>weight<th class=n>in flight"
           "<th class=n>requests/s<th class=n>p50<th class=n>p99<th class=n>requests"
           "<th class=n>failures<th class=n>connections<th class=n>idle</tr></thead><tbody>\n",
           out);
-    for (size_t i = 0;
-         (target = sources->target_at(sources->self, service->service, i)) != NULL; i++)
+    for (size_t i = 0; (target = sources->target_at(sources->self, service->service, i)) != NULL;
+         i++)
         put_target(pages, target, out);
     fputs("</tbody></table></section>\n", out);
 }
@@ -226,7 +228,7 @@ static void put_service(const struct pages *pages, const struct admin_service *s
 static void put_listeners(const struct pages *pages, FILE *out)
 {
     const struct admin_sources *sources = pages->sources;
-    struct admin_listener       listener;
+    struct admin_listener listener;
     fputs("<section><h2>Listeners</h2><table><thead><tr><th>name<th>address<th>speaks"
           "<th class=n>connections</tr></thead><tbody>\n",
           out);
@@ -246,18 +248,21 @@ static void put_listeners(const struct pages *pages, FILE *out)
 
 static void put_events(const struct pages *pages, FILE *out)
 {
-    static const char *const classes[] = {
-        [LOG_LEVEL_ERROR] = "error", [LOG_LEVEL_WARNING] = "warning",
-        [LOG_LEVEL_INFO] = "info", [LOG_LEVEL_DEBUG] = "info"};
+    static const char *const classes[] = {[LOG_LEVEL_ERROR] = "error",
+                                          [LOG_LEVEL_WARNING] = "warning",
+                                          [LOG_LEVEL_INFO] = "info",
+                                          [LOG_LEVEL_DEBUG] = "info"};
     struct event kept[EVENTS_SHOWN];
     const size_t count = events_copy(pages->sources->events, kept, EVENTS_SHOWN);
     fputs("<section><h2>Events</h2><table><tbody>\n", out);
     for (size_t i = 0; i < count; i++) {
         char span[32], time[32];
         pages_write_time(time, kept[i].wall_ns);
-        pages_write_span(span, pages->wall_ns > kept[i].wall_ns ? pages->wall_ns - kept[i].wall_ns
-                                                                : 0);
-        fprintf(out, "<tr><td class=at><time datetime=\"%s\" title=\"%s\">%s ago</time></td><td class=\"text %s\">",
+        pages_write_span(span,
+                         pages->wall_ns > kept[i].wall_ns ? pages->wall_ns - kept[i].wall_ns : 0);
+        fprintf(out,
+                "<tr><td class=at><time datetime=\"%s\" title=\"%s\">%s ago</time></td>"
+                "<td class=\"text %s\">",
                 time, time, span, classes[kept[i].level]);
         pages_put_html(out, kept[i].text);
         fputs("</td></tr>\n", out);
@@ -270,7 +275,7 @@ static void put_events(const struct pages *pages, FILE *out)
 static void put_config(const struct pages *pages, FILE *out)
 {
     const struct admin_facts *facts = pages->sources->facts;
-    char                      span[32];
+    char span[32];
     fputs("configuration ", out);
     if (facts->config_file != NULL)
         pages_put_html(out, facts->config_file);
@@ -279,14 +284,14 @@ static void put_config(const struct pages *pages, FILE *out)
     pages_write_span(span, pages->wall_ns > facts->config_loaded_wall_ns
                                ? pages->wall_ns - facts->config_loaded_wall_ns
                                : 0);
-    fprintf(out, ", revision %llu, loaded %s ago",
-            (unsigned long long)facts->config_revision, span);
+    fprintf(out, ", revision %llu, loaded %s ago", (unsigned long long)facts->config_revision,
+            span);
 }
 
 static void put_header(const struct pages *pages, bool is_still, FILE *out)
 {
     const struct admin_sources *sources = pages->sources;
-    char                        uptime[32];
+    char uptime[32];
     pages_write_span(uptime, pages->now_ns - sources->started_ns);
     fputs("<header><h1>Pando ", out);
     pages_put_html(out, sources->version);
@@ -308,7 +313,7 @@ static void put_verdict(const struct pages *pages, FILE *out)
 {
     static const char *const words[] = {"good", "worn", "bad"};
     static const char *const marks[] = {"&#9679; ", "&#9888; ", "&#10005; "};
-    struct pages_verdict     verdict;
+    struct pages_verdict verdict;
     pages_judge(pages, &verdict);
     fprintf(out, "<section class=\"verdict %s\" role=status><p><strong>%s</strong>",
             words[verdict.tone], marks[verdict.tone]);
@@ -325,13 +330,14 @@ static void put_verdict(const struct pages *pages, FILE *out)
 void pages_write_html(const struct pages *pages, bool is_still, FILE *out)
 {
     const struct admin_sources *sources = pages->sources;
-    struct admin_service        service;
+    struct admin_service service;
     fputs("<!doctype html>\n<html lang=en><head><meta charset=utf-8>"
           "<meta name=viewport content=\"width=device-width\">",
           out);
     if (!is_still)
         fprintf(out, "<meta http-equiv=refresh content=%d>", REFRESH_S);
-    fputs("<title>Pando</title><link rel=stylesheet href=\"/style.css\"></head><body><main>\n", out);
+    fputs("<title>Pando</title><link rel=stylesheet href=\"/style.css\"></head><body><main>\n",
+          out);
     put_header(pages, is_still, out);
     put_verdict(pages, out);
     for (size_t i = 0; sources->service_at(sources->self, i, &service); i++)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* admin/pages/metrics.c - /metrics: every counter there is, made from the tables it stands in.
  *
- * A family's samples must stand together, so services and targets are walked once for each family. */
+ * A family's samples must stand together, so services and targets are walked once for each
+ * family. */
 #include "admin/pages/pages.h"
 
 #include "core/mem.h"
@@ -55,21 +56,24 @@ PUT_SERVICE_COUNTER(bytes_in)
 PUT_SERVICE_COUNTER(bytes_out)
 
 #define SERVICE_FAMILIES(X)                                                                        \
-    X(COUNTER, "pando_requests", "", put_statuses, "requests by the class of the status that the client got") \
+    X(COUNTER, "pando_requests", "", put_statuses,                                                 \
+      "requests by the class of the status that the client got")                                   \
     X(HISTOGRAM, "pando_request_duration_seconds", "seconds", put_duration,                        \
       "from the last byte of a request's head to the last byte of its answer")                     \
     X(COUNTER, "pando_errors", "", put_errors, "answers that Pando made itself, by why")           \
     X(COUNTER, "pando_retries", "", put_service_retries, "attempts after the first")               \
-    X(COUNTER, "pando_request_body_bytes", "bytes", put_service_bytes_in, "bytes of request bodies") \
-    X(COUNTER, "pando_answer_body_bytes", "bytes", put_service_bytes_out, "bytes of answer bodies")
+    X(COUNTER, "pando_request_body_bytes", "bytes", put_service_bytes_in,                          \
+      "bytes of request bodies")                                                                   \
+    X(COUNTER, "pando_answer_body_bytes", "bytes", put_service_bytes_out,                          \
+      "bytes of answer bodies")
 
 static void put_services(const struct pages *pages, struct openmetrics *out,
                          void (*put)(struct openmetrics *, const struct service *,
                                      const struct sums *))
 {
     const struct admin_sources *sources = pages->sources;
-    struct admin_service        service;
-    struct sums                 sums;
+    struct admin_service service;
+    struct sums sums;
     for (size_t i = 0; sources->service_at(sources->self, i, &service); i++) {
         sums_of_service(&sums, service.service);
         put(out, service.service, &sums);
@@ -133,14 +137,18 @@ PUT_TARGET(healthy, openmetrics_gauge, pages_state(s->target) == TARGET_UP)
 #define TARGET_FAMILIES(X)                                                                         \
     X(COUNTER, "pando_upstream_requests", "", requests, "attempts that a target was given")        \
     X(COUNTER, "pando_upstream_failures", "", failures, "of them, those without a usable answer")  \
-    X(COUNTER, "pando_upstream_answers", "", statuses, "attempts by the class of the target's status") \
+    X(COUNTER, "pando_upstream_answers", "", statuses,                                             \
+      "attempts by the class of the target's status")                                              \
     X(HISTOGRAM, "pando_upstream_duration_seconds", "seconds", duration,                           \
       "from the request being sent to the head of the target's answer")                            \
     X(COUNTER, "pando_upstream_connects", "", connects, "connections that were begun")             \
-    X(COUNTER, "pando_upstream_connect_failures", "", connect_failures, "of them, those that failed") \
-    X(COUNTER, "pando_upstream_reused", "", reused, "attempts over a connection that had been kept") \
+    X(COUNTER, "pando_upstream_connect_failures", "", connect_failures,                            \
+      "of them, those that failed")                                                                \
+    X(COUNTER, "pando_upstream_reused", "", reused,                                                \
+      "attempts over a connection that had been kept")                                             \
     X(GAUGE, "pando_upstream_connections", "", open, "connections now")                            \
-    X(GAUGE, "pando_upstream_connections_idle", "", idle, "of them, those that wait for a request") \
+    X(GAUGE, "pando_upstream_connections_idle", "", idle,                                          \
+      "of them, those that wait for a request")                                                    \
     X(GAUGE, "pando_upstream_inflight", "", inflight, "requests given and not finished")           \
     X(GAUGE, "pando_upstream_weight", "", weight, "its share of the requests, from 1 to 256")      \
     X(GAUGE, "pando_upstream_healthy", "", healthy, "1 if it takes requests")                      \
@@ -150,12 +158,12 @@ static void put_targets(const struct pages *pages, struct openmetrics *out,
                         void (*put)(struct openmetrics *, struct sample *))
 {
     const struct admin_sources *sources = pages->sources;
-    struct admin_service        service;
-    struct sums                 sums;
+    struct admin_service service;
+    struct sums sums;
     for (size_t i = 0; sources->service_at(sources->self, i, &service); i++) {
         const struct target *target;
-        for (size_t k = 0;
-             (target = sources->target_at(sources->self, service.service, k)) != NULL; k++) {
+        for (size_t k = 0; (target = sources->target_at(sources->self, service.service, k)) != NULL;
+             k++) {
             struct sample sample = {
                 .target = target,
                 .sums = &sums,
@@ -199,7 +207,7 @@ static void put_figure(const struct pages *pages, struct openmetrics *out,
                        const struct figure *figure)
 {
     const struct admin_sources *sources = pages->sources;
-    const size_t                length = strlen(figure->name);
+    const size_t length = strlen(figure->name);
     const bool is_bytes = length > 6 && strcmp(figure->name + length - 6, "_bytes") == 0;
     openmetrics_family(out, figure->is_counter ? OPENMETRICS_COUNTER : OPENMETRICS_GAUGE,
                        figure->name, is_bytes ? "bytes" : "", figure->help);
@@ -228,8 +236,8 @@ static void put_workers(const struct pages *pages, struct openmetrics *out)
 
 /* --- the process ---------------------------------------------------------------------------- */
 
-static void put_gauge(struct openmetrics *out, const char *name, const char *unit,
-                      const char *help, int64_t value)
+static void put_gauge(struct openmetrics *out, const char *name, const char *unit, const char *help,
+                      int64_t value)
 {
     openmetrics_family(out, OPENMETRICS_GAUGE, name, unit, help);
     openmetrics_gauge(out, NULL, 0, value);
@@ -250,7 +258,7 @@ static void read_memory(unsigned long *all, unsigned long *resident)
 /* The entries of a folder without "." and "..". */
 static int64_t count_entries(const char *path)
 {
-    DIR    *folder = opendir(path);
+    DIR *folder = opendir(path);
     int64_t count = 0;
     if (folder == NULL)
         return 0;
@@ -300,16 +308,15 @@ static void put_process(const struct pages *pages, struct openmetrics *out)
 
 static void put_config(const struct pages *pages, struct openmetrics *out)
 {
-    const struct admin_sources    *sources = pages->sources;
-    const struct admin_facts      *facts = sources->facts;
+    const struct admin_sources *sources = pages->sources;
+    const struct admin_facts *facts = sources->facts;
     const struct openmetrics_label build[] = {{"version", sources->version}, {"io", sources->io}};
     openmetrics_family(out, OPENMETRICS_INFO, "pando_build", "", "what runs here");
     openmetrics_info(out, build, 2);
     put_gauge(out, "pando_ready", "", "1 if /readyz says so", facts->is_ready);
     put_gauge(out, "pando_config_revision", "", "1 at the start, grows with every reload",
               (int64_t)facts->config_revision);
-    put_gauge(out, "pando_config_last_reload_success", "",
-              "0 if the last reload was refused",
+    put_gauge(out, "pando_config_last_reload_success", "", "0 if the last reload was refused",
               facts->reload_wall_ns == 0 || facts->is_reload_ok);
     openmetrics_family(out, OPENMETRICS_GAUGE, "pando_config_last_load_timestamp_seconds",
                        "seconds", "when the configuration in force was loaded");
@@ -348,7 +355,7 @@ static void put_meta(struct classic *c, const char *line, size_t bytes)
     const char *end = memchr(name, ' ', bytes - 7);
     if (end == NULL)
         return;
-    const char  *rest = end + 1;
+    const char *rest = end + 1;
     const size_t rest_bytes = bytes - (size_t)(rest - line);
     if (memcmp(line, "# TYPE", 6) == 0) {
         c->suffix = suffix_of(rest, rest_bytes);
@@ -357,16 +364,16 @@ static void put_meta(struct classic *c, const char *line, size_t bytes)
             return;
         }
     }
-    fprintf(c->out, "%.7s%.*s%s %.*s\n", line, (int)(end - name), name, c->suffix,
-            (int)rest_bytes, rest);
+    fprintf(c->out, "%.7s%.*s%s %.*s\n", line, (int)(end - name), name, c->suffix, (int)rest_bytes,
+            rest);
 }
 
 void pages_write_classic(const struct openmetrics *metrics, FILE *out)
 {
     struct classic c = {.suffix = "", .out = out};
-    const char    *at = metrics->text, *end = at + metrics->bytes;
+    const char *at = metrics->text, *end = at + metrics->bytes;
     while (at < end) {
-        const char  *newline = memchr(at, '\n', (size_t)(end - at));
+        const char *newline = memchr(at, '\n', (size_t)(end - at));
         const size_t bytes = newline == NULL ? (size_t)(end - at) : (size_t)(newline - at);
         if (bytes > 7 && (memcmp(at, "# TYPE ", 7) == 0 || memcmp(at, "# HELP ", 7) == 0))
             put_meta(&c, at, bytes);

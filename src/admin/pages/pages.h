@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* admin/pages/pages.h - the pages themselves: what is known, written as text, JSON and HTML.
  *
- * They read and write only: no sockets, no clocks, so tests compare them with what they ought to be.
+ * They read and write only: no sockets, no clocks, so tests compare them with what they ought to
+ * be.
  *
  * Threads: the control thread. Errors: those of the stream, for the caller to look at. */
 #ifndef PANDO_ADMIN_PAGES_PAGES_H
@@ -14,7 +15,7 @@
 struct pages {
     const struct admin_sources *sources;
     const struct history       *history;
-    uint64_t                    now_ns;      /* monotonic */
+    uint64_t                    now_ns; /* monotonic */
     uint64_t                    wall_ns;
 };
 
@@ -43,7 +44,8 @@ struct pages_tally {
 };
 
 /* Counts the targets of @service. */
-void pages_tally(const struct pages *pages, const struct service *service, struct pages_tally *tally);
+void pages_tally(const struct pages *pages, const struct service *service,
+                 struct pages_tally *tally);
 
 /* The state of a target, as workers see it. */
 enum target_state pages_state(const struct target *target);

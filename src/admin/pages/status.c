@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* admin/pages/status.c - /api/status: what is known, as JSON for programs and `pando status`.
  *
- * Fields are only ever added. Times are RFC 3339 in UTC, durations carry their unit in the name, what is
- * not known is null. */
+ * Fields are only ever added. Times are RFC 3339 in UTC, durations carry their unit in the name,
+ * what is not known is null. */
 #include "admin/pages/pages.h"
 
 #include "admin/log/line.h"
@@ -14,7 +14,7 @@
 /* Null stays null; what is not UTF-8 is escaped, so that a name never makes the whole page fail. */
 static json_t *text(const char *words)
 {
-    char    clean[2048];
+    char clean[2048];
     json_t *string = words == NULL ? json_null() : json_string(words);
     if (string != NULL)
         return string;
@@ -50,7 +50,7 @@ static json_t *latency(const struct figures *figures)
 
 static json_t *target(const struct pages *pages, const struct target *t)
 {
-    struct sums    sums;
+    struct sums sums;
     struct figures figures;
     sums_of_target(&sums, t);
     history_figures(pages->history, t->rows, &sums, &figures);
@@ -72,8 +72,8 @@ static json_t *target(const struct pages *pages, const struct target *t)
 static json_t *targets(const struct pages *pages, const struct service *s, uint64_t *inflight)
 {
     const struct admin_sources *sources = pages->sources;
-    json_t                     *list = json_array();
-    const struct target        *t;
+    json_t *list = json_array();
+    const struct target *t;
     *inflight = 0;
     for (size_t i = 0; (t = sources->target_at(sources->self, s, i)) != NULL; i++) {
         *inflight += atomic_load_explicit(&t->inflight, memory_order_relaxed);
@@ -84,10 +84,10 @@ static json_t *targets(const struct pages *pages, const struct service *s, uint6
 
 static json_t *service(const struct pages *pages, const struct admin_service *s)
 {
-    struct sums    sums;
+    struct sums sums;
     struct figures figures;
-    uint64_t       inflight;
-    json_t        *list = targets(pages, s->service, &inflight);
+    uint64_t inflight;
+    json_t *list = targets(pages, s->service, &inflight);
     sums_of_service(&sums, s->service);
     history_figures(pages->history, s->service, &sums, &figures);
     return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:o, s:o, s:o, s:o}", "name",
@@ -103,8 +103,8 @@ static json_t *service(const struct pages *pages, const struct admin_service *s)
 static json_t *services(const struct pages *pages)
 {
     const struct admin_sources *sources = pages->sources;
-    struct admin_service        s;
-    json_t                     *list = json_array();
+    struct admin_service s;
+    json_t *list = json_array();
     for (size_t i = 0; sources->service_at(sources->self, i, &s); i++)
         json_array_append_new(list, service(pages, &s));
     return list;
@@ -113,8 +113,8 @@ static json_t *services(const struct pages *pages)
 static json_t *listeners(const struct pages *pages)
 {
     const struct admin_sources *sources = pages->sources;
-    struct admin_listener       l;
-    json_t                     *list = json_array();
+    struct admin_listener l;
+    json_t *list = json_array();
     for (size_t i = 0; sources->listener_at(sources->self, i, &l); i++)
         json_array_append_new(list,
                               json_pack("{s:o, s:o, s:o, s:o}", "name", text(l.name), "address",
@@ -128,8 +128,7 @@ static json_t *config(const struct admin_facts *facts)
     json_t *last = json_null();
     if (facts->reload_wall_ns != 0)
         last = json_pack("{s:b, s:o, s:o}", "ok", facts->is_reload_ok, "at",
-                         time_text(facts->reload_wall_ns), "message",
-                         text(facts->reload_message));
+                         time_text(facts->reload_wall_ns), "message", text(facts->reload_message));
     return json_pack("{s:o, s:o, s:o, s:o}", "file", text(facts->config_file), "revision",
                      count(facts->config_revision), "loaded",
                      time_text(facts->config_loaded_wall_ns), "last_reload", last);
@@ -145,7 +144,7 @@ static json_t *events(const struct pages *pages)
 {
     struct event kept[EVENTS_KEPT];
     const size_t kept_count = events_copy(pages->sources->events, kept, EVENTS_KEPT);
-    json_t      *list = json_array();
+    json_t *list = json_array();
     for (size_t i = 0; i < kept_count; i++)
         json_array_append_new(list, json_pack("{s:o, s:s, s:o}", "at", time_text(kept[i].wall_ns),
                                               "level", level_words[kept[i].level], "text",
@@ -171,16 +170,15 @@ static json_t *health(const struct pages *pages)
 static json_t *whole(const struct pages *pages)
 {
     const struct admin_sources *sources = pages->sources;
-    const struct admin_facts   *facts = sources->facts;
-    return json_pack(
-        "{s:o, s:o, s:o, s:i, s:o, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "version",
-        text(sources->version), "started", time_text(sources->started_wall_ns), "uptime_s",
-        count((pages->now_ns - sources->started_ns) / NS_PER_S), "workers",
-        (int)sources->workers_count, "io", text(sources->io), "state",
-        facts->is_stopping ? "stopping" : "running", "ready", facts->is_ready, "unready_reason",
-        facts->is_ready ? json_null() : text(facts->unready_reason), "health", health(pages),
-        "config", config(facts), "listeners", listeners(pages), "services", services(pages),
-        "events", events(pages));
+    const struct admin_facts *facts = sources->facts;
+    return json_pack("{s:o, s:o, s:o, s:i, s:o, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "version",
+                     text(sources->version), "started", time_text(sources->started_wall_ns),
+                     "uptime_s", count((pages->now_ns - sources->started_ns) / NS_PER_S), "workers",
+                     (int)sources->workers_count, "io", text(sources->io), "state",
+                     facts->is_stopping ? "stopping" : "running", "ready", facts->is_ready,
+                     "unready_reason", facts->is_ready ? json_null() : text(facts->unready_reason),
+                     "health", health(pages), "config", config(facts), "listeners",
+                     listeners(pages), "services", services(pages), "events", events(pages));
 }
 
 bool pages_write_status(const struct pages *pages, FILE *out)

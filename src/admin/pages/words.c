@@ -30,9 +30,9 @@ void pages_write_span(char out[32], uint64_t ns)
 
 void pages_write_count(char out[32], uint64_t count)
 {
-    char      digits[24];
+    char digits[24];
     const int length = snprintf(digits, sizeof digits, "%llu", (unsigned long long)count);
-    char     *at = out;
+    char *at = out;
     for (int i = 0; i < length; i++) {
         if (i > 0 && (length - i) % 3 == 0)
             *at++ = ',';
@@ -56,7 +56,7 @@ void pages_write_latency(char out[32], uint64_t us)
 void pages_write_time(char out[32], uint64_t wall_ns)
 {
     const time_t time = (time_t)(wall_ns / NS_PER_S);
-    struct tm    utc;
+    struct tm utc;
     out[0] = '\0';
     if (wall_ns == 0)
         return;
@@ -94,7 +94,7 @@ void pages_tally(const struct pages *pages, const struct service *service,
                  struct pages_tally *tally)
 {
     const struct admin_sources *sources = pages->sources;
-    const struct target        *target;
+    const struct target *target;
     *tally = (struct pages_tally){0};
     for (size_t i = 0; (target = sources->target_at(sources->self, service, i)) != NULL; i++) {
         tally->targets++;
@@ -113,7 +113,7 @@ struct judgement {
     struct pages_verdict *verdict;
     unsigned              services, targets, taking;
     double                rate;
-    uint64_t              p99_us;         /* of the slowest service */
+    uint64_t              p99_us; /* of the slowest service */
     uint64_t              requests_minute, errors_minute;
 };
 
@@ -125,7 +125,7 @@ static bool is_worse(const struct judgement *j, enum pages_tone tone)
 static const struct target *first_down(const struct pages *pages, const struct service *service)
 {
     const struct admin_sources *sources = pages->sources;
-    const struct target        *target;
+    const struct target *target;
     for (size_t i = 0; (target = sources->target_at(sources->self, service, i)) != NULL; i++) {
         if (pages_state(target) != TARGET_UP)
             return target;
@@ -141,7 +141,7 @@ static const char *reason_of(const struct target *target)
 
 static void say_no_target(struct judgement *j, const struct admin_service *service)
 {
-    const struct target  *down = first_down(j->pages, service->service);
+    const struct target *down = first_down(j->pages, service->service);
     struct pages_verdict *v = j->verdict;
     if (!is_worse(j, PAGES_TONE_BAD))
         return;
@@ -152,7 +152,8 @@ static void say_no_target(struct judgement *j, const struct admin_service *servi
                  service->service->name,
                  service->trouble != NULL ? service->trouble : "none is configured");
         snprintf(v->advice, sizeof v->advice,
-                 "Ask the name yourself: getent ahosts NAME, or correct the file and type: pando reload");
+                 "Ask for the name yourself: getent ahosts NAME. Or correct the file; then type: "
+                 "pando reload");
         return;
     }
     snprintf(v->sentence, sizeof v->sentence,
@@ -165,21 +166,21 @@ static void say_no_target(struct judgement *j, const struct admin_service *servi
 static void say_some_down(struct judgement *j, const struct admin_service *service,
                           const struct pages_tally *tally)
 {
-    const struct target  *down = first_down(j->pages, service->service);
+    const struct target *down = first_down(j->pages, service->service);
     struct pages_verdict *v = j->verdict;
     if (down == NULL || !is_worse(j, PAGES_TONE_WORN))
         return;
     const uint64_t retry_ns = atomic_load_explicit(&down->retry_at_ns, memory_order_relaxed);
-    char           again[64] = "";
+    char again[64] = "";
     if (retry_ns > j->pages->now_ns) {
         char span[32];
         pages_write_span(span, retry_ns - j->pages->now_ns);
         snprintf(again, sizeof again, "; tried again in %s", span);
     }
     v->tone = PAGES_TONE_WORN;
-    snprintf(v->sentence, sizeof v->sentence,
-             "%s: %u of %u targets up. %s is passed over: %s%s.", service->service->name,
-             tally->taking, tally->targets, down->name, reason_of(down), again);
+    snprintf(v->sentence, sizeof v->sentence, "%s: %u of %u targets up. %s is passed over: %s%s.",
+             service->service->name, tally->taking, tally->targets, down->name, reason_of(down),
+             again);
     snprintf(v->advice, sizeof v->advice,
              "See whether the server runs and listens. On its machine type: ss -ltn");
 }
@@ -188,8 +189,7 @@ static void say_errors(struct judgement *j, const struct admin_service *service,
                        const struct figures *figures)
 {
     struct pages_verdict *v = j->verdict;
-    if (figures->errors_minute * 1000 <
-            figures->requests_minute * ERROR_SHARE_WORN_PERMILLE ||
+    if (figures->errors_minute * 1000 < figures->requests_minute * ERROR_SHARE_WORN_PERMILLE ||
         figures->errors_minute == 0 || !is_worse(j, PAGES_TONE_WORN))
         return;
     v->tone = PAGES_TONE_WORN;
@@ -206,15 +206,14 @@ static void say_trouble(struct judgement *j, const struct admin_service *service
     if (service->trouble == NULL || !is_worse(j, PAGES_TONE_WORN))
         return;
     v->tone = PAGES_TONE_WORN;
-    snprintf(v->sentence, sizeof v->sentence, "%s: %s.", service->service->name,
-             service->trouble);
+    snprintf(v->sentence, sizeof v->sentence, "%s: %s.", service->service->name, service->trouble);
 }
 
 static void judge_service(struct judgement *j, const struct admin_service *service)
 {
     struct pages_tally tally;
-    struct sums        sums;
-    struct figures     figures;
+    struct sums sums;
+    struct figures figures;
     pages_tally(j->pages, service->service, &tally);
     sums_of_service(&sums, service->service);
     history_figures(j->pages->history, service->service, &sums, &figures);
@@ -238,7 +237,7 @@ static void judge_service(struct judgement *j, const struct admin_service *servi
 static void say_process(struct judgement *j)
 {
     const struct admin_facts *facts = j->pages->sources->facts;
-    struct pages_verdict     *v = j->verdict;
+    struct pages_verdict *v = j->verdict;
     if (facts->is_stopping) {
         v->tone = PAGES_TONE_BAD;
         snprintf(v->sentence, sizeof v->sentence,
@@ -260,7 +259,7 @@ static void say_process(struct judgement *j)
 static void say_healthy(struct judgement *j)
 {
     struct pages_verdict *v = j->verdict;
-    char                  rate[32], latency[32];
+    char rate[32], latency[32];
     pages_write_count(rate, (uint64_t)(j->rate + 0.5));
     pages_write_latency(latency, j->p99_us);
     v->tone = PAGES_TONE_GOOD;
@@ -283,8 +282,8 @@ static void say_healthy(struct judgement *j)
 void pages_judge(const struct pages *pages, struct pages_verdict *verdict)
 {
     const struct admin_sources *sources = pages->sources;
-    struct judgement            j = {.pages = pages, .verdict = verdict};
-    struct admin_service        service;
+    struct judgement j = {.pages = pages, .verdict = verdict};
+    struct admin_service service;
     *verdict = (struct pages_verdict){0};
     say_process(&j);
     for (size_t i = 0; sources->service_at(sources->self, i, &service); i++)

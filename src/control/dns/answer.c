@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* control/answer.c - from DNS records to addresses. */
-#include "control/answer.h"
+/* control/dns/answer.c - from DNS records to addresses. */
+#include "control/dns/answer.h"
 
 #include "core/mem.h"
 #include "path/target.h"
@@ -11,11 +11,11 @@
 #include <string.h>
 
 enum {
-    HEADER_BYTES = 12,       /* RFC 1035 4.1.1 */
-    QUESTIONS_AT = 4,        /* in it: how many, and behind it how many answers */
-    ROW_BYTES = 10,          /* type, class, TTL, length */
-    SRV_BYTES_MIN = 7,       /* priority, weight, port and the root's name */
-    NAME_POINTERS_MAX = 32,  /* a name of 255 bytes cannot need more */
+    HEADER_BYTES = 12,      /* RFC 1035 4.1.1 */
+    QUESTIONS_AT = 4,       /* in it: how many, and behind it how many answers */
+    ROW_BYTES = 10,         /* type, class, TTL, length */
+    SRV_BYTES_MIN = 7,      /* priority, weight, port and the root's name */
+    NAME_POINTERS_MAX = 32, /* a name of 255 bytes cannot need more */
     GROW_FROM_COUNT = 8,
 };
 
@@ -63,7 +63,7 @@ static bool put_label(char *name, size_t *used, const uint8_t *label, unsigned b
 /* Reads a name, with pointers (RFC 1035 4.1.4), and moves behind it. @name may be NULL. */
 static void read_name(struct message *m, char *name)
 {
-    size_t   at = m->at, used = 0;
+    size_t at = m->at, used = 0;
     unsigned pointers = 0;
     for (;;) {
         if (m->bad || at >= m->count)
@@ -112,8 +112,8 @@ static bool read_record(struct message *m, size_t bytes, struct dns_record *reco
 int dns_read_records(const uint8_t *message, size_t bytes, struct dns_record *records, size_t most)
 {
     struct message m = {.bytes = message, .count = bytes, .at = QUESTIONS_AT};
-    uint32_t       ttl_s = DNS_TTL_S_MAX;
-    size_t         count = 0;
+    uint32_t ttl_s = DNS_TTL_S_MAX;
+    size_t count = 0;
     if (bytes < HEADER_BYTES)
         return -1;
     const unsigned questions = read_u16(&m);
@@ -149,7 +149,7 @@ int dns_read_records(const uint8_t *message, size_t bytes, struct dns_record *re
 size_t dns_choose_records(struct dns_record *records, size_t count)
 {
     unsigned lowest = UINT16_MAX, heaviest = 0;
-    size_t   kept = 0;
+    size_t kept = 0;
     for (size_t i = 0; i < count; i++)
         lowest = records[i].priority < lowest ? records[i].priority : lowest;
     for (size_t i = 0; i < count; i++) {
@@ -175,7 +175,7 @@ bool dns_answer_add(struct dns_answer *answer, const struct dns_address *address
     if (count == DNS_ADDRESSES_MAX)
         return false;
     if (count == 0 || (count >= GROW_FROM_COUNT && (count & (count - 1)) == 0)) {
-        const size_t        room = count == 0 ? GROW_FROM_COUNT : count * 2;
+        const size_t room = count == 0 ? GROW_FROM_COUNT : count * 2;
         struct dns_address *grown = mem_resize(answer->at, room * sizeof *grown);
         if (grown == NULL)
             return false;
@@ -191,19 +191,20 @@ static int compare_address(const struct dns_address *one, const struct dns_addre
     if (one->address.ss_family != other->address.ss_family)
         return one->address.ss_family < other->address.ss_family ? -1 : 1;
     if (one->address.ss_family == AF_INET) {
-        const struct sockaddr_in *a = (const void *)&one->address, *b = (const void *)&other->address;
-        const int                 order = memcmp(&a->sin_addr, &b->sin_addr, sizeof a->sin_addr);
+        const struct sockaddr_in *a = (const void *)&one->address,
+                                 *b = (const void *)&other->address;
+        const int order = memcmp(&a->sin_addr, &b->sin_addr, sizeof a->sin_addr);
         return order != 0 ? order : (int)ntohs(a->sin_port) - (int)ntohs(b->sin_port);
     }
     const struct sockaddr_in6 *a = (const void *)&one->address, *b = (const void *)&other->address;
-    const int                  order = memcmp(&a->sin6_addr, &b->sin6_addr, sizeof a->sin6_addr);
+    const int order = memcmp(&a->sin6_addr, &b->sin6_addr, sizeof a->sin6_addr);
     return order != 0 ? order : (int)ntohs(a->sin6_port) - (int)ntohs(b->sin6_port);
 }
 
 static int compare(const void *one, const void *other)
 {
     const struct dns_address *a = one, *b = other;
-    const int                 order = compare_address(a, b);
+    const int order = compare_address(a, b);
     return order != 0 ? order : (int)b->weight - (int)a->weight;
 }
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* control/dns.c - the thread of c-ares.
+/* control/dns/dns.c - the thread of c-ares.
  *
  * A question comes by the thread's own queue of posts and an eventfd. For addresses it is one
  * ares_getaddrinfo() (A and AAAA together); for SRV one ares_query(), then one ares_getaddrinfo()
  * for each host named. The last answer to come sorts what was found and posts the query back. */
-#include "control/dns.h"
+#include "control/dns/dns.h"
 
 #include "core/mem.h"
 #include "core/units.h"
@@ -23,8 +23,8 @@
 #include <unistd.h>
 
 enum {
-    SOCKETS_MAX = 64,   /* a UDP and a TCP socket for each of the few servers of resolv.conf */
-    TIMEOUT_MS = 2000,  /* of one try; c-ares doubles it with each round over the servers */
+    SOCKETS_MAX = 64,  /* a UDP and a TCP socket for each of the few servers of resolv.conf */
+    TIMEOUT_MS = 2000, /* of one try; c-ares doubles it with each round over the servers */
     TRIES = 3,
     WAIT_MS_MAX = 5000, /* c-ares' own timeouts are shorter while a question is open */
 };
@@ -32,19 +32,19 @@ enum {
 static const char RESOLV_CONF[] = "/etc/resolv.conf";
 
 struct dns {
-    struct loop      *loop;
-    char             *servers;       /* NULL: those of resolv.conf */
-    ares_channel      channel;
-    bool              has_channel;
-    struct timespec   configured_at; /* when resolv.conf was changed last, as read for the channel */
-    pthread_t         thread;
-    bool              has_thread;
-    int               wake_fd;
-    _Atomic bool      stopping;
+    struct loop    *loop;
+    char           *servers; /* NULL: those of resolv.conf */
+    ares_channel    channel;
+    bool            has_channel;
+    struct timespec configured_at; /* when resolv.conf was changed last, as read for the channel */
+    pthread_t       thread;
+    bool            has_thread;
+    int             wake_fd;
+    _Atomic bool    stopping;
     struct post_queue posts;
     struct pollfd     sockets[SOCKETS_MAX + 1]; /* the first is wake_fd */
     nfds_t            sockets_count;
-    unsigned          open_count;    /* questions that c-ares has */
+    unsigned          open_count; /* questions that c-ares has */
 };
 
 /* One host of an SRV record, or the name itself. */
@@ -165,7 +165,7 @@ static void on_addresses(void *arg, int status, int timeouts, struct ares_addrin
 
 static void look_up(struct lookup *lookup, const char *host)
 {
-    struct dns                      *dns = lookup->query->dns;
+    struct dns *dns = lookup->query->dns;
     const struct ares_addrinfo_hints hints = {
         .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = ARES_AI_NOSORT};
     lookup->query->waiting_count++;
@@ -181,7 +181,8 @@ static bool make_lookups(struct dns_query *query, size_t count)
     return query->lookups != NULL;
 }
 
-/* The caller holds one of query->waiting_count, so that the first answer is not taken for the last. */
+/* The caller holds one of query->waiting_count, so that the first answer is not taken for the
+ * last. */
 static void follow_records(struct dns_query *query, struct dns_record *records, int count)
 {
     if (count < 0) {
@@ -223,7 +224,7 @@ static void on_records(void *arg, int status, int timeouts, unsigned char *bytes
 static void on_asked(struct post *post)
 {
     struct dns_query *query = list_item(post, struct dns_query, post);
-    struct dns       *dns = query->dns;
+    struct dns *dns = query->dns;
     query->answer = (struct dns_answer){.ttl_s = DNS_TTL_S_MAX};
     if (query->sort == DNS_SERVICE) {
         query->waiting_count = 1;
@@ -261,9 +262,9 @@ void dns_query_fini(struct dns_query *query)
 
 static void on_socket(void *data, ares_socket_t fd, int readable, int writable)
 {
-    struct dns  *dns = data;
-    const short  events = (short)((readable ? POLLIN : 0) | (writable ? POLLOUT : 0));
-    nfds_t       i = 1;
+    struct dns *dns = data;
+    const short events = (short)((readable ? POLLIN : 0) | (writable ? POLLOUT : 0));
+    nfds_t i = 1;
     while (i < dns->sockets_count && dns->sockets[i].fd != fd)
         i++;
     if (events == 0) {
@@ -334,7 +335,7 @@ static int wait_ms(struct dns *dns)
 static void process(struct dns *dns)
 {
     struct pollfd ready[SOCKETS_MAX + 1];
-    const nfds_t  count = dns->sockets_count;
+    const nfds_t count = dns->sockets_count;
     memcpy(ready, dns->sockets, count * sizeof *ready); /* c-ares changes them meanwhile */
     for (nfds_t i = 1; i < count; i++) {
         const bool readable = (ready[i].revents & (POLLIN | POLLERR | POLLHUP)) != 0;

@@ -1,21 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* control/answer_test.c - DNS messages, records and answers. */
-#include "control/answer.h"
+/* control/dns/answer_test.c - DNS messages, records and answers. */
+#include "control/dns/answer.h"
 
 #include <criterion/criterion.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* A question for _h._tcp.x, answered by an alias and two records; the second's host is a pointer into the first. */
+/* A question for _h._tcp.x, answered by an alias and two records; the second's host is a pointer
+ * into the first. */
 static const uint8_t message[] = {
-    0x12, 0x34, 0x81, 0x80, 0, 1, 0, 3, 0, 0, 0, 0,                        /* 0: header */
-    2, '_', 'h', 4, '_', 't', 'c', 'p', 1, 'x', 0, 0, 33, 0, 1,            /* 12: question */
-    0xc0, 12, 0, 5, 0, 1, 0, 0, 0, 9, 0, 4, 1, 'y', 0xc0, 20,              /* 27: alias, TTL 9 */
-    0xc0, 12, 0, 33, 0, 1, 0, 0, 0, 60, 0, 11,                             /* 43: SRV, TTL 60 */
-    0, 1, 0, 5, 0x1f, 0x90, 1, 'a', 1, 'x', 0,                             /* 55: 1 5 8080 a.x */
-    0xc0, 12, 0, 33, 0, 1, 0, 0, 0, 30, 0, 8,                              /* 66: SRV, TTL 30 */
-    0, 2, 0, 0, 0, 80, 0xc0, 61,                                           /* 78: 2 0 80 a.x */
+    0x12, 0x34, 0x81, 0x80, 0,    1,    0,    3,   0, 0,   0, 0,              /* 0: header */
+    2,    '_',  'h',  4,    '_',  't',  'c',  'p', 1, 'x', 0, 0,  33, 0,   1, /* 12: question */
+    0xc0, 12,   0,    5,    0,    1,    0,    0,   0, 9,   0, 4,  1,  'y', 0xc0,
+    20,                                                           /* 27: alias, TTL 9 */
+    0xc0, 12,   0,    33,   0,    1,    0,    0,   0, 60,  0, 11, /* 43: SRV, TTL 60 */
+    0,    1,    0,    5,    0x1f, 0x90, 1,    'a', 1, 'x', 0,     /* 55: 1 5 8080 a.x */
+    0xc0, 12,   0,    33,   0,    1,    0,    0,   0, 30,  0, 8,  /* 66: SRV, TTL 30 */
+    0,    2,    0,    0,    0,    80,   0xc0, 61,                 /* 78: 2 0 80 a.x */
 };
 
 Test(dns_records, are_read_with_pointers_and_the_least_ttl)
@@ -52,7 +54,7 @@ Test(dns_records, broken_messages_are_refused)
 
 Test(dns_records, a_pointer_to_itself_is_refused)
 {
-    uint8_t           bent[sizeof message];
+    uint8_t bent[sizeof message];
     struct dns_record records[4];
     memcpy(bent, message, sizeof message);
     bent[sizeof bent - 1] = sizeof bent - 2;
