@@ -20,13 +20,13 @@ struct restart_sequel restart_judge(const struct restart_death *death)
     const bool is_quick = !death->has_served || death->lived_ms < RESTART_QUICK_MS;
     const unsigned quick_count = is_quick ? death->quick_count + 1 : 0;
     struct restart_sequel sequel = {.quick_count = quick_count};
-    if (!death->by_signal && death->code == EXIT_SUCCESS)
+    if (!death->by_signal && (death->code == EXIT_SUCCESS || !death->ever_served)) {
         sequel.ends = true;
-    else if (!death->by_signal && !death->ever_served)
-        sequel = (struct restart_sequel){.ends = true, .status = death->code};
-    else if (!death->ever_served && quick_count >= RESTART_BOOT_TRIES)
-        sequel = (struct restart_sequel){.ends = true, .status = EXIT_FAILURE};
-    else
+        sequel.status = death->code;
+    } else if (!death->ever_served && quick_count >= RESTART_BOOT_TRIES) {
+        sequel.ends = true;
+        sequel.status = EXIT_FAILURE;
+    } else
         sequel.pause_ms = pause_after(quick_count);
     return sequel;
 }
