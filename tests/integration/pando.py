@@ -112,6 +112,7 @@ class Pando:
         self.may_die = may_die        # the test kills server processes itself
         self.prefix = list(prefix)    # a command before ours: ["prlimit", "--nofile=200"]
         self.process = None
+        self.was_told_to_end = False
         self.write(config)
 
     # --- configuration ---
@@ -160,7 +161,7 @@ class Pando:
             return
         try:
             if self.process.poll() is None:
-                self.process.send_signal(signal.SIGTERM)
+                self.signal(signal.SIGTERM)
                 try:
                     self.process.wait(timeout_s or PATIENCE_S / 2)
                 except subprocess.TimeoutExpired:
@@ -173,6 +174,7 @@ class Pando:
     def examine(self):
         """What must be true of a Pando that has ended."""
         text = self.stderr
+        assert self.was_told_to_end, f"Pando ended by itself with {self.process.returncode}:\n{text}"
         assert self.process.returncode == 0, f"Pando ended with {self.process.returncode}:\n{text}"
         assert not TROUBLE.search(text), text
         assert self.may_die or not DEATH.search(text), text
@@ -197,6 +199,7 @@ class Pando:
 
     def signal(self, number):
         """Sends a signal to the supervisor."""
+        self.was_told_to_end |= number in (signal.SIGTERM, signal.SIGINT)
         self.process.send_signal(number)
 
     def server_pids(self):
@@ -285,8 +288,9 @@ class Pando:
 
     def log_of(self, path):
         """The first log line of a path, once it is there."""
+        written = json.dumps(path, ensure_ascii=False)
         def find():
-            lines = [json.loads(line) for line in self._log() if path in line]
+            lines = [json.loads(line) for line in self._log() if written in line]
             return next((line for line in lines if line.get("path") == path), None)
         return until(find, f"a log line of {path}")
 
