@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <string.h>
 
+enum { CARRY_BYTES_MIN = 1024 }; /* a usual head, and what it may still grow */
+
 struct rule {
     const char *name;
     uint32_t    next;
@@ -125,7 +127,8 @@ static bool takes_bytes(const struct conn *conn)
  * do not hold ten thousand large buffers. */
 static void keep(struct conn *conn, struct buf *buf, uint8_t *at, uint32_t bytes)
 {
-    const struct slice rest = buf_slice(buf, at, bytes, true);
+    /* The smallest carry is not copied to an even smaller one, or a head in crumbs would be copied at each. */
+    const struct slice rest = buf_slice(buf, at, bytes, buf->capacity > CARRY_BYTES_MIN);
     drop_carry(conn);
     if (rest.buf == NULL) {
         conn->dialect->ended(conn, ENOMEM);
@@ -165,7 +168,7 @@ static bool add_to_carry(struct conn *conn, const uint8_t *at, uint32_t bytes)
     /* Written to only if nobody else reads it and the bytes after are its own. */
     const bool own = carry->refs_count == 1 && carry->owner == NULL;
     if (!own || carry->capacity - conn->carry_at < needed) {
-        struct buf *larger = buf_new(needed < 512 ? 1024 : (size_t)needed * 2);
+        struct buf *larger = buf_new(needed < CARRY_BYTES_MIN / 2 ? CARRY_BYTES_MIN : (size_t)needed * 2);
         if (larger == NULL)
             return false;
         memcpy(larger->data, carry->data + conn->carry_at, conn->carry_bytes);
