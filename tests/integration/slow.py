@@ -42,7 +42,7 @@ class Check:
 
 
 class Pace:
-    """Keeps a loop at `rate` bytes a second; None is no limit. The rate may change at any time."""
+    """Keeps a loop at `rate` bytes a second; None is no limit, 0 a halt. The rate may change at any time."""
 
     def __init__(self, rate):
         self.set(rate)
@@ -51,15 +51,17 @@ class Pace:
         self.rate, self.since, self.bytes = rate, time.monotonic(), 0
 
     def most(self):
+        """How much to move next; waits while the rate is 0."""
+        while self.rate == 0:
+            time.sleep(0.01)
         return PIECE if self.rate is None else max(int(self.rate * 0.02), 1)
 
     def took(self, count):
-        if self.rate is None:
+        if not self.rate:
             return
         self.bytes += count
-        ahead_s = self.bytes / self.rate - (time.monotonic() - self.since)
-        if ahead_s > 0:
-            time.sleep(min(ahead_s, 0.1))
+        while self.rate and (ahead_s := self.bytes / self.rate - (time.monotonic() - self.since)) > 0:
+            time.sleep(min(ahead_s, 0.05))    # in short naps: the rate may change meanwhile
 
 
 def set_buffers(sock, buffer_bytes):
@@ -109,7 +111,8 @@ class BodyServer:
     """POST: reads the body at `pace`, answers "BYTES WRONG_AT". GET /BYTES: sends so many, as fast as they are taken."""
 
     def __init__(self, rate=None, buffer_bytes=0):
-        self.pace_rate = rate
+        self.paces = []
+        self.rate = rate
         self.buffer_bytes = buffer_bytes
         self.read_bytes = 0  # of request bodies, over all connections
         self.sent_bytes = 0  # of answer bodies: what the kernel has taken
@@ -162,12 +165,13 @@ class BodyServer:
     def take_body(self, sock, head, rest):
         length = int(field(head, "content-length"))
         check = Check()
-        pace = Pace(self.pace_rate)
+        pace = Pace(self.rate)
+        with self.lock:
+            self.paces.append(pace)
+            self.read_bytes += len(rest[:length])
         check.feed(rest[:length])
         rest = rest[length:]
         while check.bytes < length:
-            if pace.rate != self.pace_rate:
-                pace.set(self.pace_rate)
             data = sock.recv(min(pace.most(), length - check.bytes))
             if not data:
                 raise ConnectionError("the body ended early")
@@ -175,9 +179,18 @@ class BodyServer:
             with self.lock:
                 self.read_bytes += len(data)
             pace.took(len(data))
+        with self.lock:
+            self.paces.remove(pace)
         text = f"{check.bytes} {check.wrong_at}".encode()
         sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(text), text))
         return rest
+
+    def set_rate(self, rate):
+        """For the bodies that come, and for those that are coming."""
+        with self.lock:
+            self.rate = rate
+            for pace in self.paces:
+                pace.set(rate)
 
     def __enter__(self):
         return self
@@ -186,6 +199,7 @@ class BodyServer:
         self.stop()
 
     def stop(self):
+        self.set_rate(None)
         try:
             self.listener.shutdown(socket.SHUT_RDWR)
         except OSError:
