@@ -43,6 +43,7 @@ const char pages_style[] =
     "table{width:100%;border-collapse:collapse}\n"
     "th{font-weight:500;color:var(--soft);text-align:left;font-size:12px}\n"
     "th,td{padding:3px 10px 3px 0;border-top:1px solid var(--line);vertical-align:top}\n"
+    "th.t{width:190px}th.z{width:90px}th.n{width:76px}\n"
     "th.n,td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}\n"
     "td.name{font-family:ui-monospace,monospace;font-size:13px}\n"
     ".up{color:var(--good)}.trial{color:var(--worn)}.paused,.gone{color:var(--bad)}\n"
@@ -174,32 +175,48 @@ static void put_error_share(FILE *out, const struct figures *figures)
             figures->errors_minute > 0 ? " class=error" : "", share);
 }
 
+static void put_up(FILE *out, const struct pages_tally *tally)
+{
+    const bool all_up = tally->paused == 0 && tally->targets > 0;
+    const char *word = all_up ? "up" : tally->taking > 0 ? "trial" : "paused";
+    fprintf(out, "<span class=%s>%s %u of %u up</span>", word,
+            shapes[all_up ? TARGET_UP : TARGET_PAUSED], tally->taking, tally->targets);
+}
+
+static void put_head_figures(FILE *out, const struct sums *sums, const struct figures *figures,
+                             uint64_t inflight)
+{
+    char p50[32], p99[32], rate[32], retries[32];
+    pages_write_latency(p50, figures->p50_us);
+    pages_write_latency(p99, figures->p99_us);
+    pages_write_count(rate, (uint64_t)(figures->requests_per_second + 0.5));
+    pages_write_count(retries, sums->retries);
+    fprintf(out, "<span><b>%s</b> requests/s</span>", rate);
+    put_bars(out, figures);
+    fprintf(out, "<span><b>%llu</b> in flight</span>", (unsigned long long)inflight);
+    put_error_share(out, figures);
+    fprintf(out,
+            "<span>p50 <b>%s</b></span><span>p99 <b>%s</b></span><span>retries <b>%s</b></span>",
+            p50, p99, retries);
+}
+
 static void put_service_head(const struct pages *pages, const struct admin_service *service,
                              FILE *out)
 {
     struct pages_tally tally;
     struct sums sums;
     struct figures figures;
-    char p50[32], p99[32], rate[32], retries[32];
     pages_tally(pages, service->service, &tally);
     sums_of_service(&sums, service->service);
     history_figures(pages->history, service->service, &sums, &figures);
-    pages_write_latency(p50, figures.p50_us);
-    pages_write_latency(p99, figures.p99_us);
-    pages_write_count(rate, (uint64_t)(figures.requests_per_second + 0.5));
-    pages_write_count(retries, sums.retries);
     fputs("<section><div class=head><h2>", out);
     pages_put_html(out, service->service->name);
-    fprintf(out, "</h2><span class=%s>%s %u of %u up</span><span class=soft>",
-            tally.paused == 0 ? "up" : "paused", tally.paused == 0 ? "&#9679;" : "&#10005;",
-            tally.taking, tally.targets);
+    fputs("</h2>", out);
+    put_up(out, &tally);
+    fputs("<span class=soft>", out);
     pages_put_html(out, service->balance);
-    fprintf(out, "</span><span><b>%s</b> requests/s</span>", rate);
-    put_bars(out, &figures);
-    put_error_share(out, &figures);
-    fprintf(out,
-            "<span>p50 <b>%s</b></span><span>p99 <b>%s</b></span><span>retries <b>%s</b></span>",
-            p50, p99, retries);
+    fputs("</span>", out);
+    put_head_figures(out, &sums, &figures, tally.inflight);
     fputs("</div>\n", out);
     if (service->trouble != NULL) {
         fputs("<p class=warning>", out);
@@ -213,10 +230,11 @@ static void put_service(const struct pages *pages, const struct admin_service *s
     const struct admin_sources *sources = pages->sources;
     const struct target *target;
     put_service_head(pages, service, out);
-    fputs("<table><thead><tr><th>target<th>state<th>zone<th class=n>weight<th class=n>in flight"
-          "<th class=n>requests/s<th class=n>p50<th class=n>p99<th class=n>requests"
-          "<th class=n>failures<th class=n>connections<th class=n>idle</tr></thead><tbody>\n",
-          out);
+    fputs(
+        "<table><thead><tr><th class=t>target<th>state<th class=z>zone<th class=n>weight"
+        "<th class=n>in flight<th class=n>requests/s<th class=n>p50<th class=n>p99"
+        "<th class=n>requests<th class=n>failures<th class=n>connections<th class=n>idle</tr></thead><tbody>\n",
+        out);
     for (size_t i = 0; (target = sources->target_at(sources->self, service->service, i)) != NULL;
          i++)
         put_target(pages, target, out);

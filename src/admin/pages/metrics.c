@@ -298,7 +298,7 @@ static void put_process(const struct pages *pages, struct openmetrics *out)
     put_gauge(out, "process_threads", "", "threads", count_entries("/proc/self/task"));
     openmetrics_family(out, OPENMETRICS_GAUGE, "process_start_time_seconds", "seconds",
                        "when it was started");
-    openmetrics_gauge_real(out, NULL, 0, (double)pages->sources->started_wall_ns / 1e9);
+    openmetrics_gauge(out, NULL, 0, (int64_t)(pages->sources->started_wall_ns / NS_PER_S));
     openmetrics_family(out, OPENMETRICS_COUNTER, "pando_allocations", "",
                        "times that memory was asked of the system");
     openmetrics_counter(out, NULL, 0, mem_count());
@@ -320,7 +320,7 @@ static void put_config(const struct pages *pages, struct openmetrics *out)
               facts->reload_wall_ns == 0 || facts->is_reload_ok);
     openmetrics_family(out, OPENMETRICS_GAUGE, "pando_config_last_load_timestamp_seconds",
                        "seconds", "when the configuration in force was loaded");
-    openmetrics_gauge_real(out, NULL, 0, (double)facts->config_loaded_wall_ns / 1e9);
+    openmetrics_gauge(out, NULL, 0, (int64_t)(facts->config_loaded_wall_ns / NS_PER_S));
 }
 
 void pages_write_metrics(const struct pages *pages, struct openmetrics *out)

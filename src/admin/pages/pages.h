@@ -41,6 +41,7 @@ struct pages_verdict {
 /* Targets of a service by what they are. */
 struct pages_tally {
     unsigned targets, taking, paused;
+    uint64_t inflight; /* requests that they have */
 };
 
 /* Counts the targets of @service. */

@@ -16,8 +16,10 @@ enum {
 void pages_write_span(char out[32], uint64_t ns)
 {
     const unsigned long long s = ns / NS_PER_S;
-    if (ns < 10 * NS_PER_S)
+    if (ns < NS_PER_S)
         snprintf(out, 32, "%llu ms", (unsigned long long)(ns / NS_PER_MS));
+    else if (ns < 10 * NS_PER_S)
+        snprintf(out, 32, "%.1f s", (double)ns / 1e9);
     else if (s < 120)
         snprintf(out, 32, "%llu s", s);
     else if (s < 7200)
@@ -98,6 +100,7 @@ void pages_tally(const struct pages *pages, const struct service *service,
     *tally = (struct pages_tally){0};
     for (size_t i = 0; (target = sources->target_at(sources->self, service, i)) != NULL; i++) {
         tally->targets++;
+        tally->inflight += atomic_load_explicit(&target->inflight, memory_order_relaxed);
         if (pages_state(target) == TARGET_UP)
             tally->taking++;
         else
