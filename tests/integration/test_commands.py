@@ -152,17 +152,20 @@ def test_which_file_is_read(folder):
 
 # --- check --live ---
 
+ANY_PORTS = ["--http", "127.0.0.1:0", "--admin", "127.0.0.1:0"]    # for what is about targets only
+
+
 def test_live_tells_targets_that_are_there_from_those_that_are_not(folder, origin):
     path = folder["folder"] / "app.sock"
     gone = free_port()
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(path))
         listening.listen()
-        done = command("check", "--live", "--to", f"{origin.address},unix:{path}", **folder)
+        done = command("check", "--live", *ANY_PORTS, "--to", f"{origin.address},unix:{path}", **folder)
         assert done.returncode == 0 and done.stdout.count("connected in") == 2
         targets = [origin.address, f"unix:{path}", f"unix:{path}.not", f"127.0.0.1:{gone}",
                    "nowhere.invalid:80", "srv:_http._tcp.nowhere.invalid"]
-        done = command("check", "--live", "--json", "--to", ",".join(targets), **folder)
+        done = command("check", "--live", "--json", *ANY_PORTS, "--to", ",".join(targets), **folder)
     assert done.returncode == 1
     found = {one["target"]: one for one in json.loads(done.stdout)["targets"]}
     assert set(found) == set(targets)
@@ -180,10 +183,27 @@ def test_live_gives_up_after_two_seconds(folder):
         for client in taken:
             client.setblocking(False)
             client.connect_ex(("127.0.0.1", port))
-        done = command("check", "--live", "--to", f"127.0.0.1:{port}", timeout_s=15, **folder)
+        done = command("check", "--live", *ANY_PORTS, "--to", f"127.0.0.1:{port}", timeout_s=15, **folder)
         for client in taken:
             client.close()
     assert done.returncode == 1 and "no answer within 2000 ms" in done.stdout
+
+
+def test_live_tells_listeners_that_cannot_have_their_address(folder, origin):
+    addresses = [origin.address, "192.0.2.1:80"]
+    for address, why in zip(addresses, ["another process listens there", "this machine has no such address"]):
+        done = command("check", "--live", "--http", address, "--admin", "127.0.0.1:0", "--to", origin.address, **folder)
+        assert done.returncode == 1 and why in done.stdout
+        assert "1 of 2 listeners cannot have its address" in done.stdout
+
+
+def test_live_knows_the_listeners_of_the_server_that_runs(shop):
+    """A check before a reload is of use while it runs."""
+    done = command("check", "--live", shop.file)
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.count("served by the running Pando") == 2
+    done = command("check", "--live", "--json", shop.file)
+    assert [one["served"] for one in json.loads(done.stdout)["listeners"]] == [True, True]
 
 
 # --- reload ---
@@ -206,6 +226,14 @@ def test_reload_refuses_a_file_with_mistakes_whole(shop):
 
 def test_reload_finds_the_socket_in_the_file(shop):
     assert command("reload", shop.file).returncode == 0
+
+
+def test_reload_finds_the_socket_in_a_file_with_mistakes(shop):
+    """That file is what it is to be told about."""
+    shop.file.write_text(shop.file.read_text().replace('"workers"', '"wrkers"'))
+    done = command("reload", shop.file)
+    assert done.returncode == 2 and "did you mean `workers`?" in done.stderr
+    assert "is `pando run` running?" not in done.stderr
 
 
 @pytest.mark.parametrize("name", ["reload", "status", "tap"])

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* main/command/check.c - `pando check`: what is wrong with a configuration, and are its targets
- * there? */
+/* main/command/check.c - `pando check`: what is wrong with a configuration, and can it
+ * listen, are its targets there? */
 #include "main/command/command.h"
 #include "main/command/grid.h"
+#include "main/command/live/listeners.h"
 #include "main/command/live/live.h"
 
 #include <jansson.h>
@@ -26,6 +27,46 @@ static void print_found(const struct settings *settings, const struct settings_r
            request->file == NULL ? "the flags" : request->file, settings->listeners_count,
            plural(settings->listeners_count), settings->services_count,
            plural(settings->services_count), targets_count, plural(targets_count));
+}
+
+/* ---- listeners ---- */
+
+static const char *listener_word(const struct live_listener *row)
+{
+    return row->why[0] != '\0' ? row->why : row->is_served ? "served by the running Pando" : "free";
+}
+
+static void print_listeners(const struct live_listeners *listeners, bool has_color)
+{
+    struct grid grid = {0};
+    for (size_t i = 0; i < listeners->count; i++) {
+        const struct live_listener *row = &listeners->at[i];
+        const bool ok = row->why[0] == '\0';
+        grid_add(&grid, ok ? GRID_GOOD : GRID_BAD, ok ? "ok" : "fails");
+        grid_add(&grid, GRID_PLAIN, "%s", row->listener->name);
+        grid_add(&grid, GRID_PLAIN, "%s", row->listener->address->text);
+        grid_add(&grid, GRID_PLAIN, "%s", listener_word(row));
+        grid_end_row(&grid);
+    }
+    (void)grid_write(&grid, INDENT, has_color, stdout);
+    grid_fini(&grid);
+    if (listeners->refused_count > 0)
+        printf("%zu of %zu listener%s cannot have its address\n", listeners->refused_count,
+               listeners->count, plural(listeners->count));
+}
+
+static json_t *listeners_json(const struct live_listeners *listeners)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < listeners->count; i++) {
+        const struct live_listener *row = &listeners->at[i];
+        const bool ok = row->why[0] == '\0';
+        json_t *one = json_pack("{s:s, s:s, s:b, s:b}", "listener", row->listener->name, "address",
+                                row->listener->address->text, "ok", ok, "served", row->is_served);
+        (void)json_object_set_new(one, "why", ok ? json_null() : json_string(row->why));
+        (void)json_array_append_new(list, one);
+    }
+    return list;
 }
 
 /* ---- targets ---- */
@@ -68,12 +109,16 @@ static json_t *live_json(const struct live *live)
     return list;
 }
 
-/* {"count": 0, "errors": [], "targets": [...]}: what a file with mistakes gives, and more. */
-static void print_json(const struct live *live, bool is_live)
+/* {"count": 0, "errors": [], "listeners": [...], "targets": [...]}: what a file with mistakes
+ * gives, and more. */
+static void print_json(const struct live_listeners *listeners, const struct live *live,
+                       bool is_live)
 {
     json_t *all = json_pack("{s:i, s:[]}", "count", 0, "errors");
-    if (is_live)
+    if (is_live) {
+        (void)json_object_set_new(all, "listeners", listeners_json(listeners));
         (void)json_object_set_new(all, "targets", live_json(live));
+    }
     (void)json_dumpf(all, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(6));
     putchar('\n');
     json_decref(all);
@@ -84,22 +129,28 @@ static void print_json(const struct live *live, bool is_live)
 static int check(const struct command_line *line, const struct settings *settings,
                  const struct settings_request *request)
 {
+    struct live_listeners listeners = {0};
     struct live live = {0};
     struct err e = {0};
     if (line->json == NULL) {
         print_found(settings, request);
         (void)fflush(stdout); /* the rest may take a moment */
     }
-    const bool ok = line->live == NULL || live_try(&live, settings, &e) == ERR_NONE;
+    const bool ok =
+        line->live == NULL || (live_listeners_try(&listeners, settings, &e) == ERR_NONE &&
+                               live_try(&live, settings, &e) == ERR_NONE);
     if (!ok)
         fprintf(stderr, "error: %s\n", e.story);
     else if (line->json != NULL)
-        print_json(&live, line->live != NULL);
-    else if (line->live != NULL)
+        print_json(&listeners, &live, line->live != NULL);
+    else if (line->live != NULL) {
+        print_listeners(&listeners, command_has_color(line, STDOUT_FILENO));
         print_live(&live, command_has_color(line, STDOUT_FILENO));
-    const int status = ok && live.missing_count == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    }
+    const bool is_well = ok && live.missing_count == 0 && listeners.refused_count == 0;
+    live_listeners_fini(&listeners);
     live_fini(&live);
-    return status;
+    return is_well ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 int command_check(const struct command_line *line)

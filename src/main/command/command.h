@@ -59,7 +59,7 @@ enum {
     X(zone, "zone", "REGION/ZONE", COMMANDS_LOADING, "where this node stands")                     \
     X(control, "control", "PATH", COMMANDS_LOADING " reload status tap", "the control socket")     \
     X(sets, "set", "a.b=VALUE", COMMANDS_LOADING, "any setting, over the file; may be repeated")   \
-    X(live, "live", "", "check", "connect to every target too")                                    \
+    X(live, "live", "", "check", "also bind every listener's address and connect to every target") \
     X(json, "json", "", "check status tap", "for programs")                                        \
     X(watch, "watch", "", "status", "again every second, until Ctrl-C")                            \
     X(service, "service", "NAME", "tap", "only requests for this service")                         \

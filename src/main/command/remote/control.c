@@ -3,6 +3,7 @@
 #include "main/command/remote/control.h"
 
 #include "main/command/remote/client.h"
+#include "main/settings_keys.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,13 +16,29 @@ enum {
 
 /* ---- finding ---- */
 
-/* Without a file, or with one that cannot be read: where a server listens if nobody says so. */
-static struct settings *load_presets(void)
+static const char *if_said(const char *text)
 {
-    struct settings_request presets = {0};
-    struct config_errors errors = {0};
-    settings_places_get(&presets.places);
+    return text != NULL && text[0] != '\0' ? text : NULL;
+}
+
+/* Of a file with mistakes: the presets, but for what the file says about the control socket and the
+ * folder that it may lie in, if that much can be read. */
+static struct settings *load_guess(const struct settings_request *request)
+{
+    struct settings_request presets = {.places = request->places};
+    struct config_errors errors = {0}; /* they were noted before */
+    struct settings said = {0};
+    struct config *config = config_new();
+    if (config != NULL && request->file != NULL) {
+        bool is_whole = config_read_file(config, &settings_table, request->file, &errors);
+        if (is_whole || config_has(config, ""))
+            is_whole = config_fill(config, &settings_table, &said, &errors);
+        (void)is_whole; /* it is not; what was read is in @said all the same */
+    }
+    presets.control = if_said(said.control_path);
+    presets.data = if_said(said.data_path);
     struct settings *settings = settings_load(&presets, &errors);
+    config_free(config);
     config_errors_free(&errors);
     return settings;
 }
@@ -35,7 +52,7 @@ bool control_find(struct control *control, const struct command_line *line)
     command_request(&request, line, line->words[0]);
     control->settings = settings_load(&request, &control->errors);
     if (control->settings == NULL)
-        control->settings = load_presets();
+        control->settings = load_guess(&request);
     if (control->settings == NULL) {
         config_errors_write_text(&control->errors, stderr);
         return false;
@@ -86,7 +103,7 @@ bool control_ask(const struct control *control, struct control_question *questio
         return true;
     fprintf(stderr, "error: %s\n", e.story);
     if (failed == ERR_CONNECT_REFUSED && control->errors.count > 0) {
-        fputs("this socket is only the preset, since the configuration has mistakes:\n\n", stderr);
+        fputs("the configuration has mistakes, so it may mean another socket:\n\n", stderr);
         config_errors_write_text(&control->errors, stderr);
     }
     return false;
