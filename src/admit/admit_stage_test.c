@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* admit/admit_stage_test.c - requests in flight are counted, bounded, and always counted off again. */
+/* admit/admit_stage_test.c - requests in flight are counted,
+ * bounded, and always counted off again. */
 #include "admit/admit.h"
 
 #include "path/path_testing.h"

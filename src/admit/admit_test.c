@@ -141,7 +141,8 @@ Test(admit, fini_accepts_zero)
     admit_fini(&zero);
 }
 
-/* --- the table ------------------------------------------------------------------------------------ */
+/* --- the table
+ * ------------------------------------------------------------------------------------ */
 
 enum { CLIENTS = 400, STEPS = 100000 };
 
@@ -173,7 +174,8 @@ static void check_table(const uint32_t counts[CLIENTS])
     }
 }
 
-/* Removal moves what follows into the hole: no client is lost or counted twice, and no place leaks. */
+/* Removal moves what follows into the hole: no client is
+ * lost or counted twice, and no place leaks. */
 Test(admit, the_table_agrees_with_a_model)
 {
     static uint32_t counts[CLIENTS];
@@ -241,7 +243,8 @@ Test(admit, init_without_memory)
 }
 #endif
 
-/* --- descriptors ---------------------------------------------------------------------------------- */
+/* --- descriptors
+ * ---------------------------------------------------------------------------------- */
 
 Test(admit, knows_when_descriptors_run_short)
 {

@@ -14,6 +14,7 @@ struct hash_key {
     uint64_t k[2];
 };
 
+/* SipHash-1-3 of @bytes bytes at @data, which may be at any address. */
 uint64_t hash_sip13(const struct hash_key *key, const void *data, size_t bytes);
 
 #endif

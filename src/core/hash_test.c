@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The key 00 01 .. 0f, and the first @bytes of 00 01 02 ..: the results, as Rust's tests of its standard library have them. */
+/* The key 00 01 .. 0f, and the first @bytes of 00 01 02 ..: the results,
+ * as Rust's tests of its standard library have them. */
 Test(hash, sip13_of_known_messages)
 {
     const struct {
@@ -28,7 +29,8 @@ Test(hash, sip13_of_known_messages)
                   rows[i].bytes);
 }
 
-/* At the very end of a heap block, so that a sanitizer sees any read beyond it; and at an odd address. */
+/* At the very end of a heap block, so that a sanitizer sees
+ * any read beyond it; and at an odd address. */
 Test(hash, reads_no_byte_too_many_at_any_alignment)
 {
     const struct hash_key key = {.k = {1, 2}};

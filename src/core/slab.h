@@ -39,8 +39,11 @@ void slab_init(struct slab *slab, const char *name, size_t object_bytes, size_t 
 /* Every object must have been given back. */
 void slab_fini(struct slab *slab);
 
+/* An object with unspecified content; NULL at the limit or without memory. */
 void *slab_take(struct slab *slab) must_check;
-void  slab_give(struct slab *slab, void *object);
+
+/* Takes back @object, which came from this slab. */
+void slab_give(struct slab *slab, void *object);
 
 /* Bytes of all chunks. */
 static inline size_t slab_bytes(const struct slab *slab)

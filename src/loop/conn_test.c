@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* loop/conn_test.c - what a dialect may rely on: contiguous bytes, a bounded queue, lingering, deadlines. */
+/* loop/conn_test.c - what a dialect may rely on: contiguous
+ * bytes, a bounded queue, lingering, deadlines. */
 #include "loop/conn.h"
 
 #include "core/random.h"
@@ -179,7 +180,8 @@ static size_t read_all(int fd, uint8_t *memory, size_t bytes)
     return got;
 }
 
-/* --- receiving ----------------------------------------------------------------------------------- */
+/* --- receiving
+ * ----------------------------------------------------------------------------------- */
 
 ON_BOTH(conn, what_is_not_consumed_is_made_contiguous_with_the_next)
 {
@@ -298,7 +300,8 @@ ON_BOTH(conn, tells_the_end)
     close_talker(&talker, fd);
 }
 
-/* --- states and deadlines ------------------------------------------------------------------------- */
+/* --- states and deadlines
+ * ------------------------------------------------------------------------- */
 
 ON_BOTH(conn, states_are_counted_as_they_change)
 {
@@ -345,7 +348,8 @@ ON_BOTH(conn, patience_ends_once_and_a_move_sets_it_anew)
     close_talker(&talker, fd);
 }
 
-/* --- sending ------------------------------------------------------------------------------------- */
+/* --- sending
+ * ------------------------------------------------------------------------------------- */
 
 ON_BOTH(conn, queues_more_than_sixteen_slices_over_time)
 {
@@ -420,7 +424,8 @@ ON_BOTH(conn, heads_are_gathered_in_one_slice_and_one_buffer)
     close_talker(&talker, fd);
 }
 
-/* A head that does not fit beside the one before begins a new buffer; one larger than any lies on the heap. */
+/* A head that does not fit beside the one before begins a new
+ * buffer; one larger than any lies on the heap. */
 ON_BOTH(conn, head_room_grows)
 {
     static struct talker talker;
@@ -448,7 +453,8 @@ ON_BOTH(conn, head_room_grows)
     close_talker(&talker, fd);
 }
 
-/* A head that is written while the one before is with the kernel must not change what is being sent. */
+/* A head that is written while the one before is with the
+ * kernel must not change what is being sent. */
 ON_BOTH(conn, a_head_behind_one_that_leaves_is_a_slice_of_its_own)
 {
     static struct talker talker;
@@ -488,7 +494,8 @@ ON_BOTH(conn, takes_half_of_a_body_from_its_pipe)
     close_talker(&talker, fd);
 }
 
-/* --- finishing ----------------------------------------------------------------------------------- */
+/* --- finishing
+ * ----------------------------------------------------------------------------------- */
 
 ON_BOTH(conn, finishing_sends_what_is_queued_then_a_fin_then_waits_for_theirs)
 {
@@ -567,7 +574,8 @@ ON_BOTH(conn, shutting_after_sending_leaves_the_other_direction)
     close_talker(&talker, fd);
 }
 
-/* --- a slow reader, and a dead one ----------------------------------------------------------------- */
+/* --- a slow reader, and a dead one
+ * ----------------------------------------------------------------- */
 
 ON_BOTH(conn, slow_is_not_dead)
 {
@@ -594,7 +602,8 @@ ON_BOTH(conn, slow_is_not_dead)
     close_talker(&talker, fd);
 }
 
-/* --- connecting ----------------------------------------------------------------------------------- */
+/* --- connecting
+ * ----------------------------------------------------------------------------------- */
 
 ON_BOTH(conn, what_is_queued_before_it_is_connected_leaves_then)
 {
@@ -631,7 +640,8 @@ ON_BOTH(conn, a_refused_connection_is_told_and_closed_like_any_other)
     close_talker(&talker, -1);
 }
 
-/* --- faults -------------------------------------------------------------------------------------- */
+/* --- faults
+ * -------------------------------------------------------------------------------------- */
 
 #ifdef PANDO_FAULTS
 static void do_without_memory(uint64_t nth)
@@ -664,7 +674,8 @@ static void do_without_memory(uint64_t nth)
     close_talker(&talker, fd);
 }
 
-/* A connection without memory ends with ENOMEM, or goes on if it can; it never leaks, and is always closed. */
+/* A connection without memory ends with ENOMEM, or goes on if it
+ * can; it never leaks, and is always closed. */
 ON_BOTH(conn, every_allocation_may_fail)
 {
     for (uint64_t nth = 1; nth <= 8; nth++)

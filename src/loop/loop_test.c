@@ -139,7 +139,8 @@ static void fill_stream(void)
         stream[i] = testing_byte(i);
 }
 
-/* --- a loop -------------------------------------------------------------------------------------- */
+/* --- a loop
+ * -------------------------------------------------------------------------------------- */
 
 Test(loop, there_is_no_such_kind)
 {
@@ -194,7 +195,8 @@ ON_BOTH(loop, a_timer_ends_the_wait)
     cr_expect(loop.now_ns >= deadline_ns);
 }
 
-/* --- posts --------------------------------------------------------------------------------------- */
+/* --- posts
+ * --------------------------------------------------------------------------------------- */
 
 struct message {
     struct post post; /* first */
@@ -250,7 +252,8 @@ ON_BOTH(loop, stops_from_another_thread)
     pthread_join(thread, NULL);
 }
 
-/* --- receiving ----------------------------------------------------------------------------------- */
+/* --- receiving
+ * ----------------------------------------------------------------------------------- */
 
 ON_BOTH(sock, receives_nothing_before_it_wants_to)
 {
@@ -306,7 +309,8 @@ ON_BOTH(sock, bytes_that_come_while_off_are_kept_in_order)
     open_peer(&peer, fds[0]);
     sock_receive(&peer.sock, SOCK_RECEIVE_WATCH);
     turn_idle();
-    /* Under io_uring the receive is under way, and what it brings before it is called off is late. */
+    /* Under io_uring the receive is under way, and what it
+     * brings before it is called off is late. */
     sock_receive(&peer.sock, SOCK_RECEIVE_OFF);
     peer.may_receive = false;
     for (int i = 0; i < 12; i++) {
@@ -354,7 +358,8 @@ ON_BOTH(sock, any_change_of_want_loses_nothing)
     }
 }
 
-/* --- the end ------------------------------------------------------------------------------------- */
+/* --- the end
+ * ------------------------------------------------------------------------------------- */
 
 ON_BOTH(sock, tells_a_fin_once_and_after_the_bytes)
 {
@@ -414,7 +419,8 @@ ON_BOTH(sock, sends_after_the_others_fin)
     close(fds[1]);
 }
 
-/* --- sending ------------------------------------------------------------------------------------- */
+/* --- sending
+ * ------------------------------------------------------------------------------------- */
 
 ON_BOTH(sock, gathers_sixteen_slices)
 {
@@ -438,7 +444,8 @@ ON_BOTH(sock, gathers_sixteen_slices)
     close(fds[1]);
 }
 
-/* More than the socket buffer: `sent` comes once, when the last byte has left, however slowly the other side reads. */
+/* More than the socket buffer: `sent` comes once, when the last byte
+ * has left, however slowly the other side reads. */
 ON_BOTH(sock, sends_more_than_the_kernel_takes_at_once)
 {
     struct peer peer;
@@ -510,7 +517,8 @@ ON_BOTH(sock, sent_is_told_before_the_answer)
     close_peer(&server);
 }
 
-/* --- closing ------------------------------------------------------------------------------------- */
+/* --- closing
+ * ------------------------------------------------------------------------------------- */
 
 ON_BOTH(sock, closing_calls_everything_off)
 {
@@ -571,7 +579,8 @@ static void close_on(struct peer *peer, char event)
         sock_close(&peer->sock);
 }
 
-/* The other side of `peer` has written, reads, and left: every event comes unless the socket closes before. */
+/* The other side of `peer` has written, reads, and left: every
+ * event comes unless the socket closes before. */
 static void close_inside(char event)
 {
     struct peer peer;
@@ -605,7 +614,8 @@ ON_BOTH(sock, may_be_closed_inside_ended)
     close_inside('e');
 }
 
-/* --- TCP: connecting, accepting, resets ----------------------------------------------------------- */
+/* --- TCP: connecting, accepting, resets
+ * ----------------------------------------------------------- */
 
 struct door {
     struct listener listener; /* first */
@@ -706,7 +716,8 @@ ON_BOTH(tcp, may_be_closed_while_connecting)
     close(fd);
 }
 
-/* A server that talks first: bytes and FIN that are there when the connection is made are not overlooked. */
+/* A server that talks first: bytes and FIN that are there when
+ * the connection is made are not overlooked. */
 ON_BOTH(tcp, what_came_with_the_connection_is_received)
 {
     struct sockaddr_in address;
@@ -858,7 +869,8 @@ ON_BOTH(tcp, without_descriptors_accepting_stops_and_goes_on_later)
     close_door(&door);
 }
 
-/* --- faults -------------------------------------------------------------------------------------- */
+/* --- faults
+ * -------------------------------------------------------------------------------------- */
 
 #ifdef PANDO_FAULTS
 static struct iovec talk_iov;
@@ -870,7 +882,8 @@ static void close_on_trouble(struct peer *peer, char event)
         sock_close(&peer->sock);
 }
 
-/* A client that says 20,000 bytes, a server that is there or not: whatever failed, both are closed in the end. */
+/* A client that says 20,000 bytes, a server that is there or not:
+ * whatever failed, both are closed in the end. */
 static void talk(void)
 {
     struct door door;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* loop/loop_testing.h - for tests of what stands on a loop: each runs on both back ends, in one thread, over socket pairs.
+/* loop/loop_testing.h - for tests of what stands on a loop: each runs on both back ends, in one
+ * thread, over socket pairs.
  *
  *     ON_BOTH(sock, tells_a_fin)               two tests: sock_epoll, sock_uring
  *     {
  *         sock_pair(&one, &other);
- *         TURN_UNTIL(one.ended_count == 1);    turns the loop; the test fails if it never comes true
+ *         TURN_UNTIL(one.ended_count == 1);    turns the loop; fails if it never comes true
  *     }
  *
  * A kernel or container without io_uring skips those tests. */
@@ -62,7 +63,8 @@ static inline void turn_once(void)
     loop_turn(&loop, clock_monotonic_ns() + 20 * NS_PER_MS);
 }
 
-/* At least 10 s, so that a busy machine fails no test; a condition that comes true costs no waiting. */
+/* At least 10 s, so that a busy machine fails no test; a
+ * condition that comes true costs no waiting. */
 #define TURN_UNTIL(condition)                                                                      \
     do {                                                                                           \
         const uint64_t testing_until_ns = clock_monotonic_ns() + 10 * NS_PER_S;                    \

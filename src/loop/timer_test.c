@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* loop/timer_test.c - never early, never more than two ticks late, against a plain list of deadlines. */
+/* loop/timer_test.c - never early, never more than two ticks
+ * late, against a plain list of deadlines. */
 #include "loop/timer.h"
 
 #include "core/random.h"
@@ -54,7 +55,8 @@ static void clear(struct probe *probe)
     timer_clear(&probe->timer);
 }
 
-/* After a turn nothing may be left that is two ticks late, and the next turn must be asked for in time. */
+/* After a turn nothing may be left that is two ticks late, and
+ * the next turn must be asked for in time. */
 static void turn(uint64_t at_ns)
 {
     now_ns = at_ns;
@@ -98,7 +100,8 @@ Test(timer, a_deadline_that_has_passed_fires_at_the_next_tick)
     cr_expect(probes[0].fired_count == 1);
 }
 
-/* What a connection does on every byte: the timer stays where it lies, and still fires at the last word. */
+/* What a connection does on every byte: the timer stays where
+ * it lies, and still fires at the last word. */
 Test(timer, moving_later_is_lazy_and_right)
 {
     start(0);
@@ -162,7 +165,8 @@ Test(timer, deadlines_beyond_the_top_level)
     }
 }
 
-/* A wheel that was not turned for long (a stopped process) fires everything that is due, in one turn. */
+/* A wheel that was not turned for long (a stopped process)
+ * fires everything that is due, in one turn. */
 Test(timer, a_long_pause_fires_all)
 {
     start(0);
@@ -208,7 +212,8 @@ Test(timer, agrees_with_a_plain_list)
         run_model(seed);
 }
 
-/* --- callbacks that change the wheel ------------------------------------------------------------ */
+/* --- callbacks that change the wheel
+ * ------------------------------------------------------------ */
 
 struct group {
     struct timer   timer;
