@@ -47,7 +47,8 @@ void supervisor_reloaded(struct supervisor_client *client);
 /* Accepts no more: sockets that no other server claims are closed. */
 void supervisor_stopping(struct supervisor_client *client);
 
-/* Cannot start; the story was told to the user. The process then ends with a status that is not 0. */
+/* Cannot start; the story was told to the user. The process then ends, with a status that is not
+ * 0. */
 void supervisor_failed(struct supervisor_client *client, const char *story);
 
 /* Hangs up (POLLHUP) when the supervisor is gone. Not to be read from. */

@@ -18,8 +18,9 @@
 #ifndef PANDO_MAIN_SUPERVISOR_SUPERVISOR_H
 #define PANDO_MAIN_SUPERVISOR_SUPERVISOR_H
 
-/* Runs until the server is done; returns the exit status. @arguments is the whole command line, with
- * which the program is started again as the server: there supervisor_client_new() is not NULL. */
+/* Runs until the server is done; returns the exit status. @arguments is the whole command line,
+ * with which the program is started again as the server: there supervisor_client_new() is not
+ * NULL. */
 int supervisor_run(char *const arguments[]);
 
 #endif
