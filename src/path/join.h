@@ -98,7 +98,10 @@ void join_depot_fini(struct join_depot *depot);
 /* Takes over @parent. It may be answered and finished before this returns. */
 void join_start(struct join_depot *depot, struct op *parent, const struct join_order *order);
 
+/* What was ordered as `self`. */
 void *join_self(const struct join *join);
+
+/* The count so far. */
 const struct join_tally *join_tally(const struct join *join);
 
 /* The child at @index, or NULL if it has not started, had no memory, or is freed. While `settled`

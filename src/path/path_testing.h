@@ -8,17 +8,18 @@
  *     bench_fail(&bench, ERR_CONNECT_REFUSED); answers the op that came down last
  *     cr_expect(bench.seen.error == ...);      what came up; the op is freed when it finishes
  *
- * In the manner of STYLE 3.6: no clock (bench.now_ns is set by hand), no sleep, no port. */
+ * No clock (bench.now_ns is set by hand), no sleep, no port. */
 #ifndef PANDO_PATH_PATH_TESTING_H
 #define PANDO_PATH_PATH_TESTING_H
 
+#include "path/testing/below.h"
 #include "path/op.h"
 #include "path/service.h"
 
 #include <assert.h>
 #include <string.h>
 
-enum { BENCH_TARGETS_MAX = 16, BENCH_OPS_MAX = 64, BENCH_REPORTS_MAX = 64 };
+enum { BENCH_TARGETS_MAX = 16, BENCH_REPORTS_MAX = 64 };
 
 /* What came up to the top. */
 struct bench_seen {
@@ -38,16 +39,6 @@ struct bench_report {
     struct target *target;
     bool           ok;
     const char    *reason;
-};
-
-/* Holds what is submitted until the test says what becomes of it. */
-struct bench_below {
-    struct stage stage;              /* first */
-    struct op   *ops[BENCH_OPS_MAX]; /* that are held */
-    unsigned     ops_count;
-    unsigned     submitted_count;
-    /* NULL, or called instead of holding. */
-    void (*script)(struct bench_below *self, struct op *op);
 };
 
 struct bench {
@@ -98,24 +89,6 @@ static inline void bench_top_finished(struct frame *self, struct op *op, enum ou
         op_free(op);
 }
 
-static inline void bench_hold(struct stage *self, struct op *op)
-{
-    struct bench_below *below = (struct bench_below *)(void *)self;
-    below->submitted_count++;
-    if (below->script != NULL) {
-        below->script(below, op);
-        return;
-    }
-    assert(below->ops_count < BENCH_OPS_MAX);
-    below->ops[below->ops_count++] = op;
-}
-
-static inline void bench_below_init(struct bench_below *below)
-{
-    static const struct stage_kind kind = {.name = "below", .submit = bench_hold};
-    *below = (struct bench_below){.stage = {.kind = &kind}};
-}
-
 static inline void bench_reported(struct service *service, struct target *target, bool ok,
                                   const char *reason)
 {
@@ -146,6 +119,7 @@ static inline void bench_publish(struct bench *bench, uint32_t count)
 
 static inline void bench_init(struct bench *bench, uint32_t targets_count)
 {
+    static const struct stage_kind below = {.name = "below", .submit = bench_hold};
     memset(bench, 0, sizeof *bench);
     bench->now_ns = 1000000000;
     bench->worker.now_ns = &bench->now_ns;
@@ -163,7 +137,7 @@ static inline void bench_init(struct bench *bench, uint32_t targets_count)
         bench->targets[i].workers_count = 1;
         bench->targets[i].rows = &bench->rows[i];
     }
-    bench_below_init(&bench->below);
+    bench->below.stage.kind = &below;
     bench_publish(bench, targets_count);
 }
 
