@@ -43,7 +43,7 @@ const char pages_style[] =
     "table{width:100%;border-collapse:collapse}\n"
     "th{font-weight:500;color:var(--soft);text-align:left;font-size:12px}\n"
     "th,td{padding:3px 10px 3px 0;border-top:1px solid var(--line);vertical-align:top}\n"
-    "th.t{width:190px}th.z{width:90px}th.n{width:76px}\n"
+    "th.t{width:180px}th.z{width:80px}th.n{width:70px}\n"
     "th.n,td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}\n"
     "td.name{font-family:ui-monospace,monospace;font-size:13px}\n"
     ".up{color:var(--good)}.trial{color:var(--worn)}.paused,.gone{color:var(--bad)}\n"
@@ -230,11 +230,11 @@ static void put_service(const struct pages *pages, const struct admin_service *s
     const struct admin_sources *sources = pages->sources;
     const struct target *target;
     put_service_head(pages, service, out);
-    fputs(
-        "<table><thead><tr><th class=t>target<th>state<th class=z>zone<th class=n>weight"
-        "<th class=n>in flight<th class=n>requests/s<th class=n>p50<th class=n>p99"
-        "<th class=n>requests<th class=n>failures<th class=n>connections<th class=n>idle</tr></thead><tbody>\n",
-        out);
+    fputs("<table><thead><tr><th class=t>target<th>state<th class=z>zone<th class=n>weight"
+          "<th class=n>in flight<th class=n>requests/s<th class=n>p50<th class=n>p99"
+          "<th class=n>requests<th class=n>failures<th class=n>connections<th class=n>idle"
+          "</tr></thead><tbody>\n",
+          out);
     for (size_t i = 0; (target = sources->target_at(sources->self, service->service, i)) != NULL;
          i++)
         put_target(pages, target, out);
