@@ -125,9 +125,6 @@ static void left(struct admission *self, const struct sockaddr *peer)
 static bool is_short_of_descriptors(struct admission *self, int fd)
 {
     const struct admit *admit = (struct admit *)(void *)self;
-    struct rlimit       limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return false;
     const uint32_t kept = atomic_load_explicit(&admit->descriptors_kept, memory_order_relaxed);
     int            lowest = fd;
     if (fd < 0) {
@@ -136,13 +133,20 @@ static bool is_short_of_descriptors(struct admission *self, int fd)
             return true;
         close(lowest);
     }
-    return (rlim_t)lowest + kept >= limit.rlim_cur;
+    return (uint64_t)lowest + kept >= admit->descriptors_limit;
+}
+
+static void told(struct admission *self, bool pauses)
+{
+    struct admit *admit = (struct admit *)(void *)self;
+    if (atomic_exchange(&admit->is_short, pauses) != pauses && admit->told != NULL)
+        admit->told(admit->told_self, pauses);
 }
 
 bool admit_init(struct admit *admit, const struct admit_settings *settings, struct hash_key key)
 {
     *admit = (struct admit){
-        .admission = {connection, left, is_short_of_descriptors},
+        .admission = {connection, left, is_short_of_descriptors, told},
         .key = key,
         .table_size = TABLE_SIZE_FIRST,
     };
@@ -150,6 +154,8 @@ bool admit_init(struct admit *admit, const struct admit_settings *settings, stru
     if (admit->table == NULL)
         return false;
     pthread_mutex_init(&admit->lock, NULL);
+    struct rlimit limit;
+    admit->descriptors_limit = getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : UINT32_MAX;
     admit_change(admit, settings);
     return true;
 }

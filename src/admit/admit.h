@@ -30,6 +30,10 @@ struct admit {
     _Atomic uint32_t     connections_max;
     _Atomic uint32_t     per_client_max;
     _Atomic uint32_t     descriptors_kept;
+    uint64_t             descriptors_limit; /* of the process, at the start */
+    _Atomic bool         is_short;          /* accepting pauses for lack of descriptors */
+    void               (*told)(void *self, bool pauses); /* on each change of is_short; any worker's thread; may be NULL */
+    void                *told_self;
     _Atomic uint32_t     requests;
     _Atomic uint32_t     requests_max;   /* 0: none */
     struct hash_key      key;

@@ -249,10 +249,10 @@ Test(admit, init_without_memory)
 Test(admit, knows_when_descriptors_run_short)
 {
     struct rlimit limit;
-    start(10, 10);
     cr_assert(getrlimit(RLIMIT_NOFILE, &limit) == 0);
     limit.rlim_cur = 100;
     cr_assert(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+    start(10, 10); /* the limit is the one at the start */
     cr_expect(!door->is_short_of_descriptors(door, 91));
     cr_expect(door->is_short_of_descriptors(door, 92));
     cr_expect(!door->is_short_of_descriptors(door, -1), "few are open");

@@ -7,7 +7,11 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <linux/sockios.h>
 #include <string.h>
+#include <sys/ioctl.h>
+
+enum { SEND_LOOKS = 4 /* at what the other side has taken, within the patience */ };
 
 enum { CARRY_BYTES_MIN = 1024 }; /* a usual head, and what it may still grow */
 
@@ -90,18 +94,29 @@ static void receive_expired(struct timer *timer)
 static void set_send_deadline(struct conn *conn)
 {
     struct loop *loop = conn->hub->loop;
-    conn->send_seen_bytes = conn->sock.sent_bytes;
     timer_set(&loop->timers, &conn->send_deadline,
-              conn->send_patience_ns == 0 ? 0 : loop->now_ns + conn->send_patience_ns);
+              conn->send_patience_ns == 0 ? 0 : loop->now_ns + conn->send_patience_ns / SEND_LOOKS);
 }
 
-/* Bytes that left since the deadline was set move it on: slow is not dead. */
+/* Bytes that the other side has acknowledged: what left, less what the kernel still holds. */
+static uint64_t taken_bytes(const struct conn *conn)
+{
+    int held_bytes = 0;
+    (void)ioctl(conn->sock.fd, SIOCOUTQ, &held_bytes);
+    return conn->sock.sent_bytes - (uint64_t)held_bytes;
+}
+
+/* Slow is not dead: the kernel takes megabytes and then is silent for long, so what counts is what the other side acknowledges. It is
+ * looked at a few times within the patience. */
 static void send_expired(struct timer *timer)
 {
     struct conn *conn = list_item(timer, struct conn, send_deadline);
     if (conn->sock.closing || conn->out_sending == 0)
         return;
-    if (conn->sock.sent_bytes != conn->send_seen_bytes) {
+    const uint64_t taken = taken_bytes(conn);
+    conn->send_looks = taken == conn->send_taken_bytes ? (uint8_t)(conn->send_looks + 1) : 1;
+    conn->send_taken_bytes = taken;
+    if (conn->send_looks <= SEND_LOOKS) {
         set_send_deadline(conn);
         return;
     }
@@ -264,6 +279,7 @@ static void flush(struct conn *conn)
     for (unsigned i = 0; i < conn->out_count; i++)
         conn->iov[i] = (struct iovec){(void *)(uintptr_t)conn->out[i].at, conn->out[i].bytes};
     conn->out_sending = conn->out_count;
+    conn->send_looks = 0;
     if (conn->send_state == CONN_SEND_IDLE)
         send_move(conn, CONN_SEND_BUSY);
     set_send_deadline(conn);
@@ -305,6 +321,17 @@ static void drop_out(struct conn *conn, unsigned count)
         drop_head(conn);
 }
 
+static void send_has_failed(struct conn *conn, int error)
+{
+    if (conn->dialect->send_failed == NULL) {
+        conn->dialect->ended(conn, error);
+        return;
+    }
+    drop_out(conn, conn->out_count);
+    send_move(conn, CONN_SEND_CLOSED);
+    conn->dialect->send_failed(conn, error);
+}
+
 static void on_sent(struct sock *sock, int error)
 {
     struct conn *conn = conn_of(sock);
@@ -313,7 +340,7 @@ static void on_sent(struct sock *sock, int error)
     if (sock->closing)
         return;
     if (error != 0) {
-        conn->dialect->ended(conn, error);
+        send_has_failed(conn, error);
         return;
     }
     timer_set(&conn->hub->loop->timers, &conn->send_deadline, 0);

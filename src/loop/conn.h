@@ -68,6 +68,8 @@ struct conn_dialect {
     void (*ended)(struct conn *conn, int error);
     /* Queued slices have left; there is room again. */
     void (*drained)(struct conn *conn);
+    /* A send failed: nothing goes any more, but what the other side has said may still be read. NULL: ended() is called. */
+    void (*send_failed)(struct conn *conn, int error);
     /* The deadline of the receiving half passed; the sending half's closes the connection by itself after this. */
     void (*receive_expired)(struct conn *conn);
     void (*send_expired)(struct conn *conn);
@@ -104,7 +106,8 @@ struct conn {
     struct timer               receive_deadline;
     struct timer               send_deadline;
     uint64_t                   send_patience_ns; /* without a byte leaving; 0: no limit */
-    uint64_t                   send_seen_bytes;  /* sock.sent_bytes when the send deadline was set */
+    uint64_t                   send_taken_bytes; /* that the other side had acknowledged when it was last looked at */
+    uint8_t                    send_looks;       /* without a byte taken in between */
     struct buf                *carry;            /* bytes not consumed yet */
     uint32_t                   carry_at, carry_bytes;
     struct buf                *head;             /* where heads are being written */

@@ -175,6 +175,11 @@ static bool never_short(struct admission *self, int fd)
     return false;
 }
 
+static void told_nothing(struct admission *self, bool pauses)
+{
+    (void)self, (void)pauses;
+}
+
 static void write_nothing(struct journal *self, const struct exchange_report *report)
 {
     (void)self, (void)report;
@@ -285,7 +290,7 @@ static bool run(const char *io, enum fault_kind kind, uint64_t nth, const struct
     memset((void *)w, 0, sizeof *w);
     w->listener = listen_on_loopback(&address);
     w->journal.exchange = write_nothing;
-    w->admission = (struct admission){let_in, let_out, never_short};
+    w->admission = (struct admission){let_in, let_out, never_short, told_nothing};
     w->service.reported = report_nothing;
     w->service.rows = &w->service_row;
     w->service.workers_count = w->target.workers_count = 1;

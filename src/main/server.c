@@ -27,7 +27,10 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-enum { LISTENERS_MAX = 64 };
+enum {
+    LISTENERS_MAX = 64,
+    DESCRIPTORS_SILENCE_S = 5, /* between two warnings that they run out */
+};
 
 /* One listening address of the configuration, and its sockets: one per worker, or one for the control thread. */
 struct listening {
@@ -75,6 +78,7 @@ struct server {
     struct timer                   stop_timer;
     struct drained_note            drained_notes[WORKERS_MAX];
     unsigned                       draining_count; /* workers that still have fronts */
+    _Atomic uint64_t               descriptors_told_ns;
     bool                           is_stopping, is_draining, is_cut;
     int                            status;
 };
@@ -103,6 +107,11 @@ static bool never_short(struct admission *self, int fd)
     return false;
 }
 
+static void say_nothing(struct admission *self, bool pauses)
+{
+    (void)self, (void)pauses;
+}
+
 /* As many descriptors as the system lets us have. */
 static void raise_descriptors(void)
 {
@@ -122,6 +131,23 @@ static unsigned count_workers(const struct settings *settings)
 }
 
 /* --- what the registry and the pages are lent ------------------------------------------------------------------- */
+
+/* On a worker's thread; events may be told from any. At most one pair in a few seconds, however it flutters. */
+static void told_of_descriptors(void *self, bool pauses)
+{
+    struct server *server = self;
+    const uint64_t now_ns = clock_monotonic_ns();
+    if (pauses && now_ns < atomic_load(&server->descriptors_told_ns) + DESCRIPTORS_SILENCE_S * NS_PER_S)
+        return;
+    if (pauses) {
+        atomic_store(&server->descriptors_told_ns, now_ns);
+        events_tell(server->events, LOG_LEVEL_WARNING,
+                    "accepting pauses: all but limits.descriptors-kept of the descriptors are in use; raise `ulimit -n` "
+                    "(LimitNOFILE), or lower limits.connections");
+    } else {
+        events_tell(server->events, LOG_LEVEL_INFO, "accepting goes on: descriptors are free again");
+    }
+}
 
 static void told(void *self, enum registry_tone tone, const char *text)
 {
@@ -305,6 +331,11 @@ static void change_worker(struct worker_thread *thread, void *argument)
         change->ok = false;
         return;
     }
+    /* A quarter of the descriptors that are kept is the admin listener's own; when half of them is used, nothing is kept idle. */
+    const int limit = (int)change->server->admit.descriptors_limit;
+    const int kept = (int)change->generation->settings->limits.descriptors_kept;
+    thread->worker.descriptors_most = limit - kept / 4;
+    thread->worker.descriptors_kept_most = limit - kept / 2;
     struct path *old = thread->path;
     thread->path = path;
     change->ok = change_fronts(thread, change, path_router(path));
@@ -590,6 +621,10 @@ static void close_all(struct server *server)
               server->control.loop.now_ns + settings->drain_for_ns + 1);
     for (unsigned i = 0; i < server->workers_count; i++)
         worker_thread_run(&server->workers[i], drain_worker, server);
+    /* Who connects from now on is refused, instead of waiting in a backlog that nobody empties. */
+    for (size_t i = 0; i < server->listening_count; i++)
+        if (!server->listening[i].is_admin)
+            close_listening(server, &server->listening[i]);
 }
 
 /* First /readyz has said no for a while, so that balancers before us look elsewhere; then the drain has its time. */
@@ -825,6 +860,8 @@ static enum err_kind start(struct server *server, struct settings *settings, str
     enum err_kind failed = start_signals(server, e);
     if (failed == ERR_NONE && !admit_init(&server->admit, &settings->limits, key))
         failed = err_set(e, ERR_MEMORY, "no memory");
+    server->admit.told = told_of_descriptors;
+    server->admit.told_self = server;
     if (failed == ERR_NONE)
         failed = start_threads(server, settings, e);
     if (failed == ERR_NONE)
@@ -894,7 +931,7 @@ int server_run(struct settings *settings, const struct settings_request *request
     server->request = request;
     server->client = client;
     server->control_fd = -1;
-    server->open_door = (struct admission){let_in, let_out, never_short};
+    server->open_door = (struct admission){let_in, let_out, never_short, say_nothing};
     server->workers_count = count_workers(settings);
     server->events = events_new(STDERR_FILENO, settings->log.level);
     timer_init(&server->stop_timer, stop_timer_fired);

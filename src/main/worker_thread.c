@@ -6,6 +6,7 @@
 #include "core/mem.h"
 #include "core/units.h"
 
+#include <limits.h>
 #include <semaphore.h>
 #include <stdio.h>
 #include <string.h>
@@ -92,6 +93,8 @@ enum err_kind worker_thread_init(struct worker_thread *thread, unsigned index, c
         .loop = &thread->loop,
         .hub = &thread->hub,
         .now_ns = &thread->loop.now_ns,
+        .descriptors_most = INT_MAX,
+        .descriptors_kept_most = INT_MAX,
         .journal = journal,
         .row = row,
     };

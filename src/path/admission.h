@@ -17,6 +17,8 @@ struct admission {
     void (*left)(struct admission *self, const struct sockaddr *peer);
     /* True while so few descriptors are free that accepting ought to pause. @fd is the newest one, or -1 to find out. */
     bool (*is_short_of_descriptors)(struct admission *self, int fd);
+    /* Accepting pauses for lack of descriptors, or goes on. */
+    void (*told)(struct admission *self, bool pauses);
 };
 
 #endif

@@ -25,6 +25,8 @@ enum {
 struct worker {
     unsigned         index;
     bool             stopping;     /* answers say close; nothing new is kept open */
+    int              descriptors_most;      /* a connection to a target whose number is this or more is not opened */
+    int              descriptors_kept_most; /* nor kept idle from here on */
     struct loop     *loop;         /* posting to it is allowed from any thread */
     struct conn_hub *hub;
     const uint64_t  *now_ns;       /* the loop's, monotonic */

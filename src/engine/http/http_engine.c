@@ -20,10 +20,11 @@ enum {
     STREAM_FROM_BYTES = 16384, /* a body with so much still to come is received in large buffers */
 };
 
-static struct target_row *row_of(const struct http_upstream *up)
+static void count_connect_failure(const struct http_upstream *up)
 {
     struct target *target = up->pool->target;
-    return target == NULL ? NULL : &target->rows[up->pool->engine->worker->index];
+    if (target != NULL)
+        row_add(&target->rows[up->pool->engine->worker->index].connect_failures_count, 1);
 }
 
 static void publish_counts(const struct http_pool *pool)
@@ -88,7 +89,8 @@ static void keep_idle(struct http_upstream *up)
 {
     struct http_pool *pool = up->pool;
     if (!up->keep || pool->target == NULL || pool->idle_count >= up->connections_kept ||
-        up->conn.sock.late_bytes > 0 || up->pool->engine->worker->stopping) {
+        up->conn.sock.late_bytes > 0 || up->pool->engine->worker->stopping ||
+        up->conn.sock.fd >= up->pool->engine->worker->descriptors_kept_most) {
         drop(up);
         return;
     }
@@ -485,6 +487,23 @@ static void ended(struct conn *conn, int error)
     http__fail(up, kind_of_end(up), NULL);
 }
 
+/* An early answer, and then a reset: the answer may lie in the socket already, so it is read before the end is believed. */
+static void send_failed(struct conn *conn, int error)
+{
+    struct http_upstream *up = http_upstream_of(conn);
+    (void)error;
+    if (up->op == NULL) {
+        drop(up);
+        return;
+    }
+    up->keep = false;
+    struct pipe *body = up->op->request_body;
+    if (up->phase == HTTP_UPSTREAM_TUNNEL)
+        http__fail(up, ERR_TARGET_INCOMPLETE, NULL);
+    else if (body != NULL && !body->broken)
+        pipe_break(body); /* the rest of it goes nowhere */
+}
+
 static void receive_expired(struct conn *conn)
 {
     struct http_upstream *up = http_upstream_of(conn);
@@ -493,6 +512,7 @@ static void receive_expired(struct conn *conn)
         drop(up);
         break;
     case HTTP_UPSTREAM_CONNECTING:
+        count_connect_failure(up);
         http__fail(up, ERR_CONNECT_TIMEOUT, NULL);
         break;
     case HTTP_UPSTREAM_HEAD:
@@ -551,10 +571,8 @@ static void wait_for_head(struct http_upstream *up)
 static void connected(struct conn *conn, int error)
 {
     struct http_upstream *up = http_upstream_of(conn);
-    struct target_row    *row = row_of(up);
     if (error != 0) {
-        if (row != NULL)
-            row_add(&row->connect_failures_count, 1);
+        count_connect_failure(up);
         http__fail(up, kind_of_connect_error(error), NULL);
         return;
     }
@@ -583,6 +601,7 @@ const struct conn_dialect http__upstream_dialect = {
     .received = received,
     .ended = ended,
     .drained = drained,
+    .send_failed = send_failed,
     .receive_expired = receive_expired,
     .send_expired = send_expired,
     .connected = connected,
@@ -597,6 +616,10 @@ static void attach(struct http_upstream *up, struct http_engine_stage *stage, st
     up->settings = stage->settings;
     up->idle_timeout_ns = stage->settings->idle_timeout_ns;
     up->connections_kept = (uint32_t)stage->settings->connections_kept;
+    const uint64_t most = stage->settings->connections_per_target;
+    const uint64_t share = most / op->target->workers_count;
+    if (most != 0 && share < up->connections_kept)
+        up->connections_kept = (uint32_t)share;
     up->requests_count++;
     up->interims_count = 0;
     up->request_ended = false;
@@ -608,9 +631,13 @@ static void attach(struct http_upstream *up, struct http_engine_stage *stage, st
     op->on_cancel = on_cancel;
 }
 
-static int open_socket(const struct target *target, const struct loop *loop)
+static int open_socket(const struct target *target, const struct loop *loop, int most)
 {
     const int fd = socket(target->address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | loop->kind->socket_flags, 0);
+    if (fd >= most) { /* the last ones are the admin listener's: numbers are given from below */
+        close(fd);
+        return -1;
+    }
     if (fd >= 0 && target->address.ss_family != AF_UNIX) {
         const int on = 1;
         const int unsent_bytes = HTTP_UNSENT_BYTES_MAX;
@@ -625,10 +652,11 @@ static bool is_target_full(const struct http_engine_stage *stage, const struct t
     const uint64_t most = stage->settings->connections_per_target;
     if (most == 0)
         return false;
-    uint64_t open = 0;
+    uint64_t busy = 0; /* those that other workers keep idle are no reason to refuse */
     for (unsigned i = 0; i < target->workers_count; i++)
-        open += atomic_load_explicit(&target->rows[i].open_count, memory_order_relaxed);
-    return open >= most;
+        busy += atomic_load_explicit(&target->rows[i].open_count, memory_order_relaxed) -
+                atomic_load_explicit(&target->rows[i].idle_count, memory_order_relaxed);
+    return busy >= most;
 }
 
 static void open_upstream(struct http_engine_stage *stage, struct http_pool *pool, struct op *op)
@@ -640,7 +668,7 @@ static void open_upstream(struct http_engine_stage *stage, struct http_pool *poo
         return;
     }
     struct http_upstream *up = slab_take(&engine->upstreams);
-    const int             fd = up == NULL ? -1 : open_socket(target, engine->worker->loop);
+    const int             fd = up == NULL ? -1 : open_socket(target, engine->worker->loop, engine->worker->descriptors_most);
     if (fd < 0) {
         if (up != NULL)
             slab_give(&engine->upstreams, up);

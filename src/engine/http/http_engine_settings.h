@@ -30,8 +30,8 @@
       "most unused connections that each worker keeps to each target")                             \
     X(connections_per_target, "connections-per-target", COUNT_OR_NONE, 1, 1000000,                 \
       CONFIG_NONE, LIVE,                                                                           \
-      "most connections of the whole node to one target; a request that would need one more "      \
-      "goes to another target")                                                                    \
+      "most connections of the whole node to one target that are in use; a request that would need one more "         \
+      "goes to another target; each worker keeps its share of as many idle")                                                                    \
     X(requests_per_connection, "requests-per-connection", COUNT_OR_NONE, 1, UINT32_MAX,            \
       CONFIG_NONE, LIVE,                                                                           \
       "requests sent on one connection to a target before it is closed")                           \

@@ -420,8 +420,11 @@ static void on_body(void *self, struct pipe *pipe)
 {
     struct http_exchange *exchange = self;
     (void)pipe;
-    if (exchange->conn != NULL && exchange->answered && !exchange->written)
-        http__pump(exchange->conn);
+    if (exchange->conn == NULL || !exchange->answered || exchange->written)
+        return;
+    if (exchange->tunnel && exchange->conn->conn.receive_state == CONN_RECEIVE_BODY)
+        conn_receive_patience(&exchange->conn->conn, exchange->settings->tunnel_idle_timeout_ns);
+    http__pump(exchange->conn);
 }
 
 static void on_interim(struct frame *frame, struct op *op)

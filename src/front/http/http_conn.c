@@ -37,8 +37,10 @@ static void body_patience(struct http_conn *hc)
     const uint64_t                      now_ns = *hc->front->worker->now_ns;
     hc->patience_ends_ns = now_ns + settings->body_timeout_ns;
     uint64_t patience_ns = settings->body_timeout_ns;
-    if (settings->body_rate_min_bytes != 0 && patience_ns > RATE_GRACE_S * NS_PER_S)
-        patience_ns = RATE_GRACE_S * NS_PER_S;
+    /* The rate is looked at when its window ends, whatever comes in between. */
+    const uint64_t window_ends_ns = hc->rate_since_ns + RATE_GRACE_S * NS_PER_S;
+    if (settings->body_rate_min_bytes != 0 && now_ns + patience_ns > window_ends_ns)
+        patience_ns = window_ends_ns > now_ns ? window_ends_ns - now_ns : 1;
     conn_receive_move(&hc->conn, CONN_RECEIVE_BODY, patience_ns);
 }
 
@@ -720,6 +722,7 @@ static void write_client(struct http_conn *hc)
 static void pause_accepting(struct http_front *front)
 {
     listener_pause(&front->listener);
+    front->admission->told(front->admission, true);
     row_add(&front->worker->row->accept_pauses, 1);
     timer_set(&front->worker->loop->timers, &front->accept_again,
               *front->worker->now_ns + ACCEPT_PAUSE_MS * NS_PER_MS);
@@ -739,8 +742,10 @@ static void accept_again(struct timer *timer)
     if (front->admission->is_short_of_descriptors(front->admission, -1))
         timer_set(&front->worker->loop->timers, timer,
                   *front->worker->now_ns + ACCEPT_PAUSE_MS * NS_PER_MS);
-    else
+    else {
+        front->admission->told(front->admission, false);
         listener_start(&front->listener);
+    }
 }
 
 /* A connection over a limit is told so, if that is possible without waiting. */
@@ -769,6 +774,11 @@ static void accepted(struct listener *listener, int fd)
         close(fd);
         return;
     }
+    const bool is_short = front->admission->is_short_of_descriptors(front->admission, fd);
+    if (is_short && !front->listener.wanted) { /* the kernel accepted it before it heard of the pause */
+        turn_away(front, fd, ERR_LIMIT);
+        return;
+    }
     const enum err_kind refused = front->admission->connection(front->admission, (struct sockaddr *)&peer);
     if (refused != ERR_NONE) {
         turn_away(front, fd, refused);
@@ -792,7 +802,7 @@ static void accepted(struct listener *listener, int fd)
     conn_receive_move(&hc->conn, CONN_RECEIVE_HEAD,
                       front->stopping ? STOP_GRACE_MS * NS_PER_MS : settings_of(hc)->header_timeout_ns);
     conn_receive(&hc->conn, SOCK_RECEIVE_WATCH);
-    if (front->admission->is_short_of_descriptors(front->admission, fd))
+    if (is_short)
         pause_accepting(front);
 }
 

@@ -145,7 +145,8 @@ static int listen_tcp(const struct supervisor_sockets *sockets,
     const int fd = bind_tcp(message, true);
     if (fd < 0)
         return -1;
-    set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1); /* accepted connections inherit it */
+    set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1); /* accepted connections inherit it, and this: */
+    set_option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_BYTES_MAX);
     return listen(fd, (int)message->backlog) == 0 ? fd : give_up(fd);
 }
 
