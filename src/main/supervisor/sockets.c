@@ -13,6 +13,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* What the kernel holds for a client that does not read; unbounded it would be megabytes. */
+enum { UNSENT_BYTES_MAX = 131072 };
+
 /* Folders on the way to a control socket that were not there are for its owner alone. */
 #define FOLDER_MODE 0700
 
