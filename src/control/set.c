@@ -6,7 +6,7 @@
 
 struct target_set *set_new(struct target *const *targets, size_t count, uint64_t version)
 {
-    struct target_set *set = mem_alloc(sizeof *set + count * sizeof set->at[0]);
+    struct target_set *set = mem_alloc(sizeof *set + count * sizeof(void *));
     if (set == NULL)
         return NULL;
     atomic_init(&set->refs_count, 1);

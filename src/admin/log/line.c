@@ -159,12 +159,11 @@ void line_clock_set(struct line_clock *clock, int64_t second)
     gmtime_r(&time, &utc);
     strftime(clock->iso, sizeof clock->iso, "%Y-%m-%dT%H:%M:%S", &utc);
     /* Not %b, which speaks the user's language. */
-    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    char date[20], time_of_day[16];
-    strftime(date, sizeof date, "%Y", &utc);
-    strftime(time_of_day, sizeof time_of_day, "%H:%M:%S", &utc);
-    snprintf(clock->common, sizeof clock->common, "%02u/%.3s/%.4s:%.8s +0000",
-             (unsigned)utc.tm_mday % 100u, months + 3 * (utc.tm_mon % 12), date, time_of_day);
+    static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                       "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    const char *const iso = clock->iso;
+    snprintf(clock->common, sizeof clock->common, "%.2s/%s/%.4s:%.8s +0000", iso + 8,
+             months[utc.tm_mon], iso, iso + 11);
 }
 
 /* --- JSON ----------------------------------------------------------------------------------- */

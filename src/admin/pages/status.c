@@ -56,7 +56,7 @@ static json_t *target(const struct pages *pages, const struct target *t)
     history_figures(pages->history, t->rows, &sums, &figures);
     const uint64_t retry_ns = atomic_load_explicit(&t->retry_at_ns, memory_order_relaxed);
     json_t *again = retry_ns > pages->now_ns
-                        ? json_real((double)((retry_ns - pages->now_ns) / NS_PER_MS) / 1000.0)
+                        ? json_real((double)(retry_ns - pages->now_ns) / (double)NS_PER_S)
                         : json_null();
     return json_pack(
         "{s:o, s:o, s:i, s:s, s:o, s:o, s:o, s:o, s:o, s:f, s:o, s:o, s:o, s:o}", "name",
