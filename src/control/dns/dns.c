@@ -64,7 +64,7 @@ struct lookup {
     X(ARES_ENOTIMP, "the DNS server does not know this kind of question")                          \
     X(ARES_EBADNAME, "it is not a valid DNS name")                                                 \
     X(ARES_EBADRESP, "the DNS server's answer is malformed")                                       \
-    X(ARES_ECONNREFUSED, "every DNS server is out of reach, refused or failed")                       \
+    X(ARES_ECONNREFUSED, "every DNS server is out of reach, refused or failed")                    \
     X(ARES_ETIMEOUT, "no DNS server answered in time")                                             \
     X(ARES_ENOMEM, "out of memory")
 
