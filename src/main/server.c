@@ -897,10 +897,10 @@ static void end(struct server *server)
     pthread_join(server->signal_thread, NULL);
     for (unsigned i = 0; i < server->workers_count; i++)
         worker_thread_join(&server->workers[i]);
-    registry_free(server->registry);
     admin_free(server->admin);
     worker_thread_fini(&server->control);
-    generation_unref(server->generation);
+    generation_unref(server->generation); /* gives its services back */
+    registry_free(server->registry);
     log_free(server->log);
     admit_fini(&server->admit);
     mem_free(server->workers);

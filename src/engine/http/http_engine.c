@@ -137,9 +137,9 @@ static enum err_kind kind_of_end(const struct http_upstream *up)
 {
     if (up->heard)
         return up->op->answered ? ERR_TARGET_INCOMPLETE : ERR_TARGET_CLOSED;
-    if (up->requests_count > 1)
-        return ERR_TARGET_STALE;
-    return is_anything_sent(up) ? ERR_TARGET_CLOSED : ERR_TARGET_NOT_SENT;
+    if (!is_anything_sent(up))
+        return ERR_TARGET_NOT_SENT;
+    return up->requests_count > 1 ? ERR_TARGET_STALE : ERR_TARGET_CLOSED;
 }
 
 /* The answer is whole. */
@@ -698,7 +698,8 @@ static void submit(struct stage *self, struct op *op)
         op_refuse(op, ERR_MEMORY, NULL);
         return;
     }
-    struct list_link *link = list_first(&pool->idle);
+    /* A repeated request gets a new connection: the next kept one is likely as dead as the last. */
+    struct list_link *link = op->retries_count > 0 ? NULL : list_first(&pool->idle);
     if (link == NULL) {
         open_upstream(stage, pool, op);
         return;
