@@ -29,6 +29,7 @@
 
 enum {
     LISTENERS_MAX = 64,
+    READY_LOOK_MS = 50,
     DESCRIPTORS_SILENCE_S = 5, /* between two warnings that they run out */
 };
 
@@ -76,6 +77,7 @@ struct server {
     struct post                    terminate_post, hangup_post, orphan_post;
     _Atomic bool                   terminate_posted, hangup_posted;
     struct timer                   stop_timer;
+    struct timer                   ready_timer;
     struct drained_note            drained_notes[WORKERS_MAX];
     unsigned                       draining_count; /* workers that still have fronts */
     _Atomic uint64_t               descriptors_told_ns;
@@ -670,6 +672,7 @@ static void on_hangup(struct post *post)
     if (bytes > 0)
         (void)!write(STDERR_FILENO, text, bytes);
     free(text);
+    supervisor_reloaded(server->client);
 }
 
 /* The supervisor is gone: nobody would restart us or hold our sockets, so we end. */
@@ -689,9 +692,9 @@ static void on_signal(struct server *server)
         if (!atomic_exchange(&server->hangup_posted, true))
             loop_post(&server->control.loop, &server->hangup_post);
     } else if (!atomic_exchange(&server->terminate_posted, true)) {
+        /* More of them change nothing: a service manager signals us and the supervisor, which passes it on. The
+         * supervisor it is that takes a second one for "now". */
         loop_post(&server->control.loop, &server->terminate_post);
-    } else {
-        _exit(128 + (int)seen.ssi_signo); /* a second one means now */
     }
 }
 
@@ -734,6 +737,18 @@ static enum err_kind start_signals(struct server *server, struct err *e)
     if (server->signal_fd < 0 || pipe(server->signal_stop_fds) != 0)
         return err_set_errno(e, "signalfd");
     return ERR_NONE;
+}
+
+/* Ready once every name has been answered for, well or not, so that a first request need not fail. */
+static void become_ready(struct timer *timer)
+{
+    struct server *server = list_item(timer, struct server, ready_timer);
+    if (server->is_stopping)
+        return;
+    server->facts.is_ready = registry_is_settled(server->registry);
+    server->facts.unready_reason = server->facts.is_ready ? NULL : "names are not resolved yet";
+    if (!server->facts.is_ready)
+        timer_set(&server->control.loop.timers, timer, server->control.loop.now_ns + READY_LOOK_MS * NS_PER_MS);
 }
 
 /* --- start ------------------------------------------------------------------------------------------------------ */
@@ -876,13 +891,14 @@ static enum err_kind start(struct server *server, struct settings *settings, str
     if (server->generation == NULL)
         return err_set(e, ERR_MEMORY, "no memory for the configuration");
     server->facts = (struct admin_facts){
-        .is_ready = true,
         .config_file = server->request->file,
         .config_revision = 1,
         .config_loaded_wall_ns = clock_wall_ns(),
     };
     if (!bring(server, server->generation))
         return err_set(e, ERR_MEMORY, "no memory for the first path");
+    timer_init(&server->ready_timer, become_ready);
+    become_ready(&server->ready_timer);
     failed = start_control_front(server, e);
     if (failed != ERR_NONE)
         return failed;
