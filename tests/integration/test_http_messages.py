@@ -197,6 +197,16 @@ def test_bodies_in_chunks_pass_both_ways(client, draw, size):
     assert client.ask("/after").status == 200
 
 
+@pytest.mark.parametrize("piece", [1, 10, 100, 1000])
+def test_a_body_in_many_small_chunks(client, draw, piece):
+    """More pieces than fit between the two sides at once."""
+    body = draw.randbytes(piece * 700)
+    client.send(raw.request("/echo", "POST", [("Transfer-Encoding", "chunked")], raw.chunked(body, piece)))
+    assert client.answer().body == body
+    answer = client.ask(f"/chunked?{piece}", "POST", body=body)
+    assert answer.body == body
+
+
 def test_chunks_reach_the_server_as_chunks(client):
     client.send(raw.request("/seen", "POST", [("Transfer-Encoding", "chunked")], raw.chunked(b"hello", 2)))
     seen = told(client.answer())
