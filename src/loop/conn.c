@@ -290,6 +290,7 @@ static void flush_later(struct conn *conn)
 {
     if (!link_is_in_list(&conn->unflushed))
         list_add_last(&conn->hub->unflushed, &conn->unflushed);
+    conn->hub->loop->again = true;
 }
 
 static void flush_all(struct loop_hook *hook)

@@ -17,6 +17,8 @@ static const struct loop_kind *const kinds[] = {
 #undef X
 };
 
+enum { FLUSHES_PER_TURN_MAX = 4 /* then others have their turn */ };
+
 enum { KINDS_COUNT = sizeof kinds / sizeof kinds[0] };
 
 static enum err_kind open_as(struct loop *loop, const struct loop_kind *kind, struct err *e)
@@ -276,17 +278,29 @@ void loop__tell_all(struct loop *loop)
 
 /* --- turns ------------------------------------------------------------------------------------------------------ */
 
-void loop_turn(struct loop *loop, uint64_t until_ns)
+static void run_hooks(struct loop *loop)
 {
-    run_posts(loop);
-    timer_wheel_turn(&loop->timers, loop->now_ns);
-    loop__tell_all(loop);
     list_each(&loop->turn_hooks, link, after)
     {
         struct loop_hook *hook = list_item(link, struct loop_hook, link);
         hook->call(hook);
     }
-    bool busy = loop->kind->flush(loop);
+}
+
+void loop_turn(struct loop *loop, uint64_t until_ns)
+{
+    run_posts(loop);
+    timer_wheel_turn(&loop->timers, loop->now_ns);
+    loop__tell_all(loop);
+    /* Sends that complete at once tell their sockets, which may queue more: that leaves in this turn too, or the next one
+     * comes at once. */
+    bool busy = true;
+    for (int i = 0; i < FLUSHES_PER_TURN_MAX && (i == 0 || loop->again); i++) {
+        loop->again = false;
+        run_hooks(loop);
+        busy = loop->kind->flush(loop);
+    }
+    busy = busy || loop->again;
     const uint64_t timer_ns = timer_wheel_next_ns(&loop->timers);
     if (timer_ns < until_ns)
         until_ns = timer_ns;

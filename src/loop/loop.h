@@ -142,6 +142,7 @@ struct loop {
     _Atomic bool            stopping;
     struct list             told;       /* sockets with a completion to be told */
     struct list             turn_hooks; /* struct loop_hook */
+    bool                    again;      /* a hook has work that came after it was called; it must not wait */
     struct loop_counters    counters;
 };
 
