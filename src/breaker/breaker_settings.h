@@ -19,7 +19,7 @@
     X(tries, "tries", COUNT, 1, 100, 3, LIVE,                                                      \
       "most targets that one request is offered to, as long as nothing of it was sent")            \
     X(retry_dead_connection, "retry-dead-connection", BOOLEAN, 0, 1, true, LIVE,                   \
-      "repeat a request once whose kept connection turned out to be closed, if nothing was "       \
+      "repeat a request once whose connection ended before a byte of an answer, if nothing was "   \
       "sent or its method is idempotent")
 
 struct breaker_settings {

@@ -52,7 +52,8 @@ static bool is_refusal(const struct op *op)
 static bool is_dead_connection(const struct op *op)
 {
     switch (op->answer.error) {
-    case ERR_TARGET_STALE: return http_method_is_idempotent(op->request->head.method);
+    case ERR_TARGET_STALE:
+    case ERR_TARGET_CLOSED: return http_method_is_idempotent(op->request->head.method);
     case ERR_TARGET_NOT_SENT: return op->kept_connection;
     default: return false;
     }

@@ -161,7 +161,7 @@ Test(guard, many_tries_end)
 
 Test(guard, what_may_have_been_sent_is_not_repeated)
 {
-    expect(3, HTTP_METHOD_GET, "c", "a", ERR_TARGET_CLOSED);
+    expect(3, HTTP_METHOD_POST, "c", "a", ERR_TARGET_CLOSED);
     expect(3, HTTP_METHOD_GET, "x", "a", ERR_TARGET_TIMEOUT);
     expect(3, HTTP_METHOD_POST, "s", "a", ERR_TARGET_STALE);
 }

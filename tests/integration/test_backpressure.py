@@ -17,8 +17,8 @@ from relay import Relay
 KIB, MIB = 1 << 10, 1 << 20
 BODY_BYTES = 2048 * MIB if pando.LONG else 64 * MIB
 SLOW_S = 120 if pando.LONG else 2
-BUFFER_BYTES = 64 * KIB      # the preset of http.buffer-bytes
-RECEIVED_BYTES = 32 * KIB    # one received buffer may go over it
+BUFFER_BYTES = 128 * KIB     # the preset of http.buffer-bytes
+RECEIVED_BYTES = 2 * 32 * KIB    # a received buffer may go over it, in the pipe and in the connection
 # Sockets of the test's own sides, small, so that the rest is Pando's and its sockets'. Smaller than this and the
 # loopback's segments of 64 KiB make no progress.
 SOCKET_BYTES = 256 * KIB
@@ -40,11 +40,11 @@ def queues():
     return found
 
 
-def warm_up(port):
-    """Brings every buffer of the way into use; memory is compared with what it is after this."""
+def warm_up(port, host="bodies.test"):
+    """Brings every buffer of every worker into use; memory is compared with what it is after this."""
     for _ in range(2):
-        both = slow.Upload(port, 8 * MIB), slow.Download(port, 8 * MIB)
-        for transfer in both:
+        some = [kind(port, 4 * MIB, host=host) for kind in (slow.Upload, slow.Download) for _ in range(4)]
+        for transfer in some:
             transfer.join(30)
             assert transfer.error is None
 
@@ -155,6 +155,7 @@ def test_many_slow_bodies_leave_another_client_unharmed(start):
             "other": {"match": {"host": "other.test"}, "targets": [nginx.address]}}}))
         url = f"http://127.0.0.1:{proxy.port}/"
         with Relay(f"127.0.0.1:{proxy.port}", rate=MIB) as before_it:
+            warm_up(proxy.port, "direct.test")
             alone_ms = median_ms(url, "other.test", 1)
             memory = proxy.memory_bytes()
             transfers = [slow.Upload(proxy.port, body) for _ in range(count // 2)]

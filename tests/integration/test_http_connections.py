@@ -127,9 +127,15 @@ def test_a_body_that_was_sent_is_not_sent_again(proxy, origin):
     assert used(origin, "/a") == [0, 0]
 
 
-def test_a_new_connection_that_dies_is_not_repeated(proxy, origin):
+def test_a_request_on_a_new_connection_that_dies_is_repeated_once(proxy, origin):
     origin.on("/a", lambda exchange: exchange.close())
     answer = proxy.ask("/a")
+    assert answer.status == 502 and used(origin, "/a") == [0, 1]
+
+
+def test_a_post_on_a_new_connection_that_dies_is_not_repeated(proxy, origin):
+    origin.on("/a", lambda exchange: exchange.close())
+    answer = proxy.ask("/a", method="POST", body=b"x")
     assert answer.status == 502 and used(origin, "/a") == [0]
 
 

@@ -136,7 +136,7 @@ static bool is_anything_sent(const struct http_upstream *up)
 static enum err_kind kind_of_end(const struct http_upstream *up)
 {
     if (up->heard)
-        return up->op->answered ? ERR_TARGET_INCOMPLETE : ERR_TARGET_CLOSED;
+        return ERR_TARGET_INCOMPLETE;
     if (!is_anything_sent(up))
         return ERR_TARGET_NOT_SENT;
     return up->requests_count > 1 ? ERR_TARGET_STALE : ERR_TARGET_CLOSED;
@@ -174,6 +174,15 @@ static void pause_body(struct http_upstream *up)
     pipe_wait_for_room(&up->op->answer_body);
     conn_receive_move(&up->conn, CONN_RECEIVE_PAUSED, 0);
     conn_receive(&up->conn, SOCK_RECEIVE_OFF);
+}
+
+/* Reading stops when there is no room, not when the next buffer has come and must be held. */
+static void pause_if_full(struct http_upstream *up)
+{
+    if (pipe_room(&up->op->answer_body) == 0)
+        pause_body(up);
+    else
+        body_patience(up);
 }
 
 static void receive_body(struct http_upstream *up)
@@ -227,14 +236,15 @@ static uint32_t read_plain_body(struct http_upstream *up, struct buf *buf, uint8
         return 0;
     if (up->op == NULL)
         return taken;
-    if (up->phase == HTTP_UPSTREAM_TUNNEL || up->framing == HTTP_FRAMING_UNTIL_CLOSE) {
-        if (up->phase != HTTP_UPSTREAM_TUNNEL)
-            body_patience(up);
+    if (up->phase == HTTP_UPSTREAM_TUNNEL)
+        return taken;
+    if (up->framing == HTTP_FRAMING_UNTIL_CLOSE) {
+        pause_if_full(up);
         return taken;
     }
     up->body_left -= taken;
     if (up->body_left > 0) {
-        body_patience(up);
+        pause_if_full(up);
         return taken;
     }
     if (taken < bytes)
@@ -259,9 +269,12 @@ static uint32_t read_chunked_body(struct http_upstream *up, struct buf *buf, uin
         return 0;
     if (up->op == NULL)
         return bytes;
-    body_patience(up);
-    if (verdict == HTTP1_DONE)
+    if (verdict == HTTP1_DONE) {
+        body_patience(up);
         up->phase = HTTP_UPSTREAM_TRAILERS;
+    } else {
+        pause_if_full(up);
+    }
     return (uint32_t)piece.consumed;
 }
 

@@ -61,6 +61,16 @@ static void pause_body(struct http_conn *hc)
     conn_receive(&hc->conn, SOCK_RECEIVE_OFF);
 }
 
+/* Reading stops when there is no room, not when the next buffer has come and must be held. */
+static void pause_if_full(struct http_conn *hc)
+{
+    const struct pipe *pipe = hc->incoming->op->request_body;
+    if (!pipe->broken && pipe_room(pipe) == 0)
+        pause_body(hc);
+    else
+        body_patience(hc);
+}
+
 static void tunnel_patience(struct http_exchange *exchange)
 {
     conn_receive_move(&exchange->conn->conn, CONN_RECEIVE_BODY, exchange->settings->tunnel_idle_timeout_ns);
@@ -145,7 +155,7 @@ static uint32_t read_sized_body(struct http_conn *hc, struct buf *buf, uint8_t *
     if (hc->body_left == 0)
         end_body(hc);
     else
-        body_patience(hc);
+        pause_if_full(hc);
     return taken;
 }
 
@@ -227,8 +237,8 @@ static uint32_t read_chunked_body(struct http_conn *hc, struct buf *buf, uint8_t
         if (hc->incoming != exchange)
             return (uint32_t)piece.consumed;
     }
-    body_patience(hc);
     hc->in_trailers = verdict == HTTP1_DONE;
+    pause_if_full(hc);
     return (uint32_t)piece.consumed;
 }
 
