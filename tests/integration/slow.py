@@ -138,6 +138,7 @@ class BodyServer:
 
     def serve(self, sock):
         rest = b""
+        sock.settimeout(3600)    # send() then tells at once how much the kernel took, instead of waiting for all
         try:
             while True:
                 head, rest = read_head(sock, rest)

@@ -122,7 +122,7 @@ def test_one_slow_side_holds_the_fast_one_back(start):
 def test_a_larger_buffer_holds_more(start):
     """The setting is what bounds it, not something else."""
     with slow.BodyServer(rate=0, buffer_bytes=SOCKET_BYTES) as server:
-        proxy = start(config_of(server.address, workers=1, http={"buffer-bytes": "4MiB"}))
+        proxy = start(config_of(server.address, workers=1, http={"buffer-bytes": "512KiB"}))
         upload = slow.Upload(proxy.port, 64 * MIB, buffer_bytes=SOCKET_BYTES)
         time.sleep(0.6)
         table = queues()
@@ -133,7 +133,7 @@ def test_a_larger_buffer_holds_more(start):
         server.set_rate(None)
         upload.join(60)
         assert upload.error is None
-        assert 4 * BUFFER_BYTES < held.inside <= 4 * MIB + RECEIVED_BYTES + 4 * KIB
+        assert BUFFER_BYTES + RECEIVED_BYTES + 4 * KIB < held.inside <= 512 * KIB + RECEIVED_BYTES + 4 * KIB
 
 
 def median_ms(url, host, seconds):
@@ -174,7 +174,8 @@ def test_many_slow_bodies_leave_another_client_unharmed(start):
     print(f"median of another client: {alone_ms:.2f} ms alone, {beside_ms:.2f} ms beside {count} slow bodies; "
           f"memory grew by {grown // KIB} KiB")
     assert beside_ms < alone_ms * 5 + 5
-    assert grown <= count * (BUFFER_BYTES + RECEIVED_BYTES) + 4 * MIB
+    # Beside the bodies: io_uring's rings of buffers, 4 MiB a worker, are touched now for the first time.
+    assert grown <= count * (BUFFER_BYTES + RECEIVED_BYTES) + 4 * MIB + 2 * 4 * MIB
 
 
 @pytest.mark.parametrize("way", ["upload", "download"])

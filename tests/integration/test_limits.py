@@ -553,15 +553,19 @@ def test_descriptors_running_out(start, origin, asking):
         before_s = cpu_s(pid)
         time.sleep(1)
         assert cpu_s(pid) - before_s < 0.25, "it spins"
-        assert inside.ask("/inside").status == 200
+        answer = inside.ask("/inside")
+        assert answer.status == 200, answer.body
         # Those inside leave, and those outside come in: nobody goes without an answer.
+        served = 0
         for at in range(0, len(clients), 15):
             some = clients[at:at + 15]
             for client in some if not asking else ():
                 client.send(raw.request("/waiting"))
             for client in some:
                 answer = client.answer()
-                assert answer.status == 200 or (asking and answer.status == 503)
+                assert answer.status in (200, 503)    # 503: turned away, or no descriptor for the server
+                served += answer.status == 200
                 client.close()
+        assert served > 10
     until(lambda: is_served(proxy), "accepting as before")
     assert "descriptor" in proxy.stderr, proxy.stderr
