@@ -55,7 +55,7 @@
     X(tunnel_idle_timeout_ns, "tunnel-idle-timeout", DURATION, CONFIG_SECONDS(1),                  \
       CONFIG_HOURS(168), CONFIG_HOURS(1), LIVE,                                                    \
       "how long a WebSocket or other upgraded connection may be silent in both directions")        \
-    X(buffer_bytes, "buffer-bytes", SIZE, CONFIG_KIB(16), CONFIG_MIB(16), CONFIG_KIB(128),         \
+    X(buffer_bytes, "buffer-bytes", SIZE, CONFIG_KIB(16), CONFIG_KIB(512), CONFIG_KIB(128),         \
       LIVE,                                                                                        \
       "bytes of one exchange held in each direction between a fast and a slow side; reading "      \
       "pauses at that number")                                                                     \
