@@ -518,7 +518,7 @@ def test_connections_per_target(start, origin):
         for client in clients:
             assert client.answer().status == 200
         assert proxy.ask("/again").status == 200
-    assert len(origin.connections) == 2
+        assert origin.open_count <= 2
 
 
 # --- descriptors ---

@@ -24,7 +24,7 @@ FEW = 1000
 DESCRIPTORS = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 MANY = 10_000 if DESCRIPTORS >= 15_000 or DESCRIPTORS < 0 else 5_000 if DESCRIPTORS >= 10_000 else 2_000
 # Of an unread answer Pando holds two descriptors, and so does this process, which is the server as well.
-UNREAD = min(MANY, 5_000)
+UNREAD = min(MANY, 5_000 if pando.LONG else 3_000)
 
 IDLE_BYTES = 3 * KIB         # an idle connection that has served a request
 HALF_HEAD_BYTES = 8 * KIB    # one that has sent half a head of some 200 bytes
