@@ -13,7 +13,8 @@
 
 enum { TABLE_SIZE_FIRST = 256, RETRY_AFTER_S = 1 };
 
-/* --- clients ---------------------------------------------------------------------------------------------------- */
+/* --- clients
+ * ---------------------------------------------------------------------------------------------------- */
 
 static void write_address(uint8_t address[16], const struct sockaddr *peer)
 {
@@ -39,7 +40,7 @@ static uint32_t find_place(const struct admit *admit, const uint8_t address[16])
 static bool grow(struct admit *admit)
 {
     struct admit_client *old = admit->table;
-    const uint32_t       old_size = admit->table_size;
+    const uint32_t old_size = admit->table_size;
     struct admit_client *table = mem_alloc((size_t)old_size * 2 * sizeof *table);
     if (table == NULL)
         return false;
@@ -79,7 +80,8 @@ static enum err_kind count_client(struct admit *admit, const struct sockaddr *pe
             kind = ERR_MEMORY;
     }
     struct admit_client *client = &admit->table[place];
-    if (kind == ERR_NONE && client->count >= atomic_load_explicit(&admit->per_client_max, memory_order_relaxed))
+    if (kind == ERR_NONE &&
+        client->count >= atomic_load_explicit(&admit->per_client_max, memory_order_relaxed))
         kind = ERR_CLIENT_LIMIT;
     if (kind == ERR_NONE) {
         if (client->count++ == 0) {
@@ -108,7 +110,7 @@ static enum err_kind connection(struct admission *self, const struct sockaddr *p
 static void left(struct admission *self, const struct sockaddr *peer)
 {
     struct admit *admit = (struct admit *)(void *)self;
-    uint8_t       address[16];
+    uint8_t address[16];
     write_address(address, peer);
     atomic_fetch_sub_explicit(&admit->connections, 1, memory_order_relaxed);
     pthread_mutex_lock(&admit->lock);
@@ -126,7 +128,7 @@ static bool is_short_of_descriptors(struct admission *self, int fd)
 {
     const struct admit *admit = (struct admit *)(void *)self;
     const uint32_t kept = atomic_load_explicit(&admit->descriptors_kept, memory_order_relaxed);
-    int            lowest = fd;
+    int lowest = fd;
     if (fd < 0) {
         lowest = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
         if (lowest < 0)
@@ -176,7 +178,8 @@ void admit_fini(struct admit *admit)
     mem_free(admit->table);
 }
 
-/* --- requests --------------------------------------------------------------------------------------------------- */
+/* --- requests
+ * --------------------------------------------------------------------------------------------------- */
 
 struct admit_frame {
     struct frame        frame; /* first */
@@ -209,16 +212,20 @@ static void submit(struct stage *self, struct op *op)
         return;
     }
     *frame = (struct admit_frame){.frame = {.finished = finished}, .stage = stage};
-    const uint32_t all = atomic_fetch_add_explicit(&stage->admit->requests, 1, memory_order_relaxed);
-    const uint32_t own = atomic_fetch_add_explicit(stage->service_requests, 1, memory_order_relaxed);
-    const bool     node_full =
+    const uint32_t all =
+        atomic_fetch_add_explicit(&stage->admit->requests, 1, memory_order_relaxed);
+    const uint32_t own =
+        atomic_fetch_add_explicit(stage->service_requests, 1, memory_order_relaxed);
+    const bool node_full =
         is_over(all, atomic_load_explicit(&stage->admit->requests_max, memory_order_relaxed));
     if (node_full || is_over(own, stage->service_requests_max)) {
         leave(stage);
         op->answer.retry_after_s = RETRY_AFTER_S;
-        op_refuse(op, ERR_LIMIT,
-                  node_full ? "this node has as many requests in progress as limits.requests-in-flight allows"
-                            : "this service has as many requests in progress as its limits allow");
+        op_refuse(
+            op, ERR_LIMIT,
+            node_full
+                ? "this node has as many requests in progress as limits.requests-in-flight allows"
+                : "this service has as many requests in progress as its limits allow");
         return;
     }
     op_push(op, &frame->frame);
@@ -227,7 +234,8 @@ static void submit(struct stage *self, struct op *op)
 
 static const struct stage_kind kind = {.name = "admit", .submit = submit};
 
-void admit_stage_init(struct admit_stage *stage, struct admit *admit, _Atomic uint32_t *service_requests,
+void admit_stage_init(struct admit_stage *stage, struct admit *admit,
+                      _Atomic uint32_t *service_requests,
                       const struct admit_service_settings *settings, struct stage *below)
 {
     *stage = (struct admit_stage){

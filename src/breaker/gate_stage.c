@@ -68,7 +68,8 @@ static bool claims(struct target *target, bool *trial)
 {
     uint32_t state = atomic_load_explicit(&target->state, memory_order_relaxed);
     *trial = false;
-    /* One that has just been taken out of the settings serves those that still see it in their set. */
+    /* One that has just been taken out of the settings serves those that still see it in their
+     * set. */
     if (state == TARGET_UP || state == TARGET_GONE)
         return true;
     if (state != TARGET_TRIAL)

@@ -55,7 +55,8 @@ Test(gate, refuses_what_is_paused)
     bench_fini(&bench);
 }
 
-/* A reload takes a target out while requests still see it in the set before: none of them is lost. */
+/* A reload takes a target out while requests still see it in the set before: none of them is
+ * lost. */
 Test(gate, lets_through_to_one_that_has_just_gone)
 {
     open_gate(TARGET_GONE);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* core/arena.h - memory that is freed all at once: cut from a first block, then from the heap, up to a limit.
+/* core/arena.h - memory that is freed all at once: cut from a first block, then from the heap, up
+ * to a limit.
  *
  * Memory:  the first block is borrowed; what lies beyond is owned. Nothing is freed one by one.
  * Threads: belongs to its operation.
@@ -17,8 +18,8 @@ struct arena_chunk;
 struct arena {
     uint8_t            *at;
     uint8_t            *end;
-    struct arena_chunk *chunks;      /* from the heap */
-    uint32_t            heap_bytes;  /* in chunks */
+    struct arena_chunk *chunks;     /* from the heap */
+    uint32_t            heap_bytes; /* in chunks */
     uint32_t            heap_bytes_max;
 };
 

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* core/err.h - the kinds of failure, written once, and the struct that tells their story.
  *
- * Three sorts of failure are never mixed: bugs assert (also in release); refusals (bad input, limits) are
+ * Three sorts of failure are never mixed: bugs assert (also in release); refusals (bad input,
+ * limits) are
  * values of enum err_kind; boot failures fill a struct err, print its story and end the program.
  *
- * Whether a request may be tried again, and whether its result is uncertain, follows from `sent` in the
+ * Whether a request may be tried again, and whether its result is uncertain, follows from `sent` in
+ * the
  * row below and never from a kind's name.
  *
  * Memory:  nothing is allocated. Threads: a struct err belongs to its caller. */
@@ -23,7 +25,8 @@ enum err_sent {
     ERR_SENT_YES,   /* it was answered or refused there: repeating is the client's choice */
 };
 
-/* One row per kind: HTTP status, Proxy-Status error token (RFC 9209), RESP prefix, sent, sentence. */
+/* One row per kind: HTTP status, Proxy-Status error token (RFC 9209), RESP prefix, sent,
+ * sentence. */
 #define ERR_KINDS(X)                                                                                  \
     /* kind             status  proxy-status token            RESP    sent   sentence             */ \
     X(NONE,              200, "",                             "",     NO,    "no error")              \
@@ -80,9 +83,11 @@ enum err_kind err_set(struct err *e, enum err_kind kind, const char *format, ...
     __attribute__((format(printf, 3, 4)));
 
 /* As err_set() for a failed system call: takes errno, appends its text; kind SYSTEM. */
-enum err_kind err_set_errno(struct err *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
+enum err_kind err_set_errno(struct err *e, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* Puts an outer chapter before the story: err_wrap(e, "open %s", path). Returns the kind in @e. */
-enum err_kind err_wrap(struct err *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
+enum err_kind err_wrap(struct err *e, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 #endif

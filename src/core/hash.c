@@ -32,7 +32,7 @@ uint64_t hash_sip13(const struct hash_key *key, const void *data, size_t bytes)
         key->k[1] ^ 0x7465646279746573u,
     };
     const uint8_t *at = data;
-    size_t         left = bytes;
+    size_t left = bytes;
     for (; left >= 8; at += 8, left -= 8) {
         uint64_t word;
         memcpy(&word, at, 8);

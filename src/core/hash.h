@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* core/hash.h - SipHash-1-3 for tables that clients can fill (Aumasson and Bernstein 2012; 1-3 as in Rust and
+/* core/hash.h - SipHash-1-3 for tables that clients can fill (Aumasson and Bernstein 2012; 1-3 as
+ * in Rust and
  * Linux' hsiphash family). Routing uses XXH3, slots CRC16.
  *
  * Threads: pure. */

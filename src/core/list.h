@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* core/list.h - intrusive doubly linked lists; being in a list is state.
  *
- * A link is either in exactly one list or points at itself; zeroed memory is neither, so call link_init().
+ * A link is either in exactly one list or points at itself; zeroed memory is neither, so call
+ * link_init().
  * Memory: owns nothing. Threads: none of its own. */
 #ifndef PANDO_CORE_LIST_H
 #define PANDO_CORE_LIST_H
@@ -19,7 +20,7 @@ struct list {
     struct list_link head;
 };
 
-#define list_item(link, type, member) ((type *)(void *)((char *)(link) - offsetof(type, member)))
+#define list_item(link, type, member) ((type *)(void *)((char *)(link)-offsetof(type, member)))
 
 static inline void link_init(struct list_link *link)
 {
@@ -91,7 +92,7 @@ static inline void list_take_all(struct list *to, struct list *from)
 
 /* Walks a list; the current member may be removed. */
 #define list_each(list, link, after)                                                               \
-    for (struct list_link *link = (list)->head.next, *after = link->next; link != &(list)->head;  \
+    for (struct list_link *link = (list)->head.next, *after = link->next; link != &(list)->head;   \
          link = after, after = link->next)
 
 #endif

@@ -53,7 +53,7 @@ void *mem_resize(void *old, size_t bytes)
 char *mem_copy_text(const char *text)
 {
     const size_t bytes = strlen(text) + 1;
-    char        *copy = mem_alloc(bytes);
+    char *copy = mem_alloc(bytes);
     if (copy != NULL)
         memcpy(copy, text, bytes);
     return copy;

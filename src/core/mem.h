@@ -4,7 +4,8 @@
  * After warm-up the request path takes nothing through this door; `mem_count` shows it.
  *
  * Memory:  what mem_alloc() and mem_map() give is the caller's until mem_free() or mem_unmap().
- * Threads: any. The counters are the one global of this house: memory is the process's, not a worker's. */
+ * Threads: any. The counters are the one global of this house: memory is the process's, not a
+ * worker's. */
 #ifndef PANDO_CORE_MEM_H
 #define PANDO_CORE_MEM_H
 
@@ -28,7 +29,7 @@ void mem_free(void *memory);
 
 /* Zeroed pages aligned to @bytes, a power of two of at least 4096; NULL if there are none. */
 void *mem_map(size_t bytes) must_check;
-void  mem_unmap(void *memory, size_t bytes);
+void mem_unmap(void *memory, size_t bytes);
 
 /* Calls of mem_alloc, mem_resize and mem_map since the start of the process. */
 uint64_t mem_count(void);

@@ -39,7 +39,8 @@ struct slice pipe_take(struct pipe *pipe)
     pipe->first = (uint8_t)((pipe->first + 1) % PIPE_SLICES_MAX);
     pipe->count--;
     pipe->bytes -= slice.bytes;
-    if (pipe->was_full && pipe->bytes <= pipe->bytes_max / 2 && pipe->count <= PIPE_SLICES_MAX / 2) {
+    if (pipe->was_full && pipe->bytes <= pipe->bytes_max / 2 &&
+        pipe->count <= PIPE_SLICES_MAX / 2) {
         pipe->was_full = false;
         call(pipe->writable, pipe);
     }

@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* core/pipe.h - a bounded queue of slices from one writer to one reader on the same thread: a body on its way.
+/* core/pipe.h - a bounded queue of slices from one writer to one reader on the same thread: a body
+ * on its way.
  *
- * The writer puts slices while pipe_room() is positive; when it is full the writer stops its source and is
- * called back (`writable`) once half of the room is free. The reader is called (`readable`) when slices or
- * the end arrive. Either side may leave first: pipe_break() by the reader tells the writer that nobody
+ * The writer puts slices while pipe_room() is positive; when it is full the writer stops its source
+ * and is
+ * called back (`writable`) once half of the room is free. The reader is called (`readable`) when
+ * slices or
+ * the end arrive. Either side may leave first: pipe_break() by the reader tells the writer that
+ * nobody
  * reads; pipe_end() by the writer with an error tells the reader that the rest never comes.
  *
  *     writer: pipe_put ... pipe_end          reader: pipe_take ... until pipe_is_drained
  *
- * Memory:  holds one reference per slice in it. pipe_fini() lets go of all; zeroed is a valid empty pipe but for
+ * Memory:  holds one reference per slice in it. pipe_fini() lets go of all; zeroed is a valid empty
+ * pipe but for
  *          bytes_max. Callbacks may call back into the pipe.
  * Threads: one. */
 #ifndef PANDO_CORE_PIPE_H
@@ -19,7 +24,8 @@
 #include <stdbool.h>
 
 enum {
-    PIPE_SLICES_MAX = 16, /* more small pieces than this wait at their source; one send gathers as many */
+    PIPE_SLICES_MAX =
+        16, /* more small pieces than this wait at their source; one send gathers as many */
 };
 
 struct pipe;
@@ -33,18 +39,19 @@ struct pipe {
     struct slice     at[PIPE_SLICES_MAX]; /* a ring */
     uint8_t          first;
     uint8_t          count;
-    bool             ended;      /* the writer will put no more */
-    bool             broken;     /* the reader will take no more */
-    bool             was_full;   /* the writer waits to be called */
-    uint8_t          error;      /* enum err_kind: ended early; NONE at a whole end */
-    uint32_t         bytes;      /* in the ring */
-    uint32_t         bytes_max;  /* room; a setting */
+    bool             ended;       /* the writer will put no more */
+    bool             broken;      /* the reader will take no more */
+    bool             was_full;    /* the writer waits to be called */
+    uint8_t          error;       /* enum err_kind: ended early; NONE at a whole end */
+    uint32_t         bytes;       /* in the ring */
+    uint32_t         bytes_max;   /* room; a setting */
     uint64_t         bytes_total; /* ever put */
-    struct pipe_side readable;   /* the reader's callback; call may be NULL */
-    struct pipe_side writable;   /* the writer's callback; call may be NULL */
+    struct pipe_side readable;    /* the reader's callback; call may be NULL */
+    struct pipe_side writable;    /* the writer's callback; call may be NULL */
 };
 
-/* Bytes that may be put now; 0 if full, ended or broken. A put of up to one received buffer more than this is
+/* Bytes that may be put now; 0 if full, ended or broken. A put of up to one received buffer more
+ * than this is
  * taken, so that a buffer is never split by the limit alone. */
 static inline uint32_t pipe_room(const struct pipe *pipe)
 {
@@ -60,7 +67,8 @@ static inline bool pipe_is_drained(const struct pipe *pipe)
     return pipe->ended && pipe->count == 0;
 }
 
-/* Takes over the reference in @slice. False: no place in the ring, or broken (the reference stays with the
+/* Takes over the reference in @slice. False: no place in the ring, or broken (the reference stays
+ * with the
  * caller). bytes > 0. */
 bool pipe_put(struct pipe *pipe, struct slice slice) must_check;
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* core/random.h - xoshiro256++ (Blackman and Vigna 2018), seeded by splitmix64. Not for secrets.
  *
- * Threads: a generator belongs to one thread. The same seed gives the same draws on every machine. */
+ * Threads: a generator belongs to one thread. The same seed gives the same draws on every
+ * machine. */
 #ifndef PANDO_CORE_RANDOM_H
 #define PANDO_CORE_RANDOM_H
 
@@ -32,7 +33,7 @@ static inline uint64_t random_rotate(uint64_t x, int by)
 
 static inline uint64_t random_next(struct random *random)
 {
-    uint64_t      *s = random->state;
+    uint64_t *s = random->state;
     const uint64_t result = random_rotate(s[0] + s[3], 23) + s[0];
     const uint64_t t = s[1] << 17;
     s[2] ^= s[0];
@@ -44,7 +45,8 @@ static inline uint64_t random_next(struct random *random)
     return result;
 }
 
-/* Maps a draw to 0..below-1 without a division (Lemire 2018; the bias below 2^-32 is accepted). below > 0. */
+/* Maps a draw to 0..below-1 without a division (Lemire 2018; the bias below 2^-32 is accepted).
+ * below > 0. */
 static inline uint32_t random_below(uint64_t draw, uint32_t below)
 {
     return (uint32_t)(((draw >> 32) * below) >> 32);

@@ -28,8 +28,8 @@ struct chunk {
     struct list_link    link; /* in slab->open, or in no list while full */
     struct slab        *slab;
     struct free_object *free;
-    uint32_t            taken;   /* objects that are out */
-    uint32_t            carved;  /* objects that were ever out; beyond lies untouched memory */
+    uint32_t            taken;  /* objects that are out */
+    uint32_t            carved; /* objects that were ever out; beyond lies untouched memory */
 };
 
 enum { CHUNK_HEAD_BYTES = 64 };
@@ -73,8 +73,7 @@ void slab_fini(struct slab *slab)
     if (slab->object_bytes == 0)
         return;
     assert(slab->taken_count == 0);
-    list_each(&slab->open, link, after)
-        release(slab, list_item(link, struct chunk, link));
+    list_each(&slab->open, link, after) release(slab, list_item(link, struct chunk, link));
     assert(slab->chunks_count == 0);
 }
 
@@ -95,8 +94,7 @@ void *slab_take(struct slab *slab)
     if (slab->taken_max != 0 && slab->taken_count >= slab->taken_max)
         return NULL;
     struct list_link *first = list_first(&slab->open);
-    struct chunk     *chunk =
-        first != NULL ? list_item(first, struct chunk, link) : add_chunk(slab);
+    struct chunk *chunk = first != NULL ? list_item(first, struct chunk, link) : add_chunk(slab);
     if (chunk == NULL)
         return NULL;
     void *object;

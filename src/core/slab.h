@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* core/slab.h - objects of one size, cut from aligned chunks; empty chunks go back to the system.
  *
- * A chunk knows how many of its objects are out, so memory that a burst took is returned when it is over
- * (an idle connection must not pay for the busy hour), but a few empty chunks are kept so that a steady
+ * A chunk knows how many of its objects are out, so memory that a burst took is returned when it is
+ * over
+ * (an idle connection must not pay for the busy hour), but a few empty chunks are kept so that a
+ * steady
  * load takes nothing from the system.
  *
  * Memory:  slab_take() gives memory with unspecified content; slab_give() takes it back.
@@ -18,19 +20,20 @@
 #include <stdint.h>
 
 enum {
-    SLAB_CHUNK_BYTES = 65536, /* 256 KiB would pin more for one straggler, 16 KiB would waste more on headers */
+    SLAB_CHUNK_BYTES =
+        65536, /* 256 KiB would pin more for one straggler, 16 KiB would waste more on headers */
     SLAB_SPARE_CHUNKS_MAX = 16, /* 1 MiB a slab at most stays with the process */
 };
 
 struct slab {
-    const char *name;           /* for metrics; borrowed */
-    size_t      object_bytes;   /* rounded up to 16 */
+    const char *name;         /* for metrics; borrowed */
+    size_t      object_bytes; /* rounded up to 16 */
     size_t      per_chunk;
-    size_t      taken_count;    /* objects that are out */
-    size_t      taken_max;      /* the limit; 0: none */
+    size_t      taken_count; /* objects that are out */
+    size_t      taken_max;   /* the limit; 0: none */
     size_t      chunks_count;
-    size_t      spare_count;    /* chunks of which nothing is out */
-    struct list open;           /* chunks with room, fullest use first */
+    size_t      spare_count; /* chunks of which nothing is out */
+    struct list open;        /* chunks with room, fullest use first */
 };
 
 /* @object_bytes at most a quarter of a chunk. @taken_max 0: no limit. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* core/units.h - units of time and size, and the two clocks. Policy never reads a clock; edges do, once a turn. */
+/* core/units.h - units of time and size, and the two clocks. Policy never reads a clock; edges
+ * do, once a turn. */
 #ifndef PANDO_CORE_UNITS_H
 #define PANDO_CORE_UNITS_H
 

@@ -51,7 +51,8 @@ static struct conn *conn_of(struct sock *sock)
     return list_item(sock, struct conn, sock);
 }
 
-/* --- states ----------------------------------------------------------------------------------------------------- */
+/* --- states
+ * ----------------------------------------------------------------------------------------------------- */
 
 void conn_receive_patience(struct conn *conn, uint64_t patience_ns)
 {
@@ -106,7 +107,8 @@ static uint64_t taken_bytes(const struct conn *conn)
     return conn->sock.sent_bytes - (uint64_t)held_bytes;
 }
 
-/* Slow is not dead: the kernel takes megabytes and then is silent for long, so what counts is what the other side acknowledges. It is
+/* Slow is not dead: the kernel takes megabytes and then is silent for long, so what counts is what
+ * the other side acknowledges. It is
  * looked at a few times within the patience. */
 static void send_expired(struct timer *timer)
 {
@@ -124,7 +126,8 @@ static void send_expired(struct timer *timer)
     conn_close(conn);
 }
 
-/* --- receiving -------------------------------------------------------------------------------------------------- */
+/* --- receiving
+ * -------------------------------------------------------------------------------------------------- */
 
 static void drop_carry(struct conn *conn)
 {
@@ -138,11 +141,13 @@ static bool takes_bytes(const struct conn *conn)
     return !conn->sock.closing && conn->receive_state != CONN_RECEIVE_CLOSED;
 }
 
-/* Keeps [at, at + bytes) of @buf to be offered again. A small rest of a large buffer is copied, so that ten thousand half heads
+/* Keeps [at, at + bytes) of @buf to be offered again. A small rest of a large buffer is copied, so
+ * that ten thousand half heads
  * do not hold ten thousand large buffers. */
 static void keep(struct conn *conn, struct buf *buf, uint8_t *at, uint32_t bytes)
 {
-    /* The smallest carry is not copied to an even smaller one, or a head in crumbs would be copied at each. */
+    /* The smallest carry is not copied to an even smaller one, or a head in crumbs would be
+     * copied at each. */
     const struct slice rest = buf_slice(buf, at, bytes, buf->capacity > CARRY_BYTES_MIN);
     drop_carry(conn);
     if (rest.buf == NULL) {
@@ -154,7 +159,8 @@ static void keep(struct conn *conn, struct buf *buf, uint8_t *at, uint32_t bytes
     conn->carry_bytes = bytes;
 }
 
-/* Offers [at, at + bytes) of @buf to the dialect and keeps the rest. @buf's reference stays with the caller. */
+/* Offers [at, at + bytes) of @buf to the dialect and keeps the rest. @buf's reference stays with
+ * the caller. */
 static void offer(struct conn *conn, struct buf *buf, uint8_t *at, uint32_t bytes)
 {
     conn->offering = true;
@@ -174,16 +180,18 @@ static void offer(struct conn *conn, struct buf *buf, uint8_t *at, uint32_t byte
         drop_carry(conn);
 }
 
-/* Bytes that follow others that wait: both go into one buffer of the connection's own, twice as large as needed so that a head
+/* Bytes that follow others that wait: both go into one buffer of the connection's own, twice as
+ * large as needed so that a head
  * that comes in crumbs is copied a logarithmic number of times. */
 static bool add_to_carry(struct conn *conn, const uint8_t *at, uint32_t bytes)
 {
-    struct buf    *carry = conn->carry;
+    struct buf *carry = conn->carry;
     const uint32_t needed = conn->carry_bytes + bytes;
     /* Written to only if nobody else reads it and the bytes after are its own. */
     const bool own = carry->refs_count == 1 && carry->owner == NULL;
     if (!own || carry->capacity - conn->carry_at < needed) {
-        struct buf *larger = buf_new(needed < CARRY_BYTES_MIN / 2 ? CARRY_BYTES_MIN : (size_t)needed * 2);
+        struct buf *larger =
+            buf_new(needed < CARRY_BYTES_MIN / 2 ? CARRY_BYTES_MIN : (size_t)needed * 2);
         if (larger == NULL)
             return false;
         memcpy(larger->data, carry->data + conn->carry_at, conn->carry_bytes);
@@ -199,7 +207,8 @@ static bool add_to_carry(struct conn *conn, const uint8_t *at, uint32_t bytes)
 static void offer_carry(struct conn *conn)
 {
     struct buf *buf = buf_ref(conn->carry);
-    /* The connection's own reference goes while the dialect reads, so that slices it keeps are not written over. */
+    /* The connection's own reference goes while the dialect reads, so that slices it keeps are
+     * not written over. */
     offer(conn, buf, buf->data + conn->carry_at, conn->carry_bytes);
     buf_unref(buf);
 }
@@ -231,7 +240,8 @@ static void plain_send(struct conn *conn, struct iovec *iov, size_t count)
     sock_send(&conn->sock, iov, count);
 }
 
-const struct wire_kind wire_plain = {.name = "plain", .received = plain_received, .send = plain_send};
+const struct wire_kind wire_plain = {
+    .name = "plain", .received = plain_received, .send = plain_send};
 
 void conn_resume(struct conn *conn)
 {
@@ -251,7 +261,8 @@ static void on_ended(struct sock *sock, int error)
     struct conn *conn = conn_of(sock);
     conn->peer_ended = true;
     if (conn->receive_state == CONN_RECEIVE_DISCARD || conn->send_state == CONN_SEND_SHUT) {
-        if (conn->receive_state == CONN_RECEIVE_DISCARD && conn->send_state != CONN_SEND_SHUT && error == 0)
+        if (conn->receive_state == CONN_RECEIVE_DISCARD && conn->send_state != CONN_SEND_SHUT &&
+            error == 0)
             return; /* what is queued still goes out */
         if (conn->receive_state == CONN_RECEIVE_DISCARD) {
             conn_close(conn);
@@ -261,7 +272,8 @@ static void on_ended(struct sock *sock, int error)
     conn->dialect->ended(conn, error);
 }
 
-/* --- sending ---------------------------------------------------------------------------------------------------- */
+/* --- sending
+ * ---------------------------------------------------------------------------------------------------- */
 
 static void flush(struct conn *conn)
 {
@@ -358,8 +370,8 @@ unsigned conn_out_takes(const struct conn *conn, const struct pipe *pipe, unsign
     if (room <= framing + 1) /* one stays free for the end of the body */
         return 0;
     const unsigned most = room - framing - 1 < pipe->count ? room - framing - 1 : pipe->count;
-    uint32_t       bytes = conn->out_bytes;
-    unsigned       count = 0;
+    uint32_t bytes = conn->out_bytes;
+    unsigned count = 0;
     for (; count < most; count++) {
         bytes += pipe->at[(pipe->first + count) % PIPE_SLICES_MAX].bytes;
         if (bytes > pipe->bytes_max && bytes != pipe->at[pipe->first].bytes)
@@ -414,9 +426,10 @@ void conn_head_done(struct conn *conn, uint32_t bytes)
     if (bytes == 0)
         return;
     const uint8_t *at = conn->head->data + conn->head_used;
-    struct slice  *last = conn->out_count > 0 ? &conn->out[conn->out_count - 1] : NULL;
+    struct slice *last = conn->out_count > 0 ? &conn->out[conn->out_count - 1] : NULL;
     conn->head_used += bytes;
-    if (conn->out_count > conn->out_sending && last->buf == conn->head && last->at + last->bytes == at) {
+    if (conn->out_count > conn->out_sending && last->buf == conn->head &&
+        last->at + last->bytes == at) {
         last->bytes += bytes;
         conn->out_bytes += bytes;
         return;
@@ -452,7 +465,8 @@ void conn_shut_after_send(struct conn *conn)
     flush_later(conn);
 }
 
-/* --- open and close --------------------------------------------------------------------------------------------- */
+/* --- open and close
+ * --------------------------------------------------------------------------------------------- */
 
 static void on_connected(struct sock *sock, int error)
 {
@@ -485,7 +499,8 @@ static const struct sock_events events = {
     .closed = on_closed,
 };
 
-void conn_open(struct conn *conn, struct conn_hub *hub, const struct conn_dialect *dialect, int fd, bool counted)
+void conn_open(struct conn *conn, struct conn_hub *hub, const struct conn_dialect *dialect, int fd,
+               bool counted)
 {
     memset(conn, 0, offsetof(struct conn, out));
     conn->dialect = dialect;
@@ -501,8 +516,8 @@ void conn_open(struct conn *conn, struct conn_hub *hub, const struct conn_dialec
         hub->receive_counts[CONN_RECEIVE_IDLE]++;
 }
 
-void conn_connect(struct conn *conn, struct conn_hub *hub, const struct conn_dialect *dialect, int fd,
-                  const struct sockaddr *address, socklen_t bytes)
+void conn_connect(struct conn *conn, struct conn_hub *hub, const struct conn_dialect *dialect,
+                  int fd, const struct sockaddr *address, socklen_t bytes)
 {
     conn_open(conn, hub, dialect, fd, false);
     sock_connect(&conn->sock, address, bytes);

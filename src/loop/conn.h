@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* loop/conn.h - a connection: a socket, its wire, what it sends, and two tables of states with their deadlines.
+/* loop/conn.h - a connection: a socket, its wire, what it sends, and two tables of states with
+ * their deadlines.
  *
- * A dialect (HTTP to clients, HTTP to servers, RESP, ...) embeds a struct conn and is called with bytes. What it does
- * not consume is kept, made contiguous with what comes next, and offered again. What it sends is queued and leaves at
+ * A dialect (HTTP to clients, HTTP to servers, RESP, ...) embeds a struct conn and is called with
+ * bytes. What it does
+ * not consume is kept, made contiguous with what comes next, and offered again. What it sends is
+ * queued and leaves at
  * the turn's end in one gathered send.
  *
- * Memory:  the dialect owns the struct; after `closed` it may go. Out slices own their buffer's reference until they are
+ * Memory:  the dialect owns the struct; after `closed` it may go. Out slices own their buffer's
+ * reference until they are
  *          sent. An idle connection holds no buffer.
  * Threads: one loop's.
- * Errors:  conn_put() and conn_room() say when there is no room or no memory; nothing else fails. */
+ * Errors:  conn_put() and conn_room() say when there is no room or no memory; nothing else
+ * fails. */
 #ifndef PANDO_LOOP_CONN_H
 #define PANDO_LOOP_CONN_H
 
@@ -18,8 +23,10 @@
 
 enum {
     CONN_OUT_MAX = LOOP_SEND_SLICES_MAX,
-    CONN_HEAD_BYTES = 2048 - 64, /* room for heads that are written; most answers' heads fit several times */
-    CONN_LINGER_BYTES_MAX = 4 * 1024 * 1024, /* dropped after our FIN so that a refused client can read why */
+    CONN_HEAD_BYTES =
+        2048 - 64, /* room for heads that are written; most answers' heads fit several times */
+    CONN_LINGER_BYTES_MAX =
+        4 * 1024 * 1024, /* dropped after our FIN so that a refused client can read why */
 };
 
 /* The receiving half. The deadline is the dialect's setting of that name, given at the move. */
@@ -61,16 +68,20 @@ struct conn;
 
 struct conn_dialect {
     const char *name;
-    /* @bytes > 0 of @buf begin at @at, contiguous with everything not consumed before. Returns how many are consumed;
-     * the rest is offered again with the next bytes or at conn_resume(). Slices may be kept by buf_ref(). */
+    /* @bytes > 0 of @buf begin at @at, contiguous with everything not consumed before. Returns how
+     * many are consumed;
+     * the rest is offered again with the next bytes or at conn_resume(). Slices may be kept by
+     * buf_ref(). */
     uint32_t (*received)(struct conn *conn, struct buf *buf, uint8_t *at, uint32_t bytes);
     /* The other side sends no more: 0 for FIN, else an errno. */
     void (*ended)(struct conn *conn, int error);
     /* Queued slices have left; there is room again. */
     void (*drained)(struct conn *conn);
-    /* A send failed: nothing goes any more, but what the other side has said may still be read. NULL: ended() is called. */
+    /* A send failed: nothing goes any more, but what the other side has said may still be read.
+     * NULL: ended() is called. */
     void (*send_failed)(struct conn *conn, int error);
-    /* The deadline of the receiving half passed; the sending half's closes the connection by itself after this. */
+    /* The deadline of the receiving half passed; the sending half's closes the connection by
+     * itself after this. */
     void (*receive_expired)(struct conn *conn);
     void (*send_expired)(struct conn *conn);
     void (*connected)(struct conn *conn, int error); /* NULL for accepted ones */
@@ -92,8 +103,9 @@ struct conn_hub {
     struct loop     *loop;
     struct loop_hook hook;
     struct list      unflushed;
-    struct slab      heads;      /* buffers for heads that are written */
-    uint32_t         receive_counts[CONN_RECEIVE_STATES_COUNT]; /* of connections that count themselves, see conn_open() */
+    struct slab      heads; /* buffers for heads that are written */
+    uint32_t         receive_counts
+        [CONN_RECEIVE_STATES_COUNT]; /* of connections that count themselves, see conn_open() */
 };
 
 struct conn {
@@ -106,38 +118,41 @@ struct conn {
     struct timer               receive_deadline;
     struct timer               send_deadline;
     uint64_t                   send_patience_ns; /* without a byte leaving; 0: no limit */
-    uint64_t                   send_taken_bytes; /* that the other side had acknowledged when it was last looked at */
-    uint8_t                    send_looks;       /* without a byte taken in between */
-    struct buf                *carry;            /* bytes not consumed yet */
-    uint32_t                   carry_at, carry_bytes;
-    struct buf                *head;             /* where heads are being written */
-    uint32_t                   head_used;
-    uint32_t                   out_bytes;        /* queued and not sent */
-    uint32_t                   lingered_bytes;
-    uint8_t                    receive_state;    /* enum conn_receive_state */
-    uint8_t                    send_state;       /* enum conn_send_state */
-    uint8_t                    out_count;
-    uint8_t                    out_sending;      /* the first so many are with the kernel */
-    bool                       counted;          /* in hub->receive_counts */
-    bool                       offering;         /* inside dialect->received */
-    bool                       again;            /* conn_resume() was called meanwhile */
-    bool                       peer_ended;       /* a FIN came */
-    struct slice               out[CONN_OUT_MAX];
-    struct iovec               iov[CONN_OUT_MAX];
+    uint64_t send_taken_bytes; /* that the other side had acknowledged when it was last looked at */
+    uint8_t  send_looks;       /* without a byte taken in between */
+    struct buf  *carry;        /* bytes not consumed yet */
+    uint32_t     carry_at, carry_bytes;
+    struct buf  *head; /* where heads are being written */
+    uint32_t     head_used;
+    uint32_t     out_bytes; /* queued and not sent */
+    uint32_t     lingered_bytes;
+    uint8_t      receive_state; /* enum conn_receive_state */
+    uint8_t      send_state;    /* enum conn_send_state */
+    uint8_t      out_count;
+    uint8_t      out_sending; /* the first so many are with the kernel */
+    bool         counted;     /* in hub->receive_counts */
+    bool         offering;    /* inside dialect->received */
+    bool         again;       /* conn_resume() was called meanwhile */
+    bool         peer_ended;  /* a FIN came */
+    struct slice out[CONN_OUT_MAX];
+    struct iovec iov[CONN_OUT_MAX];
 };
 
 void conn_hub_init(struct conn_hub *hub, struct loop *loop);
 void conn_hub_fini(struct conn_hub *hub);
 
-/* Takes over @fd. @counted: it counts in the hub's figures by state (client connections do). Nothing is received
+/* Takes over @fd. @counted: it counts in the hub's figures by state (client connections do).
+ * Nothing is received
  * before the first conn_receive_move(). */
-void conn_open(struct conn *conn, struct conn_hub *hub, const struct conn_dialect *dialect, int fd, bool counted);
+void conn_open(struct conn *conn, struct conn_hub *hub, const struct conn_dialect *dialect, int fd,
+               bool counted);
 
 /* As conn_open(), then connects; @address is borrowed until connected(). */
-void conn_connect(struct conn *conn, struct conn_hub *hub, const struct conn_dialect *dialect, int fd,
-                  const struct sockaddr *address, socklen_t bytes);
+void conn_connect(struct conn *conn, struct conn_hub *hub, const struct conn_dialect *dialect,
+                  int fd, const struct sockaddr *address, socklen_t bytes);
 
-/* The only place where the receiving half changes state: rule, count and deadline move together. @patience_ns from now; 0: no
+/* The only place where the receiving half changes state: rule, count and deadline move together.
+ * @patience_ns from now; 0: no
  * deadline. A move to the same state sets the deadline anew. */
 void conn_receive_move(struct conn *conn, enum conn_receive_state to, uint64_t patience_ns);
 
@@ -151,7 +166,8 @@ static inline void conn_receive(struct conn *conn, enum sock_receive want)
         sock_receive(&conn->sock, want);
 }
 
-/* Offers what was not consumed again; at once, or, from inside dialect->received, when that returns. */
+/* Offers what was not consumed again; at once, or, from inside dialect->received, when that
+ * returns. */
 void conn_resume(struct conn *conn);
 
 /* Slices that may still be queued. */
@@ -160,19 +176,23 @@ static inline unsigned conn_out_room(const struct conn *conn)
     return conn->send_state >= CONN_SEND_LAST ? 0u : (unsigned)(CONN_OUT_MAX - conn->out_count);
 }
 
-/* How many of the slices that wait in @pipe may be queued now, beside @framing slices around them. Half of a body's bytes in flight may
- * be queued, the other half waits in the pipe (op_new() gives it half of the setting); one slice always may. */
+/* How many of the slices that wait in @pipe may be queued now, beside @framing slices around them.
+ * Half of a body's bytes in flight may
+ * be queued, the other half waits in the pipe (op_new() gives it half of the setting); one slice
+ * always may. */
 unsigned conn_out_takes(const struct conn *conn, const struct pipe *pipe, unsigned framing);
 
 /* Queues @slice and takes over its reference. There must be room. */
 void conn_put(struct conn *conn, struct slice slice);
 
-/* @bytes contiguous bytes to write a head into, or NULL without memory; conn_head_done() queues what was written. Needs
+/* @bytes contiguous bytes to write a head into, or NULL without memory; conn_head_done() queues
+ * what was written. Needs
  * room for one slice. */
 uint8_t *conn_head_room(struct conn *conn, uint32_t bytes) must_check;
-void     conn_head_done(struct conn *conn, uint32_t bytes);
+void conn_head_done(struct conn *conn, uint32_t bytes);
 
-/* What is queued is the last: FIN after it, then what still comes is dropped for @linger_ns at most, then closed. */
+/* What is queued is the last: FIN after it, then what still comes is dropped for @linger_ns at
+ * most, then closed. */
 void conn_finish(struct conn *conn, uint64_t linger_ns);
 
 /* FIN after what is queued; receiving goes on (the sending half of a tunnel ends first). */
@@ -181,7 +201,8 @@ void conn_shut_after_send(struct conn *conn);
 /* At once. `closed` comes later. */
 void conn_close(struct conn *conn);
 
-/* Bytes of memory that this connection causes: its struct of @struct_bytes, and the buffers it holds. */
+/* Bytes of memory that this connection causes: its struct of @struct_bytes, and the buffers it
+ * holds. */
 size_t conn_charged_bytes(const struct conn *conn, size_t struct_bytes);
 
 #endif

@@ -73,7 +73,8 @@ void loop_close(struct loop *loop)
     *loop = (struct loop){0};
 }
 
-/* --- posting ---------------------------------------------------------------------------------------------------- */
+/* --- posting
+ * ---------------------------------------------------------------------------------------------------- */
 
 static void wake(struct loop *loop)
 {
@@ -101,7 +102,8 @@ static void run_posts(struct loop *loop)
         post->call(post);
 }
 
-/* --- telling ---------------------------------------------------------------------------------------------------- */
+/* --- telling
+ * ---------------------------------------------------------------------------------------------------- */
 
 void loop__tell(struct sock *sock)
 {
@@ -194,7 +196,8 @@ void loop__accepted(struct listener *listener, int result)
         return;
     }
     const int error = -result;
-    /* Whatever else accept() may say (ECONNABORTED, EPROTO, ...) is about one connection that is gone. */
+    /* Whatever else accept() may say (ECONNABORTED, EPROTO, ...) is about one connection that is
+     * gone. */
     if (error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM) {
         listener->wanted = false;
         listener->events->exhausted(listener, error);
@@ -276,7 +279,8 @@ void loop__tell_all(struct loop *loop)
     }
 }
 
-/* --- turns ------------------------------------------------------------------------------------------------------ */
+/* --- turns
+ * ------------------------------------------------------------------------------------------------------ */
 
 static void run_hooks(struct loop *loop)
 {
@@ -292,7 +296,8 @@ void loop_turn(struct loop *loop, uint64_t until_ns)
     run_posts(loop);
     timer_wheel_turn(&loop->timers, loop->now_ns);
     loop__tell_all(loop);
-    /* Sends that complete at once tell their sockets, which may queue more: that leaves in this turn too, or the next one
+    /* Sends that complete at once tell their sockets, which may queue more: that leaves in this
+     * turn too, or the next one
      * comes at once. */
     bool busy = true;
     for (int i = 0; i < FLUSHES_PER_TURN_MAX && (i == 0 || loop->again); i++) {
@@ -307,7 +312,7 @@ void loop_turn(struct loop *loop, uint64_t until_ns)
     atomic_store(&loop->asleep, true);
     /* A message that was put before `asleep` was seen has no wake-up: look once more. */
     busy = busy || !list_is_empty(&loop->told) || atomic_load(&loop->stopping) ||
-                      atomic_load(&loop->posts.last) != &loop->posts.nil;
+           atomic_load(&loop->posts.last) != &loop->posts.nil;
     if (busy)
         until_ns = 0;
     loop->counters.turns++;
@@ -320,11 +325,13 @@ void loop_run(struct loop *loop)
         loop_turn(loop, UINT64_MAX);
 }
 
-/* --- sockets ---------------------------------------------------------------------------------------------------- */
+/* --- sockets
+ * ---------------------------------------------------------------------------------------------------- */
 
 void sock_open(struct sock *sock, struct loop *loop, const struct sock_events *events, int fd)
 {
-    *sock = (struct sock){.events = events, .loop = loop, .fd = fd, .sent_error = -1, .connected_error = -1};
+    *sock = (struct sock){
+        .events = events, .loop = loop, .fd = fd, .sent_error = -1, .connected_error = -1};
     link_init(&sock->told);
     link_init(&sock->ready);
     link_init(&sock->unsent);
@@ -366,7 +373,8 @@ void sock_close(struct sock *sock)
     loop__tell(sock);
 }
 
-void listener_open(struct listener *listener, struct loop *loop, const struct listener_events *events, int fd)
+void listener_open(struct listener *listener, struct loop *loop,
+                   const struct listener_events *events, int fd)
 {
     *listener = (struct listener){.events = events, .loop = loop, .fd = fd};
     link_init(&listener->ready);

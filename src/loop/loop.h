@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* loop/loop.h - the event loop: ask for bytes, be called with bytes. One header, two back ends.
  *
- * epoll runs everywhere; io_uring takes the fewest system calls. Callbacks come in the same order from both:
- * in a turn first posted messages, then timers, then completions, then the turn's end, where sends that were asked for
+ * epoll runs everywhere; io_uring takes the fewest system calls. Callbacks come in the same order
+ * from both:
+ * in a turn first posted messages, then timers, then completions, then the turn's end, where sends
+ * that were asked for
  * in the turn leave together. No callback comes from inside a call of the socket it is about.
  *
  * A socket's life:
@@ -11,9 +13,11 @@
  *     sock_send -> sent, once per send, also after sock_close() (then with an error)
  *     sock_close -> closed, once, last: only then may the memory go
  *
- * Memory:  a struct sock is embedded in its connection. Received buffers are lent for the callback; buf_ref() keeps
+ * Memory:  a struct sock is embedded in its connection. Received buffers are lent for the callback;
+ * buf_ref() keeps
  *          them. Sent memory is lent until `sent`.
- * Threads: a loop and its sockets belong to one thread; only loop_post() and loop_stop() may be called from others.
+ * Threads: a loop and its sockets belong to one thread; only loop_post() and loop_stop() may be
+ * called from others.
  * Errors:  in callbacks, as errno values. */
 #ifndef PANDO_LOOP_LOOP_H
 #define PANDO_LOOP_LOOP_H
@@ -45,7 +49,8 @@ enum {
     /* A body that streams: two of these fill the preset of a pipe (64 KiB). */
     LOOP_LARGE_BYTES = 32768,
     LOOP_SEND_SLICES_MAX = 16,
-    /* Buffers of the ring that a paused socket may hold before the rest is copied to memory of its own. */
+    /* Buffers of the ring that a paused socket may hold before the rest is copied to memory of
+     * its own. */
     LOOP_LATE_RING_BUFS_MAX = 4,
 };
 
@@ -58,7 +63,8 @@ enum sock_receive {
 struct sock_events {
     /* @bytes > 0 of @buf, lent; they begin at @at. */
     void (*received)(struct sock *sock, struct buf *buf, uint8_t *at, uint32_t bytes);
-    /* No more will be received: 0 for FIN, else an errno. Once; also while receiving is off if the back end knows. */
+    /* No more will be received: 0 for FIN, else an errno. Once; also while receiving is off if
+     * the back end knows. */
     void (*ended)(struct sock *sock, int error);
     /* All of what sock_send() was given is with the kernel (error 0), or an errno. */
     void (*sent)(struct sock *sock, int error);
@@ -70,34 +76,35 @@ struct sock {
     const struct sock_events *events;
     struct loop              *loop;
     int                       fd;
-    uint8_t                   want;    /* enum sock_receive: what the owner asked for */
-    uint8_t                   armed;   /* enum sock_receive: what the back end has under way */
+    uint8_t                   want;  /* enum sock_receive: what the owner asked for */
+    uint8_t                   armed; /* enum sock_receive: what the back end has under way */
     bool                      readable, writable; /* epoll: edges seen and not used up */
-    bool                      hung_up;            /* epoll: a FIN or an error waits behind what is readable */
-    bool                      cancelling;         /* io_uring: the receive under way is being called off */
-    bool                      attached; /* epoll: registered */
+    bool                      hung_up; /* epoll: a FIN or an error waits behind what is readable */
+    bool                      cancelling; /* io_uring: the receive under way is being called off */
+    bool                      attached;   /* epoll: registered */
     bool                      connecting, sending, closing, closed, ended;
-    bool                      end_seen; /* the end is known, but a FIN is not told while receiving is off */
-    int                       end_error;
-    int                       sent_error;      /* to be told; -1: nothing */
-    int                       connected_error; /* to be told; -1: nothing */
-    uint32_t                  outstanding; /* completions that the kernel still owes */
-    uint32_t                  late_bytes;  /* received while off; charged to the connection */
-    struct buf               *late_first, *late_last;
-    uint16_t                  late_ring_count;
-    uint16_t                  iov_count;
-    struct iovec             *iov;         /* of the send under way; the caller's, advanced as bytes leave */
-    uint64_t                  sent_bytes;  /* ever; tells a slow reader from a dead one */
-    struct msghdr             message;
-    struct list_link          told;    /* in loop.told */
-    struct list_link          ready;   /* epoll: readable and wanted; io_uring: waits for a buffer */
-    struct list_link          unsent;  /* epoll: its send leaves at the turn's end */
+    bool             end_seen; /* the end is known, but a FIN is not told while receiving is off */
+    int              end_error;
+    int              sent_error;      /* to be told; -1: nothing */
+    int              connected_error; /* to be told; -1: nothing */
+    uint32_t         outstanding;     /* completions that the kernel still owes */
+    uint32_t         late_bytes;      /* received while off; charged to the connection */
+    struct buf      *late_first, *late_last;
+    uint16_t         late_ring_count;
+    uint16_t         iov_count;
+    struct iovec    *iov;        /* of the send under way; the caller's, advanced as bytes leave */
+    uint64_t         sent_bytes; /* ever; tells a slow reader from a dead one */
+    struct msghdr    message;
+    struct list_link told;   /* in loop.told */
+    struct list_link ready;  /* epoll: readable and wanted; io_uring: waits for a buffer */
+    struct list_link unsent; /* epoll: its send leaves at the turn's end */
 };
 
 struct listener_events {
     /* A connection; @fd is the callee's, close-on-exec. */
     void (*accepted)(struct listener *listener, int fd);
-    /* The descriptors have run out (EMFILE, ENFILE) or memory has; accepting stopped until listener_start(). */
+    /* The descriptors have run out (EMFILE, ENFILE) or memory has; accepting stopped until
+     * listener_start(). */
     void (*exhausted)(struct listener *listener, int error);
 };
 
@@ -107,8 +114,8 @@ struct listener {
     int                           fd;
     bool                          wanted, armed, cancelling, readable, closing;
     uint32_t                      outstanding;
-    void                        (*closed)(struct listener *listener); /* after listener_stop(); may be NULL */
-    struct list_link              ready;
+    void (*closed)(struct listener *listener); /* after listener_stop(); may be NULL */
+    struct list_link ready;
 };
 
 struct loop_counters {
@@ -119,12 +126,14 @@ struct loop_counters {
 struct loop_kind {
     const char *name;
     const char *gist;
-    int         socket_flags; /* for socket() and accept4(): SOCK_NONBLOCK where the back end needs it */
+    int socket_flags; /* for socket() and accept4(): SOCK_NONBLOCK where the back end needs it */
     must_check enum err_kind (*open)(struct loop *loop, struct err *e);
     void (*close)(struct loop *loop);
-    bool (*flush)(struct loop *loop); /* the turn's sends leave; true if there is more to do at once */
-    void (*wait)(struct loop *loop, uint64_t until_ns); /* gets completions and runs their callbacks */
-    void (*receive)(struct sock *sock);                 /* `want` changed */
+    bool (*flush)(
+        struct loop *loop); /* the turn's sends leave; true if there is more to do at once */
+    void (*wait)(struct loop *loop,
+                 uint64_t     until_ns);    /* gets completions and runs their callbacks */
+    void (*receive)(struct sock *sock); /* `want` changed */
     void (*send)(struct sock *sock);
     void (*connect)(struct sock *sock, const struct sockaddr *address, socklen_t bytes);
     void (*close_sock)(struct sock *sock);
@@ -142,17 +151,18 @@ struct loop {
     _Atomic bool            stopping;
     struct list             told;       /* sockets with a completion to be told */
     struct list             turn_hooks; /* struct loop_hook */
-    bool                    again;      /* a hook has work that came after it was called; it must not wait */
-    struct loop_counters    counters;
+    bool again; /* a hook has work that came after it was called; it must not wait */
+    struct loop_counters counters;
 };
 
 /* Called at every turn's end, before sends leave. */
 struct loop_hook {
     struct list_link link;
-    void           (*call)(struct loop_hook *hook);
+    void (*call)(struct loop_hook *hook);
 };
 
-/* Opens a loop of @kind, "auto" for the best that this kernel and container allow. The loop may not move afterwards. */
+/* Opens a loop of @kind, "auto" for the best that this kernel and container allow. The loop may
+ * not move afterwards. */
 must_check enum err_kind loop_open(struct loop *loop, const char *kind, struct err *e);
 
 /* All sockets must be closed. Accepts zero. */
@@ -171,10 +181,12 @@ void loop_stop(struct loop *loop);
 /* Takes over @fd, which was made with loop->kind->socket_flags. */
 void sock_open(struct sock *sock, struct loop *loop, const struct sock_events *events, int fd);
 
-/* Changes what is received. Bytes that came while off are given first, in a later turn phase, never from here. */
+/* Changes what is received. Bytes that came while off are given first, in a later turn phase,
+ * never from here. */
 void sock_receive(struct sock *sock, enum sock_receive want);
 
-/* Sends all of @iov (at most LOOP_SEND_SLICES_MAX); one send at a time. @iov and what it points at are lent until `sent`, and
+/* Sends all of @iov (at most LOOP_SEND_SLICES_MAX); one send at a time. @iov and what it points at
+ * are lent until `sent`, and
  * @iov is changed. The bytes leave at the turn's end. */
 void sock_send(struct sock *sock, struct iovec *iov, size_t count);
 
@@ -185,19 +197,22 @@ void sock_connect(struct sock *sock, const struct sockaddr *address, socklen_t b
 void sock_close(struct sock *sock);
 
 /* @fd listens already and is borrowed. Accepting begins with listener_start(). */
-void listener_open(struct listener *listener, struct loop *loop, const struct listener_events *events, int fd);
+void listener_open(struct listener *listener, struct loop *loop,
+                   const struct listener_events *events, int fd);
 void listener_start(struct listener *listener);
 void listener_pause(struct listener *listener);
 /* Calls accepting off for good; `closed` comes later. */
 void listener_stop(struct listener *listener);
 
-/* --- for the back ends ---------------------------------------------------------------------------------------- */
+/* --- for the back ends
+ * ---------------------------------------------------------------------------------------- */
 
 #define X(symbol, name, gist) extern const struct loop_kind loop_##symbol;
 LOOP_KINDS(X)
 #undef X
 
-/* Gives received bytes on, or keeps them while receiving is off. @ring: the buffer is one of a kernel's ring. */
+/* Gives received bytes on, or keeps them while receiving is off. @ring: the buffer is one of a
+ * kernel's ring. */
 void loop__received(struct sock *sock, struct buf *buf, uint32_t bytes, bool ring);
 void loop__ended(struct sock *sock, int error);
 /* Puts the socket on the list of those to be told: late bytes, an end, a send that completed. */

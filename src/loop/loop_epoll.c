@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* loop/loop_epoll.c - the back end that runs everywhere: epoll, edge-triggered.
  *
- * A socket is registered once, for both directions. A read that gives less than asked has emptied the socket, and new
- * bytes make a new edge, so no read is made only to be told EAGAIN; a FIN that came along is remembered. */
+ * A socket is registered once, for both directions. A read that gives less than asked has emptied
+ * the socket, and new
+ * bytes make a new edge, so no read is made only to be told EAGAIN; a FIN that came along is
+ * remembered. */
 #include "loop/loop.h"
 
 #include "core/mem.h"
@@ -16,9 +18,9 @@
 
 enum {
     EVENTS_MAX = 256,
-    READS_PER_TURN_MAX = 4,    /* of one socket, so that one flood does not starve the others */
+    READS_PER_TURN_MAX = 4, /* of one socket, so that one flood does not starve the others */
     ACCEPTS_PER_TURN_MAX = 64,
-    SPARE_MAX = 256,           /* buffers that nobody uses; of each only what was filled is memory */
+    SPARE_MAX = 256, /* buffers that nobody uses; of each only what was filled is memory */
 };
 
 /* The low bits of epoll's data pointer say what it points at. */
@@ -38,9 +40,11 @@ static struct epoll_back *back_of(struct loop *loop)
     return loop->back;
 }
 
-/* --- buffers ---------------------------------------------------------------------------------------------------- */
+/* --- buffers
+ * ---------------------------------------------------------------------------------------------------- */
 
-/* All are large: one read then empties most sockets, and a buffer is back in the next moment, warm in the cache. What is kept
+/* All are large: one read then empties most sockets, and a buffer is back in the next moment, warm
+ * in the cache. What is kept
  * for longer is copied if it is small (buf_slice). */
 static void release_buf(struct buf *buf)
 {
@@ -75,7 +79,8 @@ static struct buf *take_buf(struct epoll_back *back)
     return buf;
 }
 
-/* --- open and close --------------------------------------------------------------------------------------------- */
+/* --- open and close
+ * --------------------------------------------------------------------------------------------- */
 
 static bool add(struct loop *loop, int fd, uint32_t events, void *tagged)
 {
@@ -117,7 +122,8 @@ static void close_back(struct loop *loop)
     mem_free(back);
 }
 
-/* --- sockets ---------------------------------------------------------------------------------------------------- */
+/* --- sockets
+ * ---------------------------------------------------------------------------------------------------- */
 
 static void attach(struct sock *sock)
 {
@@ -172,10 +178,9 @@ static void try_send(struct sock *sock)
 {
     for (;;) {
         sock->message = (struct msghdr){.msg_iov = sock->iov, .msg_iovlen = sock->iov_count};
-        const ssize_t sent =
-            sock->iov_count == 1
-                ? send(sock->fd, sock->iov->iov_base, sock->iov->iov_len, MSG_NOSIGNAL)
-                : sendmsg(sock->fd, &sock->message, MSG_NOSIGNAL);
+        const ssize_t sent = sock->iov_count == 1 ? send(sock->fd, sock->iov->iov_base,
+                                                         sock->iov->iov_len, MSG_NOSIGNAL)
+                                                  : sendmsg(sock->fd, &sock->message, MSG_NOSIGNAL);
         if (sent < 0 && errno == EINTR)
             continue;
         if (sent < 0 && errno == EAGAIN)
@@ -189,7 +194,7 @@ static void try_send(struct sock *sock)
 static bool flush(struct loop *loop)
 {
     struct epoll_back *back = back_of(loop);
-    struct list        now;
+    struct list now;
     list_init(&now);
     list_take_all(&now, &back->sends);
     for (struct list_link *link; (link = list_first(&now)) != NULL;) {
@@ -235,7 +240,7 @@ static void read_sock(struct sock *sock)
 
 static int socket_error(int fd)
 {
-    int       error = 0;
+    int error = 0;
     socklen_t bytes = sizeof error;
     return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &bytes) == 0 ? error : errno;
 }
@@ -268,7 +273,8 @@ static void on_sock_event(struct sock *sock, uint32_t events)
     }
 }
 
-/* --- listeners -------------------------------------------------------------------------------------------------- */
+/* --- listeners
+ * -------------------------------------------------------------------------------------------------- */
 
 static void accept_some(struct listener *listener)
 {
@@ -311,11 +317,9 @@ static void listen_change(struct listener *listener)
 static void on_event(struct loop *loop, const struct epoll_event *event)
 {
     const uintptr_t tagged = (uintptr_t)event->data.ptr;
-    void           *item = (void *)(tagged & ~(uintptr_t)IS_MASK);
+    void *item = (void *)(tagged & ~(uintptr_t)IS_MASK);
     switch (tagged & IS_MASK) {
-    case IS_SOCK:
-        on_sock_event(item, event->events);
-        break;
+    case IS_SOCK: on_sock_event(item, event->events); break;
     case IS_LISTENER: {
         struct listener *listener = item;
         listener->readable = true;
@@ -330,7 +334,8 @@ static void on_event(struct loop *loop, const struct epoll_event *event)
     }
 }
 
-/* --- waiting ---------------------------------------------------------------------------------------------------- */
+/* --- waiting
+ * ---------------------------------------------------------------------------------------------------- */
 
 static int timeout_ms(uint64_t until_ns)
 {

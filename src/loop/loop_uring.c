@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* loop/loop_uring.c - the back end with the fewest system calls: io_uring.
  *
- * One io_uring_enter() a turn submits all sends and fetches all completions (DEFER_TASKRUN: the kernel's part
- * of the work happens there, not at random). Heads and idle connections are received by multishot receives
- * into a ring of small buffers; bodies by single receives into a ring of large ones, since a multishot
+ * One io_uring_enter() a turn submits all sends and fetches all completions (DEFER_TASKRUN: the
+ * kernel's part
+ * of the work happens there, not at random). Heads and idle connections are received by multishot
+ * receives
+ * into a ring of small buffers; bodies by single receives into a ring of large ones, since a
+ * multishot
  * receive would take more than there is room for. Nothing newer than Linux 6.1 is used. */
 #include "loop/loop.h"
 
@@ -68,7 +71,8 @@ static void tag(struct io_uring_sqe *sqe, const void *item, unsigned whose)
     io_uring_sqe_set_data64(sqe, (uint64_t)(uintptr_t)item | whose);
 }
 
-/* --- buffer rings ----------------------------------------------------------------------------------------------- */
+/* --- buffer rings
+ * ----------------------------------------------------------------------------------------------- */
 
 static void arm(struct sock *sock);
 
@@ -143,7 +147,8 @@ static bool open_ring(struct uring_back *back, struct ring *ring, uint16_t group
     return true;
 }
 
-/* --- open and close --------------------------------------------------------------------------------------------- */
+/* --- open and close
+ * --------------------------------------------------------------------------------------------- */
 
 static void read_wake(struct uring_back *back)
 {
@@ -236,7 +241,8 @@ static enum err_kind open_back(struct loop *loop, struct err *e)
     return ERR_NONE;
 }
 
-/* --- sockets ---------------------------------------------------------------------------------------------------- */
+/* --- sockets
+ * ---------------------------------------------------------------------------------------------------- */
 
 static void cancel(struct uring_back *back, const void *item, unsigned whose)
 {
@@ -254,7 +260,8 @@ static void arm(struct sock *sock)
         return;
     if (sock->armed != SOCK_RECEIVE_OFF) {
         /* A single receive ends by itself, soon enough; a multishot one has to be called off. */
-        if (sock->armed == SOCK_RECEIVE_WATCH && sock->want != SOCK_RECEIVE_WATCH && !sock->cancelling) {
+        if (sock->armed == SOCK_RECEIVE_WATCH && sock->want != SOCK_RECEIVE_WATCH &&
+            !sock->cancelling) {
             sock->cancelling = true;
             cancel(back, sock, IS_RECEIVE);
         }
@@ -325,7 +332,8 @@ static struct ring *ring_of(struct uring_back *back, unsigned armed)
     return &back->rings[armed - 1];
 }
 
-/* When most of a ring is out, what comes is copied, so that slow readers cannot take the ring from the others. */
+/* When most of a ring is out, what comes is copied, so that slow readers cannot take the ring
+ * from the others. */
 static struct buf *take_received(struct ring *ring, const struct io_uring_cqe *cqe)
 {
     struct buf *buf = &ring->bufs[cqe->flags >> IORING_CQE_BUFFER_SHIFT];
@@ -345,8 +353,8 @@ static struct buf *take_received(struct ring *ring, const struct io_uring_cqe *c
 static void on_receive(struct sock *sock, const struct io_uring_cqe *cqe)
 {
     struct uring_back *back = back_of(sock->loop);
-    struct ring       *ring = ring_of(back, sock->armed);
-    struct buf        *buf = cqe->flags & IORING_CQE_F_BUFFER ? take_received(ring, cqe) : NULL;
+    struct ring *ring = ring_of(back, sock->armed);
+    struct buf *buf = cqe->flags & IORING_CQE_F_BUFFER ? take_received(ring, cqe) : NULL;
     if (!(cqe->flags & IORING_CQE_F_MORE)) {
         sock->armed = SOCK_RECEIVE_OFF;
         sock->cancelling = false;
@@ -394,7 +402,8 @@ static void on_connect(struct sock *sock, const struct io_uring_cqe *cqe)
         close_fd_if_done(sock);
 }
 
-/* --- listeners -------------------------------------------------------------------------------------------------- */
+/* --- listeners
+ * -------------------------------------------------------------------------------------------------- */
 
 static void listen_change(struct listener *listener)
 {
@@ -426,7 +435,8 @@ static void on_accept(struct listener *listener, const struct io_uring_cqe *cqe)
     listen_change(listener);
 }
 
-/* --- turns ------------------------------------------------------------------------------------------------------ */
+/* --- turns
+ * ------------------------------------------------------------------------------------------------------ */
 
 static bool flush(struct loop *loop)
 {
@@ -438,37 +448,26 @@ static void on_completion(struct loop *loop, const struct io_uring_cqe *cqe)
 {
     void *item = (void *)(uintptr_t)(cqe->user_data & ~(uint64_t)IS_MASK);
     switch (cqe->user_data & IS_MASK) {
-    case IS_RECEIVE:
-        on_receive(item, cqe);
-        break;
-    case IS_SEND:
-        on_send(item, cqe);
-        break;
-    case IS_CONNECT:
-        on_connect(item, cqe);
-        break;
-    case IS_ACCEPT:
-        on_accept(item, cqe);
-        break;
-    case IS_WAKE:
-        read_wake(back_of(loop));
-        break;
-    default: /* a cancel that came too late, or a close that failed */
-        break;
+    case IS_RECEIVE: on_receive(item, cqe); break;
+    case IS_SEND: on_send(item, cqe); break;
+    case IS_CONNECT: on_connect(item, cqe); break;
+    case IS_ACCEPT: on_accept(item, cqe); break;
+    case IS_WAKE: read_wake(back_of(loop)); break;
+    default: /* a cancel that came too late, or a close that failed */ break;
     }
 }
 
 static void submit_and_wait(struct loop *loop, uint64_t until_ns)
 {
-    struct uring_back   *back = back_of(loop);
+    struct uring_back *back = back_of(loop);
     struct io_uring_cqe *cqe;
-    const uint64_t       now_ns = until_ns == 0 || until_ns == UINT64_MAX ? 0 : clock_monotonic_ns();
+    const uint64_t now_ns = until_ns == 0 || until_ns == UINT64_MAX ? 0 : clock_monotonic_ns();
     if (until_ns <= now_ns) {
         io_uring_submit_and_get_events(&back->io);
     } else if (until_ns == UINT64_MAX) {
         io_uring_submit_and_wait(&back->io, 1);
     } else {
-        const uint64_t           left_ns = until_ns - now_ns;
+        const uint64_t left_ns = until_ns - now_ns;
         struct __kernel_timespec timeout = {
             .tv_sec = (long long)(left_ns / NS_PER_S),
             .tv_nsec = (long long)(left_ns % NS_PER_S),
@@ -484,7 +483,8 @@ static void wait_events(struct loop *loop, uint64_t until_ns)
     loop->counters.waits++;
     atomic_store_explicit(&loop->asleep, false, memory_order_relaxed);
     loop->now_ns = clock_monotonic_ns();
-    /* Only what is there now: callbacks may make more, which has its turn after posts and timers. */
+    /* Only what is there now: callbacks may make more, which has its turn after posts and
+     * timers. */
     const unsigned count = io_uring_cq_ready(&back->io);
     for (unsigned i = 0; i < count; i++) {
         struct io_uring_cqe *cqe;

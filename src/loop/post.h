@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* loop/post.h - messages from any thread to a loop: a queue of many writers and one reader (Vyukov's intrusive MPSC).
+/* loop/post.h - messages from any thread to a loop: a queue of many writers and one reader
+ * (Vyukov's intrusive MPSC).
  *
- * A message is embedded in what it is about, so posting never allocates and never fails; whoever posts an op moves it.
+ * A message is embedded in what it is about, so posting never allocates and never fails; whoever
+ * posts an op moves it.
  *
  * Memory:  the post belongs to the queue from loop_post() until its call() begins. */
 #ifndef PANDO_LOOP_POST_H
@@ -16,7 +18,7 @@ struct post {
 };
 
 struct post_queue {
-    _Atomic(struct post *) last; /* writers */
+    _Atomic(struct post *) last;  /* writers */
     struct post           *first; /* the reader */
     struct post            nil;
 };
@@ -35,7 +37,8 @@ static inline void post_queue_put(struct post_queue *queue, struct post *post)
     atomic_store_explicit(&before->next, post, memory_order_release);
 }
 
-/* The oldest message, or NULL if there is none or a writer is just in the middle of its put (it wakes the reader
+/* The oldest message, or NULL if there is none or a writer is just in the middle of its put (it
+ * wakes the reader
  * afterwards). */
 static inline struct post *post_queue_take(struct post_queue *queue)
 {

@@ -76,7 +76,8 @@ static void fire_or_lay(struct timer_wheel *wheel, struct timer *timer, uint64_t
     timer->fired(timer);
 }
 
-/* Empties a slot: each timer is fired, laid lower, or, if switched off, forgotten. A callback may clear others
+/* Empties a slot: each timer is fired, laid lower, or, if switched off, forgotten. A callback may
+ * clear others
  * of the same slot, so they are taken one by one from a list of their own. */
 static void empty_slot(struct timer_wheel *wheel, int level, unsigned slot, uint64_t now_ns)
 {
@@ -97,7 +98,7 @@ static uint64_t next_tick(const struct timer_wheel *wheel)
     for (int level = 0; level < TIMER_LEVELS; level++) {
         if (wheel->occupied[level] == 0)
             continue;
-        const int      shift = SLOT_BITS * level;
+        const int shift = SLOT_BITS * level;
         const unsigned here = (unsigned)(wheel->tick >> shift) & SLOT_MASK;
         const uint64_t turned = here == SLOT_MASK
                                     ? wheel->occupied[level]

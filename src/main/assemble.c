@@ -20,11 +20,13 @@
 
 #include <string.h>
 
-/* --- generations ------------------------------------------------------------------------------------------------ */
+/* --- generations
+ * ------------------------------------------------------------------------------------------------ */
 
 static void generation_free(struct generation *generation)
 {
-    for (size_t i = 0; generation->services != NULL && i < generation->settings->services_count; i++)
+    for (size_t i = 0; generation->services != NULL && i < generation->settings->services_count;
+         i++)
         if (generation->services[i] != NULL)
             registry_give(generation->services[i]);
     mem_free(generation->services);
@@ -33,9 +35,10 @@ static void generation_free(struct generation *generation)
     mem_free(generation);
 }
 
-struct generation *generation_new(struct settings *settings, struct registry *registry, struct admit *admit)
+struct generation *generation_new(struct settings *settings, struct registry *registry,
+                                  struct admit *admit)
 {
-    const size_t       count = settings->services_count;
+    const size_t count = settings->services_count;
     struct generation *generation = mem_alloc(sizeof *generation);
     if (generation == NULL)
         return NULL;
@@ -67,7 +70,8 @@ void generation_unref(struct generation *generation)
         generation_free(generation);
 }
 
-/* --- paths ------------------------------------------------------------------------------------------------------ */
+/* --- paths
+ * ------------------------------------------------------------------------------------------------------ */
 
 /* The rooms of one service on one worker. */
 struct service_path {
@@ -90,14 +94,14 @@ struct path {
 static bool build_service(struct path *path, size_t index)
 {
     const struct settings_service *settings = &path->generation->settings->services[index];
-    struct service                *service = path->generation->services[index];
-    struct service_path           *rooms = &path->services[index];
-    struct worker                 *worker = &path->thread->worker;
+    struct service *service = path->generation->services[index];
+    struct service_path *rooms = &path->services[index];
+    struct worker *worker = &path->thread->worker;
     if (!http_engine_stage_init(&rooms->engine, &path->thread->engine, &settings->upstream))
         return false;
     gate_stage_init(&rooms->gate, service, &rooms->engine.stage);
-    if (!balance_stage_init(&rooms->balance, worker, service, settings_balances[settings->balance].name,
-                            &rooms->gate.stage))
+    if (!balance_stage_init(&rooms->balance, worker, service,
+                            settings_balances[settings->balance].name, &rooms->gate.stage))
         return false;
     guard_stage_init(&rooms->guard, service, &settings->breaker, &rooms->balance.stage);
     rooms->top = &rooms->guard.stage;

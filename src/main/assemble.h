@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* main/assemble.h - the path, put together in walking order. Read this to see what a request passes.
+/* main/assemble.h - the path, put together in walking order. Read this to see what a request
+ * passes.
  *
- * A generation is one loaded configuration with its services; each worker has a path of its own built from it. A path only
- * refers: targets, pools and counters live on their own. Requests on their way keep the path they came in on; when the
+ * A generation is one loaded configuration with its services; each worker has a path of its own
+ * built from it. A path only
+ * refers: targets, pools and counters live on their own. Requests on their way keep the path they
+ * came in on; when the
  * last has left, the path goes, and with the last worker's path the generation.
  *
  * Threads: a path belongs to its worker's thread; a generation is counted by atomics. */
@@ -15,18 +18,20 @@
 #include "main/worker_thread.h"
 
 struct generation {
-    struct settings  *settings;  /* owned */
-    struct service  **services;  /* by index of settings->services; each given back at the end */
-    _Atomic uint32_t *inflight;  /* requests in progress per service, over all workers */
+    struct settings  *settings; /* owned */
+    struct service  **services; /* by index of settings->services; each given back at the end */
+    _Atomic uint32_t *inflight; /* requests in progress per service, over all workers */
     struct admit     *admit;
     _Atomic uint32_t  refs_count;
 };
 
-/* Takes over @settings, and references to the registry's services, which must have been applied. NULL: no memory (then
+/* Takes over @settings, and references to the registry's services, which must have been applied.
+ * NULL: no memory (then
  * @settings is still the caller's). */
-struct generation *generation_new(struct settings *settings, struct registry *registry, struct admit *admit) must_check;
+struct generation *generation_new(struct settings *settings, struct registry *registry,
+                                  struct admit *admit) must_check;
 struct generation *generation_ref(struct generation *generation);
-void               generation_unref(struct generation *generation);
+void generation_unref(struct generation *generation);
 
 /* Builds the worker's path. On the worker's thread. NULL: no memory. */
 struct path *path_new(struct worker_thread *thread, struct generation *generation) must_check;

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* main/faults_test.c - the whole path in one process while the n-th allocation, or the n-th completion, fails.
+/* main/faults_test.c - the whole path in one process while the n-th allocation, or the n-th
+ * completion, fails.
  *
- * A real client and a real server, over loopback sockets, talk through front, guard, balance, gate and engine. For every n, until a
- * run is left untouched: nothing crashes, nothing hangs, every byte that the client gets is right, and in the end every
+ * A real client and a real server, over loopback sockets, talk through front, guard, balance, gate
+ * and engine. For every n, until a
+ * run is left untouched: nothing crashes, nothing hangs, every byte that the client gets is right,
+ * and in the end every
  * slab is empty (slab_fini() asserts it). */
 #include "balance/balance_stage.h"
 #include "breaker/gate_stage.h"
@@ -27,7 +30,8 @@ static int listen_on_loopback(struct sockaddr_in *address)
 {
     const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     socklen_t bytes = sizeof *address;
-    *address = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    *address =
+        (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     cr_assert(bind(fd, (struct sockaddr *)address, sizeof *address) == 0);
     cr_assert(listen(fd, 64) == 0);
     cr_assert(getsockname(fd, (struct sockaddr *)address, &bytes) == 0);
@@ -41,7 +45,8 @@ static void be_patient(int fd)
     (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
 }
 
-/* --- a server that knows three answers ----------------------------------------------------------------------------- */
+/* --- a server that knows three answers
+ * ----------------------------------------------------------------------------- */
 
 static uint8_t byte_at(size_t i)
 {
@@ -53,7 +58,8 @@ static bool send_all(int fd, const void *at, size_t bytes)
     return send(fd, at, bytes, MSG_NOSIGNAL) == (ssize_t)bytes;
 }
 
-/* Reads one request with whatever body, as far as Pando's own writing of it needs. False: the connection is over. */
+/* Reads one request with whatever body, as far as Pando's own writing of it needs. False: the
+ * connection is over. */
 static bool take_request(int fd, char *text, size_t room)
 {
     size_t used = 0;
@@ -71,7 +77,7 @@ static bool take_request(int fd, char *text, size_t room)
                 return true;
             continue;
         }
-        const char  *length = strstr(text, "Content-Length: ");
+        const char *length = strstr(text, "Content-Length: ");
         const size_t body = length == NULL ? 0 : strtoul(length + 16, NULL, 10);
         if (used - (size_t)(end + 4 - text) >= body)
             return true;
@@ -80,12 +86,13 @@ static bool take_request(int fd, char *text, size_t room)
 
 static void *serve_one(void *argument)
 {
-    const int   fd = (int)(intptr_t)argument;
+    const int fd = (int)(intptr_t)argument;
     static _Thread_local char text[65536];
     while (take_request(fd, text, sizeof text)) {
         if (strncmp(text, "GET /long", 9) == 0) {
             static _Thread_local char answer[ANSWER_BYTES + 128];
-            const int head = sprintf(answer, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", ANSWER_BYTES);
+            const int head =
+                sprintf(answer, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", ANSWER_BYTES);
             for (size_t i = 0; i < ANSWER_BYTES; i++)
                 answer[(size_t)head + i] = (char)byte_at(i);
             if (!send_all(fd, answer, (size_t)head + ANSWER_BYTES))
@@ -112,15 +119,17 @@ static void *serve(void *argument)
     return NULL;
 }
 
-/* --- a client ------------------------------------------------------------------------------------------------------- */
+/* --- a client
+ * ------------------------------------------------------------------------------------------------------- */
 
 /* All that comes until the connection ends or nothing more does. */
 static size_t talk(const struct sockaddr_in *address, const char *request, char *out, size_t room)
 {
     const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    size_t    used = 0;
+    size_t used = 0;
     be_patient(fd);
-    if (connect(fd, (const struct sockaddr *)address, sizeof *address) == 0 && send_all(fd, request, strlen(request)))
+    if (connect(fd, (const struct sockaddr *)address, sizeof *address) == 0 &&
+        send_all(fd, request, strlen(request)))
         for (ssize_t got; used < room && (got = recv(fd, out + used, room - used, 0)) > 0;)
             used += (size_t)got;
     close(fd);
@@ -130,7 +139,7 @@ static size_t talk(const struct sockaddr_in *address, const char *request, char 
 static void expect_right_bytes(const char *answer, size_t bytes)
 {
     static const char mark[] = "Content-Length: 40000\r\n";
-    const char       *head = memmem(answer, bytes, mark, sizeof mark - 1);
+    const char *head = memmem(answer, bytes, mark, sizeof mark - 1);
     if (head == NULL)
         return;
     const char *body = memmem(head, bytes - (size_t)(head - answer), "\r\n\r\n", 4);
@@ -143,7 +152,7 @@ static void expect_right_bytes(const char *answer, size_t bytes)
 
 static void talk_a_while(const struct sockaddr_in *address)
 {
-    static char       answer[4 * ANSWER_BYTES];
+    static char answer[4 * ANSWER_BYTES];
     static const char conversations[][400] = {
         "GET /long HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
         "GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
@@ -156,7 +165,8 @@ static void talk_a_while(const struct sockaddr_in *address)
         expect_right_bytes(answer, talk(address, conversations[i], answer, sizeof answer));
 }
 
-/* --- the path ------------------------------------------------------------------------------------------------------- */
+/* --- the path
+ * ------------------------------------------------------------------------------------------------------- */
 
 static enum err_kind let_in(struct admission *self, const struct sockaddr *peer)
 {
@@ -185,7 +195,8 @@ static void write_nothing(struct journal *self, const struct exchange_report *re
     (void)self, (void)report;
 }
 
-static void report_nothing(struct service *service, struct target *target, bool ok, const char *reason)
+static void report_nothing(struct service *service, struct target *target, bool ok,
+                           const char *reason)
 {
     (void)service, (void)target, (void)ok, (void)reason;
 }
@@ -197,10 +208,10 @@ static void released(struct http_router *router)
 
 /* Presets of the rows, without a file. */
 #define PRESET(field, name, kind, low, high, preset, live, help) .field = preset,
-static const struct http_settings         http = {HTTP_SETTINGS(PRESET)};
+static const struct http_settings http = {HTTP_SETTINGS(PRESET)};
 static const struct http_service_settings http_service = {HTTP_SERVICE_SETTINGS(PRESET)};
-static const struct http_engine_settings  upstream = {HTTP_ENGINE_SETTINGS(PRESET)};
-static const struct breaker_settings      breaker = {BREAKER_SETTINGS(PRESET)};
+static const struct http_engine_settings upstream = {HTTP_ENGINE_SETTINGS(PRESET)};
+static const struct breaker_settings breaker = {BREAKER_SETTINGS(PRESET)};
 #undef PRESET
 
 struct stage_world {
@@ -226,15 +237,17 @@ struct stage_world {
 static void build(struct worker_thread *thread, void *argument)
 {
     static const struct config_networks nobody = {0};
-    struct stage_world                 *w = argument;
+    struct stage_world *w = argument;
     if (!http_engine_stage_init(&w->engine, &thread->engine, &upstream))
         return;
     gate_stage_init(&w->gate, &w->service, &w->engine.stage);
-    if (!balance_stage_init(&w->balance, &thread->worker, &w->service, "round-robin", &w->gate.stage))
+    if (!balance_stage_init(&w->balance, &thread->worker, &w->service, "round-robin",
+                            &w->gate.stage))
         return;
     guard_stage_init(&w->guard, &w->service, &breaker, &w->balance.stage);
     w->route = (struct http_route){"", "/", 0, 1, &w->guard.stage, &w->service, &http_service};
-    w->router = (struct http_router){.routes = &w->route, .count = 1, .refs_count = 1, .released = released};
+    w->router = (struct http_router){
+        .routes = &w->route, .count = 1, .refs_count = 1, .released = released};
     const struct http_front_settings with = {"web", "http", &http, &http_service, &nobody};
     w->built = worker_front_open(thread, &with, &w->router, &w->admission, w->listener);
 }
@@ -281,12 +294,13 @@ static void finish(struct stage_world *w)
 }
 
 /* One run. Returns whether the fault struck. */
-static bool run(const char *io, enum fault_kind kind, uint64_t nth, const struct sockaddr_in *origin)
+static bool run(const char *io, enum fault_kind kind, uint64_t nth,
+                const struct sockaddr_in *origin)
 {
     struct stage_world *w = aligned_alloc(64, (sizeof *w + 63) / 64 * 64);
-    struct target_set  *set = calloc(1, sizeof *set + sizeof(struct target *));
-    struct sockaddr_in  address;
-    struct err          e = {0};
+    struct target_set *set = calloc(1, sizeof *set + sizeof(struct target *));
+    struct sockaddr_in address;
+    struct err e = {0};
     memset((void *)w, 0, sizeof *w);
     w->listener = listen_on_loopback(&address);
     w->journal.exchange = write_nothing;
@@ -322,8 +336,8 @@ static bool run(const char *io, enum fault_kind kind, uint64_t nth, const struct
 static void fail_every(const char *io, enum fault_kind kind)
 {
     struct sockaddr_in origin;
-    const int          listener = listen_on_loopback(&origin);
-    pthread_t          id;
+    const int listener = listen_on_loopback(&origin);
+    pthread_t id;
     cr_assert(pthread_create(&id, NULL, serve, (void *)(intptr_t)listener) == 0);
     uint64_t n = 1;
     while (n < N_MOST && run(io, kind, n, &origin))

@@ -9,8 +9,11 @@
 
 struct supervisor_client;
 
-/* Serves until it is told to stop and has drained; returns the exit status. Takes over @settings. @request is what they
- * were loaded from, for reloads; @client holds the listening sockets. Both are borrowed and outlive the call. */
-int server_run(struct settings *settings, const struct settings_request *request, struct supervisor_client *client);
+/* Serves until it is told to stop and has drained; returns the exit status. Takes over @settings.
+ * @request is what they
+ * were loaded from, for reloads; @client holds the listening sockets. Both are borrowed and
+ * outlive the call. */
+int server_run(struct settings *settings, const struct settings_request *request,
+               struct supervisor_client *client);
 
 #endif

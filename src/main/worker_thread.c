@@ -13,8 +13,8 @@
 #include <sys/random.h>
 
 enum {
-    PUBLISH_MS = 250,        /* figures are this old at most, and so is the Date */
-    CENSUS_EVERY = 8,        /* publishings: walking all connections is done every 2 s */
+    PUBLISH_MS = 250, /* figures are this old at most, and so is the Date */
+    CENSUS_EVERY = 8, /* publishings: walking all connections is done every 2 s */
 };
 
 static void set(_Atomic uint64_t *figure, uint64_t value)
@@ -27,8 +27,8 @@ static void publish_census(struct worker_thread *thread)
     struct http_front_census all = {0};
     list_each(&thread->fronts, link, after)
     {
-        struct worker_front     *front = list_item(link, struct worker_front, link);
-        const uint64_t           before = all.connections;
+        struct worker_front *front = list_item(link, struct worker_front, link);
+        const uint64_t before = all.connections;
         http_front_count(front->front, &all);
         set(&front->connections, all.connections - before);
     }
@@ -39,10 +39,10 @@ static void publish_census(struct worker_thread *thread)
 
 static void publish_figures(struct worker_thread *thread)
 {
-    struct worker_row          *row = thread->row;
-    const uint32_t             *states = thread->hub.receive_counts;
+    struct worker_row *row = thread->row;
+    const uint32_t *states = thread->hub.receive_counts;
     const struct loop_counters *counters = &thread->loop.counters;
-    uint64_t                    open = 0;
+    uint64_t open = 0;
     for (int i = 0; i < CONN_RECEIVE_CLOSED; i++)
         open += states[i];
     set(&row->connections_open, open);
@@ -55,7 +55,8 @@ static void publish_figures(struct worker_thread *thread)
     set(&row->upstream_open, thread->engine.open_count);
     set(&row->upstream_idle, thread->engine.idle_count);
     set(&row->slab_bytes, slab_bytes(&thread->worker.ops) + slab_bytes(&thread->worker.requests) +
-                              slab_bytes(&thread->hub.heads) + slab_bytes(&thread->engine.upstreams));
+                              slab_bytes(&thread->hub.heads) +
+                              slab_bytes(&thread->engine.upstreams));
     set(&row->loop_turns, counters->turns);
     set(&row->loop_receives, counters->receives);
     set(&row->loop_sends, counters->sends);
@@ -66,7 +67,7 @@ static void publish_figures(struct worker_thread *thread)
 static void publish(struct timer *timer)
 {
     struct worker_thread *thread = list_item(timer, struct worker_thread, publish);
-    const uint64_t        wall_s = clock_wall_ns() / NS_PER_S;
+    const uint64_t wall_s = clock_wall_ns() / NS_PER_S;
     if (wall_s != thread->worker.wall_s) {
         thread->worker.wall_s = wall_s;
         http_date_write(thread->worker.date, (int64_t)wall_s);
@@ -121,7 +122,8 @@ void worker_thread_fini(struct worker_thread *thread)
     loop_close(&thread->loop);
 }
 
-/* --- threads ---------------------------------------------------------------------------------------------------- */
+/* --- threads
+ * ---------------------------------------------------------------------------------------------------- */
 
 struct birth {
     struct worker_thread *thread;
@@ -136,9 +138,9 @@ struct birth {
 
 static void *thread_main(void *argument)
 {
-    struct birth         *birth = argument;
+    struct birth *birth = argument;
     struct worker_thread *thread = birth->thread;
-    const pthread_t       self = thread->thread;
+    const pthread_t self = thread->thread;
     birth->failed =
         worker_thread_init(thread, birth->index, birth->io, birth->row, birth->journal, birth->e);
     thread->thread = self;
@@ -186,9 +188,9 @@ void worker_thread_join(struct worker_thread *thread)
 struct errand {
     struct post           post;
     struct worker_thread *thread;
-    void                (*call)(struct worker_thread *thread, void *argument);
-    void                 *argument;
-    sem_t                 done;
+    void (*call)(struct worker_thread *thread, void *argument);
+    void *argument;
+    sem_t done;
 };
 
 static void run_errand(struct post *post)
@@ -198,14 +200,15 @@ static void run_errand(struct post *post)
     sem_post(&errand->done);
 }
 
-void worker_thread_run(struct worker_thread *thread, void (*call)(struct worker_thread *thread, void *argument),
-                       void *argument)
+void worker_thread_run(struct worker_thread *thread,
+                       void (*call)(struct worker_thread *thread, void *argument), void *argument)
 {
     if (!thread->has_thread) {
         call(thread, argument);
         return;
     }
-    struct errand errand = {.post = {.call = run_errand}, .thread = thread, .call = call, .argument = argument};
+    struct errand errand = {
+        .post = {.call = run_errand}, .thread = thread, .call = call, .argument = argument};
     sem_init(&errand.done, 0, 0);
     loop_post(&thread->loop, &errand.post);
     while (sem_wait(&errand.done) != 0)
@@ -213,7 +216,8 @@ void worker_thread_run(struct worker_thread *thread, void (*call)(struct worker_
     sem_destroy(&errand.done);
 }
 
-/* --- fronts ----------------------------------------------------------------------------------------------------- */
+/* --- fronts
+ * ----------------------------------------------------------------------------------------------------- */
 
 struct worker_front *worker_front_find(struct worker_thread *thread, const char *name)
 {
@@ -258,7 +262,7 @@ static void tell_if_drained(struct worker_thread *thread)
 
 static void front_closed(void *self)
 {
-    struct worker_front  *front = self;
+    struct worker_front *front = self;
     struct worker_thread *thread = front->thread;
     list_remove(&front->link);
     mem_free(front);

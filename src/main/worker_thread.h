@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* main/worker_thread.h - one thread with its loop, and what runs on it: fronts, a path, an engine.
  *
- * Workers carry the traffic. The control thread is one of them too, with the index WORKER_CONTROL, whose fronts are the
+ * Workers carry the traffic. The control thread is one of them too, with the index WORKER_CONTROL,
+ * whose fronts are the
  * admin listeners and the control socket.
  *
- * Threads: worker_thread_run() is called by others and waits; everything it runs is on the worker's own thread. */
+ * Threads: worker_thread_run() is called by others and waits; everything it runs is on the
+ * worker's own thread. */
 #ifndef PANDO_MAIN_WORKER_THREAD_H
 #define PANDO_MAIN_WORKER_THREAD_H
 
@@ -24,7 +26,7 @@ struct worker_front {
     struct list_link      link;
     struct http_front    *front;
     struct worker_thread *thread;
-    char                  name[64]; /* of the listener */
+    char                  name[64];    /* of the listener */
     _Atomic uint64_t      connections; /* published for the status page */
 };
 
@@ -35,30 +37,33 @@ struct worker_thread {
     struct http_engine_worker engine;
     struct worker_row        *row;
     pthread_t                 thread;
-    bool                      has_thread;  /* false for the control thread, which is the caller's */
+    bool                      has_thread; /* false for the control thread, which is the caller's */
     char                      io[16];
     struct timer              publish;
     unsigned                  publish_count;
     struct list               fronts;
-    struct path              *path;        /* the newest; NULL for control */
-    void                    (*drained)(struct worker_thread *thread); /* all fronts are closed; on this thread */
-    void                     *self;        /* drained()'s */
-    bool                      is_draining;
+    struct path              *path;                /* the newest; NULL for control */
+    void (*drained)(struct worker_thread *thread); /* all fronts are closed; on this thread */
+    void *self;                                    /* drained()'s */
+    bool  is_draining;
 };
 
 /* Opens the loop on the calling thread and everything that needs no settings. */
-must_check enum err_kind worker_thread_init(struct worker_thread *thread, unsigned index, const char *io,
-                                            struct worker_row *row, struct journal *journal, struct err *e);
+must_check enum err_kind worker_thread_init(struct worker_thread *thread, unsigned index,
+                                            const char *io, struct worker_row *row,
+                                            struct journal *journal, struct err *e);
 void worker_thread_fini(struct worker_thread *thread);
 
 /* Starts a thread that inits and then turns its loop until loop_stop(). Waits until it is ready. */
-must_check enum err_kind worker_thread_start(struct worker_thread *thread, unsigned index, const char *io,
-                                             struct worker_row *row, struct journal *journal, struct err *e);
+must_check enum err_kind worker_thread_start(struct worker_thread *thread, unsigned index,
+                                             const char *io, struct worker_row *row,
+                                             struct journal *journal, struct err *e);
 void worker_thread_join(struct worker_thread *thread);
 
-/* Runs @call(thread, argument) on the worker's thread and waits for it. On the control thread: a plain call. */
-void worker_thread_run(struct worker_thread *thread, void (*call)(struct worker_thread *thread, void *argument),
-                       void *argument);
+/* Runs @call(thread, argument) on the worker's thread and waits for it. On the control thread: a
+ * plain call. */
+void worker_thread_run(struct worker_thread *thread,
+                       void (*call)(struct worker_thread *thread, void *argument), void *argument);
 
 /* On the thread itself. */
 struct worker_front *worker_front_find(struct worker_thread *thread, const char *name);

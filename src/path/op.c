@@ -88,7 +88,7 @@ struct pipe *op_open_request_body(struct op *op, uint32_t room)
 bool op_copy_head(struct arena *arena, struct http_head *to, const struct http_head *from)
 {
     const size_t fields_bytes = from->fields_count * sizeof *from->fields;
-    uint8_t     *memory = arena_take(arena, fields_bytes + from->head_bytes);
+    uint8_t *memory = arena_take(arena, fields_bytes + from->head_bytes);
     if (memory == NULL)
         return false;
     *to = *from;

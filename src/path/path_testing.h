@@ -12,9 +12,9 @@
 #ifndef PANDO_PATH_PATH_TESTING_H
 #define PANDO_PATH_PATH_TESTING_H
 
-#include "path/testing/below.h"
 #include "path/op.h"
 #include "path/service.h"
+#include "path/testing/below.h"
 
 #include <assert.h>
 #include <string.h>

@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* path/service.h - a named group of equal targets: what control publishes of it, and what workers count for it.
+/* path/service.h - a named group of equal targets: what control publishes of it, and what workers
+ * count for it.
  *
- * control resolves names, watches states and builds an immutable target_set whenever something changes; it posts the
- * set to every worker, whose view then points at it and whose listeners (the balance rooms of all living paths) are called.
+ * control resolves names, watches states and builds an immutable target_set whenever something
+ * changes; it posts the
+ * set to every worker, whose view then points at it and whose listeners (the balance rooms of all
+ * living paths) are called.
  *
- * Memory:  a service is control's (registry by name) and outlives every path that names it. A view holds a reference
+ * Memory:  a service is control's (registry by name) and outlives every path that names it. A view
+ * holds a reference
  *          to its set.
- * Threads: a view belongs to its worker's thread; a row is written by its worker and read by anybody. */
+ * Threads: a view belongs to its worker's thread; a row is written by its worker and read by
+ * anybody. */
 #ifndef PANDO_PATH_SERVICE_H
 #define PANDO_PATH_SERVICE_H
 
@@ -30,24 +35,25 @@ struct service_view {
 /* What one worker did for a service. */
 struct service_row {
     _Atomic uint64_t requests_count;
-    _Atomic uint64_t statuses_count[6];              /* answers to clients by class; [0]: no answer */
-    _Atomic uint64_t errors_count[ERR_KINDS_COUNT];  /* answers that Pando made, by kind */
+    _Atomic uint64_t statuses_count[6]; /* answers to clients by class; [0]: no answer */
+    _Atomic uint64_t errors_count[ERR_KINDS_COUNT]; /* answers that Pando made, by kind */
     _Atomic uint64_t retries_count;
-    _Atomic uint64_t bytes_in;                       /* request bodies */
-    _Atomic uint64_t bytes_out;                      /* answer bodies */
+    _Atomic uint64_t bytes_in;  /* request bodies */
+    _Atomic uint64_t bytes_out; /* answer bodies */
     _Atomic uint64_t inflight;
-    struct histogram latency_us;                     /* from the head's last byte to the answer's last byte */
+    struct histogram latency_us; /* from the head's last byte to the answer's last byte */
 } __attribute__((aligned(64)));
 
 struct service {
     char                name[64];
     uint16_t            workers_count;
     struct service_view views[WORKERS_ALL_MAX];
-    struct service_row *rows;                        /* workers_count of them */
-    /* A worker's word to control that @target could not be connected to (@ok false) or could again. Any thread;
+    struct service_row *rows; /* workers_count of them */
+    /* A worker's word to control that @target could not be connected to (@ok false) or could again.
+     * Any thread;
      * never blocks, never fails. Set by control. */
     void (*reported)(struct service *service, struct target *target, bool ok, const char *reason);
-    void *control;                                   /* control's own */
+    void *control; /* control's own */
 };
 
 #endif

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* path/stage.h - the one door between the rooms that an op passes through.
  *
- * A room knows only what is below it, given to it by main/assemble.c. On the way up a stage sees any number of
- * interims, exactly one answer, then exactly one finished(outcome), always last, also after a cancel.
+ * A room knows only what is below it, given to it by main/assemble.c. On the way up a stage sees
+ * any number of
+ * interims, exactly one answer, then exactly one finished(outcome), always last, also after a
+ * cancel.
  *
  * Memory:  stages belong to a path, and a path to one worker; frames live in the op's arena.
  * Threads: one; nothing here locks. */
@@ -42,10 +44,12 @@ struct stage {
 /* Left on the op by a stage that wants to see what comes up. */
 struct frame {
     struct frame *above;
-    /* Each may be NULL: passed on. One that is there passes on by op_interim_above() and so on, or swallows. */
+    /* Each may be NULL: passed on. One that is there passes on by op_interim_above() and so on,
+     * or swallows. */
     void (*interim)(struct frame *self, struct op *op);
     void (*answered)(struct frame *self, struct op *op);
-    /* The frame is off the op already. It passes on by op_finish(op, outcome), or submits the op again below. */
+    /* The frame is off the op already. It passes on by op_finish(op, outcome), or submits the op
+     * again below. */
     void (*finished)(struct frame *self, struct op *op, enum outcome outcome);
 };
 

@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* path/target.h - one address that can take requests, and sets of them as the balance room sees them.
+/* path/target.h - one address that can take requests, and sets of them as the balance room sees
+ * them.
  *
- * A target lives in control's registry under its identity (service and address) and keeps its state over reloads. Workers
- * hold it through sets, which are immutable snapshots: control builds a new one when a state changes and posts
+ * A target lives in control's registry under its identity (service and address) and keeps its state
+ * over reloads. Workers
+ * hold it through sets, which are immutable snapshots: control builds a new one when a state
+ * changes and posts
  * it to every worker.
  *
- * Memory:  a target is freed by control after the last set and the last path that name it are gone from every worker.
- * Threads: fields marked (a) are atomics that any thread may touch; rows are written by their worker alone and
+ * Memory:  a target is freed by control after the last set and the last path that name it are gone
+ * from every worker.
+ * Threads: fields marked (a) are atomics that any thread may touch; rows are written by their
+ * worker alone and
  *          read by all; the rest is set before the target is published. */
 #ifndef PANDO_PATH_TARGET_H
 #define PANDO_PATH_TARGET_H
@@ -36,45 +41,46 @@ enum target_state {
 
 const char *target_state_word(enum target_state state);
 
-/* What one worker did with a target. Written with relaxed stores by that worker, read by anybody. */
+/* What one worker did with a target. Written with relaxed stores by that worker, read by
+ * anybody. */
 struct target_row {
-    _Atomic uint64_t requests_count;      /* attempts that were given to it */
-    _Atomic uint64_t failures_count;      /* of them, those without a usable answer */
+    _Atomic uint64_t requests_count; /* attempts that were given to it */
+    _Atomic uint64_t failures_count; /* of them, those without a usable answer */
     _Atomic uint64_t connects_count;
     _Atomic uint64_t connect_failures_count;
-    _Atomic uint64_t reused_count;        /* attempts over a kept connection */
-    _Atomic uint64_t idle_count;          /* kept connections now */
-    _Atomic uint64_t open_count;          /* connections now, kept or busy */
-    _Atomic uint64_t statuses_count[6];   /* answers by class; [0]: none of 1xx to 5xx */
-    struct histogram latency_us;          /* from sent to the answer's head */
+    _Atomic uint64_t reused_count;      /* attempts over a kept connection */
+    _Atomic uint64_t idle_count;        /* kept connections now */
+    _Atomic uint64_t open_count;        /* connections now, kept or busy */
+    _Atomic uint64_t statuses_count[6]; /* answers by class; [0]: none of 1xx to 5xx */
+    struct histogram latency_us;        /* from sent to the answer's head */
 } __attribute__((aligned(64)));
 
 struct target {
-    char                    name[128];   /* as shown: "10.0.0.1:3000", "unix:/run/app.sock" */
-    char                    zone[64];    /* "" if not said */
-    uint16_t                weight;      /* 1 to TARGET_WEIGHT_MAX */
+    char                    name[128]; /* as shown: "10.0.0.1:3000", "unix:/run/app.sock" */
+    char                    zone[64];  /* "" if not said */
+    uint16_t                weight;    /* 1 to TARGET_WEIGHT_MAX */
     uint16_t                workers_count;
     socklen_t               address_bytes;
     struct sockaddr_storage address;
-    uint64_t                identity;    /* hash of service and address; stable over reloads and restarts */
-    _Atomic uint32_t        inflight;    /* (a) requests given and not finished, all workers */
-    _Atomic uint32_t        state;       /* (a) enum target_state */
-    _Atomic uint64_t        retry_at_ns; /* (a) while PAUSED: when it is tried again */
-    _Atomic uint32_t        failures_in_a_row; /* (a) connects; doubles the pause */
-    _Atomic(const char *)   reason;      /* (a) static text: why it is not UP */
-    _Atomic uint32_t        refs_count;  /* (a) */
-    void                   *pools[WORKERS_ALL_MAX]; /* the engine's, one per worker */
-    struct target_row      *rows;        /* one per worker, workers_count of them */
+    uint64_t         identity; /* hash of service and address; stable over reloads and restarts */
+    _Atomic uint32_t inflight; /* (a) requests given and not finished, all workers */
+    _Atomic uint32_t state;    /* (a) enum target_state */
+    _Atomic uint64_t retry_at_ns;                 /* (a) while PAUSED: when it is tried again */
+    _Atomic uint32_t failures_in_a_row;           /* (a) connects; doubles the pause */
+    _Atomic(const char *) reason;                 /* (a) static text: why it is not UP */
+    _Atomic uint32_t      refs_count;             /* (a) */
+    void                 *pools[WORKERS_ALL_MAX]; /* the engine's, one per worker */
+    struct target_row    *rows;                   /* one per worker, workers_count of them */
 };
 
 /* An immutable snapshot of the targets in service; shared by all workers. */
 struct target_set {
     _Atomic uint32_t refs_count;
     uint32_t         count;
-    uint64_t         version;    /* grows with every set of a service */
+    uint64_t         version; /* grows with every set of a service */
     uint32_t         weight_sum;
     uint32_t         weight_max;
-    struct target   *at[];       /* in the order of the file; each referenced */
+    struct target   *at[]; /* in the order of the file; each referenced */
 };
 
 /* One more that names it: a set, or an op. Control frees no target that has a reference. */

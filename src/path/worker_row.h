@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* path/worker_row.h - what a worker publishes of itself, once every 100 ms and at exit; one row per figure.
+/* path/worker_row.h - what a worker publishes of itself, once every 100 ms and at exit; one row per
+ * figure.
  *
  * From the list come the struct, the metrics page and the status page.
  * Threads: written by its worker with relaxed stores; read by anybody. */

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* engine/http/http_engine.c - answers on their way back, and the connections that are kept in between.
+/* engine/http/http_engine.c - answers on their way back, and the connections that are kept in
+ * between.
  *
- * The happy path: submit -> take or open a connection -> http__send_request -> received: head, op_answer, body into the op's
+ * The happy path: submit -> take or open a connection -> http__send_request -> received: head,
+ * op_answer, body into the op's
  * pipe -> complete: back to the pool, then op_finish. What goes wrong ends in http__fail. */
 #include "engine/http/http_upstream.h"
 
@@ -16,7 +18,8 @@
 #include <unistd.h>
 
 enum {
-    HTTP_UNSENT_BYTES_MAX = 131072, /* that the kernel holds for a server that does not read; it would take megabytes */
+    HTTP_UNSENT_BYTES_MAX =
+        131072, /* that the kernel holds for a server that does not read; it would take megabytes */
     STREAM_FROM_BYTES = 16384, /* a body with so much still to come is received in large buffers */
 };
 
@@ -36,7 +39,8 @@ static void publish_counts(const struct http_pool *pool)
     atomic_store_explicit(&row->open_count, pool->open_count, memory_order_relaxed);
 }
 
-/* --- pools ------------------------------------------------------------------------------------------------------ */
+/* --- pools
+ * ------------------------------------------------------------------------------------------------------ */
 
 static struct http_pool *pool_of(struct http_engine_worker *engine, struct target *target)
 {
@@ -103,7 +107,8 @@ static void keep_idle(struct http_upstream *up)
     publish_counts(pool);
 }
 
-/* --- the end of an op ------------------------------------------------------------------------------------------- */
+/* --- the end of an op
+ * ------------------------------------------------------------------------------------------- */
 
 /* Takes the op off the connection; its pipes no longer call here. */
 static struct op *detach(struct http_upstream *up)
@@ -162,7 +167,8 @@ static void on_cancel(struct op *op)
     http__fail(op->holder, ERR_CANCELLED, NULL);
 }
 
-/* --- answers' bodies ------------------------------------------------------------------------------------------- */
+/* --- answers' bodies
+ * ------------------------------------------------------------------------------------------- */
 
 static void body_patience(struct http_upstream *up)
 {
@@ -188,7 +194,8 @@ static void pause_if_full(struct http_upstream *up)
 static void receive_body(struct http_upstream *up)
 {
     if (up->phase == HTTP_UPSTREAM_TUNNEL)
-        conn_receive_move(&up->conn, CONN_RECEIVE_BODY, 0); /* the client's side watches over idle tunnels */
+        conn_receive_move(&up->conn, CONN_RECEIVE_BODY,
+                          0); /* the client's side watches over idle tunnels */
     else
         body_patience(up);
     const bool large = up->body_left >= STREAM_FROM_BYTES && up->phase == HTTP_UPSTREAM_BODY;
@@ -229,7 +236,8 @@ static bool put_body(struct http_upstream *up, struct buf *buf, const uint8_t *a
     return true;
 }
 
-static uint32_t read_plain_body(struct http_upstream *up, struct buf *buf, uint8_t *at, uint32_t bytes)
+static uint32_t read_plain_body(struct http_upstream *up, struct buf *buf, uint8_t *at,
+                                uint32_t bytes)
 {
     const uint32_t taken = bytes < up->body_left ? bytes : (uint32_t)up->body_left;
     if (!put_body(up, buf, at, taken))
@@ -253,13 +261,14 @@ static uint32_t read_plain_body(struct http_upstream *up, struct buf *buf, uint8
     return bytes;
 }
 
-static uint32_t read_chunked_body(struct http_upstream *up, struct buf *buf, uint8_t *at, uint32_t bytes)
+static uint32_t read_chunked_body(struct http_upstream *up, struct buf *buf, uint8_t *at,
+                                  uint32_t bytes)
 {
     if (pipe_room(&up->op->answer_body) == 0) {
         pause_body(up);
         return 0;
     }
-    struct http1_piece       piece;
+    struct http1_piece piece;
     const enum http1_verdict verdict = http1_chunks_read(&up->chunks, at, bytes, &piece);
     if (verdict == HTTP1_BAD) {
         http__fail(up, ERR_TARGET_NONSENSE, http1_refusal_row(up->chunks.refusal)->sentence);
@@ -278,15 +287,18 @@ static uint32_t read_chunked_body(struct http_upstream *up, struct buf *buf, uin
     return (uint32_t)piece.consumed;
 }
 
-/* --- answers' heads --------------------------------------------------------------------------------------------- */
+/* --- answers' heads
+ * --------------------------------------------------------------------------------------------- */
 
 static struct http_upstream_partial *partial_new(struct http_upstream *up)
 {
-    const uint32_t                fields_max = (uint32_t)up->settings->answer_header_count;
-    struct http_upstream_partial *partial = mem_alloc(sizeof *partial + fields_max * sizeof partial->fields[0]);
+    const uint32_t fields_max = (uint32_t)up->settings->answer_header_count;
+    struct http_upstream_partial *partial =
+        mem_alloc(sizeof *partial + fields_max * sizeof partial->fields[0]);
     if (partial == NULL)
         return NULL;
-    partial->head = (struct http_head){.fields = partial->fields, .fields_max = (uint16_t)fields_max};
+    partial->head =
+        (struct http_head){.fields = partial->fields, .fields_max = (uint16_t)fields_max};
     return up->partial = partial;
 }
 
@@ -301,13 +313,11 @@ static uint32_t read_trailers(struct http_upstream *up, uint8_t *at, uint32_t by
     }
     struct http_upstream_partial *partial = up->partial;
     switch (http1_trailers_read(&partial->reader, at, bytes, &partial->head)) {
-    case HTTP1_PARTIAL:
-        return 0;
+    case HTTP1_PARTIAL: return 0;
     case HTTP1_BAD:
         http__fail(up, ERR_TARGET_NONSENSE, http1_refusal_row(partial->reader.refusal)->sentence);
         return 0;
-    case HTTP1_DONE:
-        break;
+    case HTTP1_DONE: break;
     }
     struct op *op = up->op;
     if (partial->head.fields_count > 0) {
@@ -386,7 +396,8 @@ static void on_head(struct http_upstream *up, const struct http_head *head)
         complete(up);
 }
 
-static uint32_t head_is_partial(struct http_upstream *up, const struct http1_reader *reader, const struct http_head *head)
+static uint32_t head_is_partial(struct http_upstream *up, const struct http1_reader *reader,
+                                const struct http_head *head)
 {
     if (up->partial != NULL)
         return 0;
@@ -396,7 +407,8 @@ static uint32_t head_is_partial(struct http_upstream *up, const struct http1_rea
     }
     struct http_field *fields = up->partial->head.fields;
     /* The field that is being read stands behind those that are whole. */
-    const unsigned begun = head->fields_count < head->fields_max ? head->fields_count + 1u : head->fields_count;
+    const unsigned begun =
+        head->fields_count < head->fields_max ? head->fields_count + 1u : head->fields_count;
     memcpy(fields, head->fields, begun * sizeof *fields);
     up->partial->head = *head;
     up->partial->head.fields = fields;
@@ -408,12 +420,12 @@ static uint32_t head_is_partial(struct http_upstream *up, const struct http1_rea
 static uint32_t read_head(struct http_upstream *up, uint8_t *at, uint32_t bytes)
 {
     struct http_engine_worker *engine = up->pool->engine;
-    const struct http_head    *asked = &up->op->request->head;
-    struct http1_reader        first;
-    struct http_head           whole = {.fields = engine->fields,
-                                        .fields_max = (uint16_t)up->settings->answer_header_count};
+    const struct http_head *asked = &up->op->request->head;
+    struct http1_reader first;
+    struct http_head whole = {.fields = engine->fields,
+                              .fields_max = (uint16_t)up->settings->answer_header_count};
     struct http1_reader *reader = &first;
-    struct http_head    *head = &whole;
+    struct http_head *head = &whole;
     up->heard = true;
     if (up->partial != NULL) {
         reader = &up->partial->reader;
@@ -422,13 +434,11 @@ static uint32_t read_head(struct http_upstream *up, uint8_t *at, uint32_t bytes)
         http1_reader_init_answer(reader, &up->limits, asked->method, asked->upgrades);
     }
     switch (http1_answer_read(reader, at, bytes, head)) {
-    case HTTP1_PARTIAL:
-        return head_is_partial(up, reader, head);
+    case HTTP1_PARTIAL: return head_is_partial(up, reader, head);
     case HTTP1_BAD:
         http__fail(up, ERR_TARGET_NONSENSE, http1_refusal_row(reader->refusal)->sentence);
         return 0;
-    case HTTP1_DONE:
-        break;
+    case HTTP1_DONE: break;
     }
     const uint32_t consumed = head->head_bytes;
     if (head->status < 200 && head->framing != HTTP_FRAMING_TUNNEL) {
@@ -446,26 +456,23 @@ static uint32_t received(struct conn *conn, struct buf *buf, uint8_t *at, uint32
 {
     struct http_upstream *up = http_upstream_of(conn);
     switch ((enum http_upstream_phase)up->phase) {
-    case HTTP_UPSTREAM_HEAD:
-        return read_head(up, at, bytes);
+    case HTTP_UPSTREAM_HEAD: return read_head(up, at, bytes);
     case HTTP_UPSTREAM_BODY:
         return up->framing == HTTP_FRAMING_CHUNKED ? read_chunked_body(up, buf, at, bytes)
                                                    : read_plain_body(up, buf, at, bytes);
-    case HTTP_UPSTREAM_TRAILERS:
-        return read_trailers(up, at, bytes);
-    case HTTP_UPSTREAM_TUNNEL:
-        return read_plain_body(up, buf, at, bytes);
+    case HTTP_UPSTREAM_TRAILERS: return read_trailers(up, at, bytes);
+    case HTTP_UPSTREAM_TUNNEL: return read_plain_body(up, buf, at, bytes);
     case HTTP_UPSTREAM_IDLE: /* an answer to nothing: whose it is nobody knows */
         drop(up);
         return bytes;
     case HTTP_UPSTREAM_CONNECTING:
-    case HTTP_UPSTREAM_OVER:
-        break;
+    case HTTP_UPSTREAM_OVER: break;
     }
     return bytes;
 }
 
-/* --- ends ------------------------------------------------------------------------------------------------------- */
+/* --- ends
+ * ------------------------------------------------------------------------------------------------------- */
 
 void http__end_tunnel_if_over(struct http_upstream *up)
 {
@@ -500,7 +507,8 @@ static void ended(struct conn *conn, int error)
     http__fail(up, kind_of_end(up), NULL);
 }
 
-/* An early answer, and then a reset: the answer may lie in the socket already, so it is read before the end is believed. */
+/* An early answer, and then a reset: the answer may lie in the socket already, so it is read
+ * before the end is believed. */
 static void send_failed(struct conn *conn, int error)
 {
     struct http_upstream *up = http_upstream_of(conn);
@@ -521,9 +529,7 @@ static void receive_expired(struct conn *conn)
 {
     struct http_upstream *up = http_upstream_of(conn);
     switch ((enum http_upstream_phase)up->phase) {
-    case HTTP_UPSTREAM_IDLE:
-        drop(up);
-        break;
+    case HTTP_UPSTREAM_IDLE: drop(up); break;
     case HTTP_UPSTREAM_CONNECTING:
         count_connect_failure(up);
         http__fail(up, ERR_CONNECT_TIMEOUT, NULL);
@@ -536,7 +542,8 @@ static void receive_expired(struct conn *conn)
         http__fail(up, ERR_TARGET_TIMEOUT, NULL);
         break;
     default:
-        http__fail(up, up->op != NULL && up->op->answered ? ERR_TARGET_INCOMPLETE : ERR_TARGET_TIMEOUT,
+        http__fail(up,
+                   up->op != NULL && up->op->answered ? ERR_TARGET_INCOMPLETE : ERR_TARGET_TIMEOUT,
                    "the target's answer stalled");
         break;
     }
@@ -565,12 +572,9 @@ static enum err_kind kind_of_connect_error(int error)
 {
     switch (error) {
     case ECONNREFUSED:
-    case ENOENT: /* a unix socket that is not there */
-        return ERR_CONNECT_REFUSED;
-    case ETIMEDOUT:
-        return ERR_CONNECT_TIMEOUT;
-    default:
-        return ERR_CONNECT_FAILED;
+    case ENOENT: /* a unix socket that is not there */ return ERR_CONNECT_REFUSED;
+    case ETIMEDOUT: return ERR_CONNECT_TIMEOUT;
+    default: return ERR_CONNECT_FAILED;
     }
 }
 
@@ -599,7 +603,7 @@ static void connected(struct conn *conn, int error)
 static void closed(struct conn *conn)
 {
     struct http_upstream *up = http_upstream_of(conn);
-    struct http_pool     *pool = up->pool;
+    struct http_pool *pool = up->pool;
     assert(up->op == NULL && !link_is_in_list(&up->idle_link));
     partial_free(up);
     pool->open_count--;
@@ -621,7 +625,8 @@ const struct conn_dialect http__upstream_dialect = {
     .closed = closed,
 };
 
-/* --- submit ----------------------------------------------------------------------------------------------------- */
+/* --- submit
+ * ----------------------------------------------------------------------------------------------------- */
 
 static void attach(struct http_upstream *up, struct http_engine_stage *stage, struct op *op)
 {
@@ -646,7 +651,8 @@ static void attach(struct http_upstream *up, struct http_engine_stage *stage, st
 
 static int open_socket(const struct target *target, const struct loop *loop, int most)
 {
-    const int fd = socket(target->address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | loop->kind->socket_flags, 0);
+    const int fd =
+        socket(target->address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | loop->kind->socket_flags, 0);
     if (fd >= most) { /* the last ones are the admin listener's: numbers are given from below */
         close(fd);
         return -1;
@@ -675,17 +681,21 @@ static bool is_target_full(const struct http_engine_stage *stage, const struct t
 static void open_upstream(struct http_engine_stage *stage, struct http_pool *pool, struct op *op)
 {
     struct http_engine_worker *engine = stage->engine;
-    struct target             *target = pool->target;
+    struct target *target = pool->target;
     if (is_target_full(stage, target)) {
-        op_refuse(op, ERR_NO_TARGET, "the target has as many connections as connections-per-target allows");
+        op_refuse(op, ERR_NO_TARGET,
+                  "the target has as many connections as connections-per-target allows");
         return;
     }
     struct http_upstream *up = slab_take(&engine->upstreams);
-    const int             fd = up == NULL ? -1 : open_socket(target, engine->worker->loop, engine->worker->descriptors_most);
+    const int fd =
+        up == NULL ? -1
+                   : open_socket(target, engine->worker->loop, engine->worker->descriptors_most);
     if (fd < 0) {
         if (up != NULL)
             slab_give(&engine->upstreams, up);
-        op_refuse(op, up == NULL ? ERR_MEMORY : ERR_LIMIT, up == NULL ? NULL : "no file descriptor is left");
+        op_refuse(op, up == NULL ? ERR_MEMORY : ERR_LIMIT,
+                  up == NULL ? NULL : "no file descriptor is left");
         return;
     }
     memset((uint8_t *)up + sizeof up->conn, 0, sizeof *up - sizeof up->conn);
@@ -706,7 +716,7 @@ static void open_upstream(struct http_engine_stage *stage, struct http_pool *poo
 static void submit(struct stage *self, struct op *op)
 {
     struct http_engine_stage *stage = list_item(self, struct http_engine_stage, stage);
-    struct http_pool         *pool = pool_of(stage->engine, op->target);
+    struct http_pool *pool = pool_of(stage->engine, op->target);
     if (pool == NULL) {
         op_refuse(op, ERR_MEMORY, NULL);
         return;
@@ -740,11 +750,13 @@ bool http_engine_stage_init(struct http_engine_stage *stage, struct http_engine_
         engine->fields = fields;
         engine->fields_max = (uint32_t)settings->answer_header_count;
     }
-    *stage = (struct http_engine_stage){.stage = {.kind = &kind}, .engine = engine, .settings = settings};
+    *stage = (struct http_engine_stage){
+        .stage = {.kind = &kind}, .engine = engine, .settings = settings};
     return true;
 }
 
-/* --- life ------------------------------------------------------------------------------------------------------- */
+/* --- life
+ * ------------------------------------------------------------------------------------------------------- */
 
 void http_engine_worker_init(struct http_engine_worker *engine, struct worker *worker)
 {
@@ -773,8 +785,7 @@ void http_engine_forget(struct http_engine_worker *engine, struct target *target
 
 void http_engine_worker_stop(struct http_engine_worker *engine)
 {
-    list_each(&engine->all_pools, link, after)
-        close_idle(list_item(link, struct http_pool, link));
+    list_each(&engine->all_pools, link, after) close_idle(list_item(link, struct http_pool, link));
 }
 
 void http_engine_worker_fini(struct http_engine_worker *engine)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* engine/http/http_send.c - requests on their way to a server: every head written anew, bodies passed uncopied. */
+/* engine/http/http_send.c - requests on their way to a server: every head written anew, bodies
+ * passed uncopied. */
 #include "engine/http/http_upstream.h"
 
 #include <assert.h>
@@ -36,7 +37,8 @@ static void put_trace(struct http1_writer *w, const struct request *request)
     http1_put_text(w, "\r\n");
 }
 
-/* RFC 7239: an IPv6 address stands in brackets and quotes, and so does a host that is more than a token. */
+/* RFC 7239: an IPv6 address stands in brackets and quotes, and so does a host that is more than
+ * a token. */
 static void put_forwarded(struct http1_writer *w, const struct request *request)
 {
     const bool v6 = strchr(request->client, ':') != NULL;
@@ -65,7 +67,7 @@ static void put_forwarded(struct http1_writer *w, const struct request *request)
 static void put_host(struct http1_writer *w, const struct http_upstream *up)
 {
     const struct http_head *head = &up->op->request->head;
-    const char             *name = up->op->target->name;
+    const char *name = up->op->target->name;
     if (head->authority.bytes > 0)
         http1_put_host(w, head);
     else if (strncmp(name, "unix:", 5) == 0)
@@ -83,7 +85,8 @@ static void put_framing(struct http1_writer *w, const struct http_head *head)
     if (head->upgrades) {
         const struct http_field *upgrade = &head->fields[head->upgrade_index];
         http1_put_text(w, "Connection: Upgrade\r\n");
-        http1_put_field(w, HTTP_FIELD_UPGRADE, http_field_value(head, upgrade), upgrade->value_bytes);
+        http1_put_field(w, HTTP_FIELD_UPGRADE, http_field_value(head, upgrade),
+                        upgrade->value_bytes);
     } else if (head->te_trailers) {
         http1_put_text(w, "TE: trailers\r\nConnection: TE\r\n");
     }
@@ -99,9 +102,9 @@ static void put_via(struct http1_writer *w, const struct request *request)
 
 static bool send_head(struct http_upstream *up)
 {
-    const struct request   *request = up->op->request;
+    const struct request *request = up->op->request;
     const struct http_head *head = &request->head;
-    const uint32_t          room = head->head_bytes + 3 * head->authority.bytes +
+    const uint32_t room = head->head_bytes + 3 * head->authority.bytes +
                           request->forwarded_for_bytes + HEAD_EXTRA_BYTES;
     uint8_t *at = conn_head_room(&up->conn, room);
     if (at == NULL)
@@ -148,8 +151,9 @@ static bool put_chunk(struct http_upstream *up, struct slice slice)
 static bool put_last_chunk(struct http_upstream *up)
 {
     const struct http_head *trailers = up->op->request_trailers;
-    const uint32_t room = 16 + (trailers != NULL ? trailers->head_bytes + 4u * trailers->fields_count : 0);
-    uint8_t       *at = conn_head_room(&up->conn, room);
+    const uint32_t room =
+        16 + (trailers != NULL ? trailers->head_bytes + 4u * trailers->fields_count : 0);
+    uint8_t *at = conn_head_room(&up->conn, room);
     if (at == NULL)
         return false;
     struct http1_writer w = {.at = at, .end = at + room};
@@ -181,9 +185,9 @@ static void end_request(struct http_upstream *up, struct pipe *pipe)
 
 static void send_body(struct http_upstream *up)
 {
-    struct op   *op = up->op;
+    struct op *op = up->op;
     struct pipe *pipe = op->request_body;
-    const bool   chunked =
+    const bool chunked =
         op->request->head.framing == HTTP_FRAMING_CHUNKED && up->phase != HTTP_UPSTREAM_TUNNEL;
     while (conn_out_takes(&up->conn, pipe, 2) > 0) {
         const struct slice slice = pipe_take(pipe);
@@ -202,14 +206,16 @@ static void send_body(struct http_upstream *up)
         end_request(up, pipe);
 }
 
-/* Taking from the pipe may make its writer put more, which calls here again: that is done after, not inside. */
+/* Taking from the pipe may make its writer put more, which calls here again: that is done after,
+ * not inside. */
 void http__send_body(struct http_upstream *up)
 {
     up->send_again = true;
     if (up->sending_body)
         return;
     up->sending_body = true;
-    while (up->send_again && up->op != NULL && !up->request_ended && up->phase != HTTP_UPSTREAM_CONNECTING) {
+    while (up->send_again && up->op != NULL && !up->request_ended &&
+           up->phase != HTTP_UPSTREAM_CONNECTING) {
         up->send_again = false;
         send_body(up);
     }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* engine/http/http_upstream.h - inside the HTTP engine: one connection to a server, and the pool it is kept in. */
+/* engine/http/http_upstream.h - inside the HTTP engine: one connection to a server, and the pool
+ * it is kept in. */
 #ifndef PANDO_ENGINE_HTTP_HTTP_UPSTREAM_H
 #define PANDO_ENGINE_HTTP_HTTP_UPSTREAM_H
 
@@ -7,12 +8,12 @@
 #include "engine/http/http_engine.h"
 
 struct http_pool {
-    struct list_link           link;        /* in engine->all_pools */
+    struct list_link           link; /* in engine->all_pools */
     struct http_engine_worker *engine;
-    struct target             *target;      /* NULL once forgotten */
-    struct list                idle;        /* used last is first */
+    struct target             *target; /* NULL once forgotten */
+    struct list                idle;   /* used last is first */
     uint32_t                   idle_count;
-    uint32_t                   open_count;  /* the pool goes when it is forgotten and this is 0 */
+    uint32_t                   open_count; /* the pool goes when it is forgotten and this is 0 */
 };
 
 /* A head that has come in part; see front/http. */
@@ -52,12 +53,12 @@ struct http_upstream {
     uint64_t                           interims_count;
     uint64_t                           idle_timeout_ns;
     uint32_t                           connections_kept;
-    uint8_t                            phase;    /* enum http_upstream_phase */
-    uint8_t                            framing;  /* of the answer */
+    uint8_t                            phase;         /* enum http_upstream_phase */
+    uint8_t                            framing;       /* of the answer */
     bool                               request_ended; /* all of the request is queued */
-    bool                               keep;     /* nothing odd so far, and both sides want to go on */
+    bool                               keep; /* nothing odd so far, and both sides want to go on */
     bool                               sending_body, send_again; /* see http__send_body() */
-    bool                               heard;    /* a byte of the answer has come */
+    bool                               heard;                    /* a byte of the answer has come */
     uint64_t                           sent_before; /* sock.sent_bytes when the request began */
 };
 
@@ -68,7 +69,8 @@ static inline struct http_upstream *http_upstream_of(struct conn *conn)
 
 extern const struct conn_dialect http__upstream_dialect;
 
-/* --- http_send.c ------------------------------------------------------------------------------------------------ */
+/* --- http_send.c
+ * ------------------------------------------------------------------------------------------------ */
 
 /* Queues the op's request head, and its body as it comes. False: no memory. */
 bool http__send_request(struct http_upstream *up) must_check;
@@ -79,12 +81,14 @@ void http__watch_request_body(struct http_upstream *up);
 /* Queues what has come of the request's body. */
 void http__send_body(struct http_upstream *up);
 
-/* --- http_engine.c ---------------------------------------------------------------------------------------------- */
+/* --- http_engine.c
+ * ---------------------------------------------------------------------------------------------- */
 
 /* Ends the op of a tunnel both of whose directions are over, once the last bytes have left. */
 void http__end_tunnel_if_over(struct http_upstream *up);
 
-/* Ends the op with @kind: as its answer if none went up, else by ending the body early. The connection is closed. */
+/* Ends the op with @kind: as its answer if none went up, else by ending the body early. The
+ * connection is closed. */
 void http__fail(struct http_upstream *up, enum err_kind kind, const char *detail);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* front/http/http_answer.c - answers on their way to the client: heads, bodies, refusals, in the order of the requests. */
+/* front/http/http_answer.c - answers on their way to the client: heads, bodies, refusals, in the
+ * order of the requests. */
 #include "front/http/http_conn.h"
 
 #include "core/units.h"
@@ -11,9 +12,10 @@
 #include <string.h>
 
 enum {
-    HEAD_EXTRA_BYTES = 320,     /* status line, Via, Date, Connection, framing: bounded by their literals */
+    HEAD_EXTRA_BYTES =
+        320, /* status line, Via, Date, Connection, framing: bounded by their literals */
     PROBLEM_BYTES_MAX = 1024,
-    PUT_ROOM_MIN = 4,           /* chunk head, data, chunk end, and one for the last chunk */
+    PUT_ROOM_MIN = 4, /* chunk head, data, chunk end, and one for the last chunk */
 };
 
 static struct http_exchange *first_of(struct http_conn *hc)
@@ -31,15 +33,18 @@ static bool is_old_client(const struct http_exchange *exchange)
 static bool keeps_alive(const struct http_exchange *exchange)
 {
     const struct http_conn *hc = exchange->conn;
-    if (!exchange->op->request->head.keep_alive || exchange->close_after || hc->incoming == exchange)
+    if (!exchange->op->request->head.keep_alive || exchange->close_after ||
+        hc->incoming == exchange)
         return false;
     const bool more = exchange->link.next != &hc->conn.exchanges.head || hc->refusal != ERR_NONE;
     return more || (!hc->last && !hc->front->stopping && !hc->conn.peer_ended);
 }
 
-/* --- heads ------------------------------------------------------------------------------------------------------ */
+/* --- heads
+ * ------------------------------------------------------------------------------------------------------ */
 
-static void put_common(struct http1_writer *w, const struct http_exchange *exchange, const struct http_head *head)
+static void put_common(struct http1_writer *w, const struct http_exchange *exchange,
+                       const struct http_head *head)
 {
     const struct worker *worker = exchange->conn->front->worker;
     if (head == NULL || !http_head_has(head, HTTP_FIELD_DATE)) {
@@ -70,12 +75,14 @@ static void frame_body(struct http_exchange *exchange, const struct http_head *h
     if (exchange->bodyless || head->framing == HTTP_FRAMING_LENGTH)
         return;
     if (is_old_client(exchange))
-        exchange->close_after = true; /* HTTP/1.0 knows no chunks: the end is the end of the connection */
+        exchange->close_after =
+            true; /* HTTP/1.0 knows no chunks: the end is the end of the connection */
     else
         exchange->chunked = true;
 }
 
-static void put_framing(struct http1_writer *w, const struct http_exchange *exchange, const struct http_head *head)
+static void put_framing(struct http1_writer *w, const struct http_exchange *exchange,
+                        const struct http_head *head)
 {
     if (exchange->chunked)
         http1_put_chunked(w);
@@ -88,16 +95,17 @@ static void put_upgrade(struct http1_writer *w, const struct http_head *head)
     const struct http_field *upgrade = http_head_find(head, HTTP_FIELD_UPGRADE);
     http1_put_text(w, "Connection: Upgrade\r\n");
     if (upgrade != NULL)
-        http1_put_field(w, HTTP_FIELD_UPGRADE, http_field_value(head, upgrade), upgrade->value_bytes);
+        http1_put_field(w, HTTP_FIELD_UPGRADE, http_field_value(head, upgrade),
+                        upgrade->value_bytes);
 }
 
 /* Writes the answer's head. False: no memory, or no room yet (the socket is behind). */
 static bool write_head(struct http_exchange *exchange)
 {
-    struct http_conn       *hc = exchange->conn;
+    struct http_conn *hc = exchange->conn;
     const struct http_head *head = &exchange->op->answer.head;
-    const uint32_t          room = head->head_bytes + HEAD_EXTRA_BYTES;
-    uint8_t                *at = conn_head_room(&hc->conn, room);
+    const uint32_t room = head->head_bytes + HEAD_EXTRA_BYTES;
+    uint8_t *at = conn_head_room(&hc->conn, room);
     if (at == NULL) {
         conn_close(&hc->conn);
         return false;
@@ -124,7 +132,8 @@ static bool write_head(struct http_exchange *exchange)
     return true;
 }
 
-/* --- what Pando itself has to say --------------------------------------------------------------------------------- */
+/* --- what Pando itself has to say
+ * --------------------------------------------------------------------------------- */
 
 struct problem {
     unsigned      status;
@@ -139,16 +148,17 @@ struct problem {
 static int write_problem_body(char *out, size_t room, const struct problem *problem)
 {
     const struct err_row *row = err_row(problem->kind);
-    return snprintf(out, room,
-                    "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%u,\"detail\":\"%s\",\"kind\":\"%s\"}\n",
-                    http_status_reason(problem->status), problem->status,
-                    problem->detail != NULL ? problem->detail : row->sentence, row->name);
+    return snprintf(
+        out, room,
+        "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%u,\"detail\":\"%s\",\"kind\":\"%s\"}\n",
+        http_status_reason(problem->status), problem->status,
+        problem->detail != NULL ? problem->detail : row->sentence, row->name);
 }
 
 static void put_proxy_status(struct http1_writer *w, const char *via, const struct problem *problem)
 {
     const struct err_row *row = err_row(problem->kind);
-    const char           *detail = problem->detail != NULL ? problem->detail : row->sentence;
+    const char *detail = problem->detail != NULL ? problem->detail : row->sentence;
     http1_put_text(w, "Proxy-Status: ");
     http1_put(w, via, strlen(via));
     http1_put_text(w, "; error=");
@@ -161,10 +171,10 @@ static void put_proxy_status(struct http1_writer *w, const char *via, const stru
 static bool write_problem(struct http_conn *hc, const struct http_service_settings *settings,
                           const struct problem *problem, uint64_t *body_bytes)
 {
-    char           body[PROBLEM_BYTES_MAX];
-    const int      length = write_problem_body(body, sizeof body, problem);
+    char body[PROBLEM_BYTES_MAX];
+    const int length = write_problem_body(body, sizeof body, problem);
     const uint32_t room = 2 * PROBLEM_BYTES_MAX;
-    uint8_t       *at = conn_out_room(&hc->conn) > 0 ? conn_head_room(&hc->conn, room) : NULL;
+    uint8_t *at = conn_out_room(&hc->conn) > 0 ? conn_head_room(&hc->conn, room) : NULL;
     if (at == NULL || length < 0 || (size_t)length >= sizeof body)
         return false;
     struct http1_writer w = {.at = at, .end = at + room};
@@ -198,8 +208,8 @@ static bool write_problem(struct http_conn *hc, const struct http_service_settin
 static bool write_error(struct http_exchange *exchange)
 {
     const struct answer *answer = &exchange->op->answer;
-    const bool           own = exchange->refusal != ERR_NONE;
-    struct problem       problem = {
+    const bool own = exchange->refusal != ERR_NONE;
+    struct problem problem = {
         .kind = own ? exchange->refusal : answer->error,
         .detail = own ? exchange->refusal_detail : answer->detail,
         .status = own ? exchange->refusal_status : answer->status,
@@ -220,7 +230,7 @@ static bool write_error(struct http_exchange *exchange)
 
 void http__refuse(struct http_conn *hc, unsigned status, enum err_kind kind, const char *detail)
 {
-    struct http_front   *front = hc->front;
+    struct http_front *front = hc->front;
     const struct problem problem = {
         .status = status, .kind = kind, .detail = detail, .close = true, .with_body = true};
     uint64_t bytes_out = 0;
@@ -250,7 +260,8 @@ void http__refuse(struct http_conn *hc, unsigned status, enum err_kind kind, con
     conn_finish(&hc->conn, front->settings.http->linger_timeout_ns);
 }
 
-/* --- bodies ----------------------------------------------------------------------------------------------------- */
+/* --- bodies
+ * ----------------------------------------------------------------------------------------------------- */
 
 static bool put_text(struct conn *conn, const char *text, uint32_t bytes)
 {
@@ -277,7 +288,7 @@ static bool put_chunk_head(struct conn *conn, uint64_t bytes)
 static bool put_chunk(struct http_exchange *exchange, struct pipe *pipe, unsigned count)
 {
     struct conn *conn = &exchange->conn->conn;
-    uint64_t     bytes = 0;
+    uint64_t bytes = 0;
     for (unsigned i = 0; i < count; i++)
         bytes += pipe->at[(pipe->first + i) % PIPE_SLICES_MAX].bytes;
     if (!put_chunk_head(conn, bytes))
@@ -308,8 +319,9 @@ static bool put_body(struct http_exchange *exchange, struct pipe *pipe)
 static bool put_end(struct http_exchange *exchange)
 {
     const struct http_head *trailers = exchange->op->answer_trailers;
-    const uint32_t          room = 16 + (trailers != NULL ? trailers->head_bytes + 4u * trailers->fields_count : 0);
-    uint8_t                *at = conn_head_room(&exchange->conn->conn, room);
+    const uint32_t room =
+        16 + (trailers != NULL ? trailers->head_bytes + 4u * trailers->fields_count : 0);
+    uint8_t *at = conn_head_room(&exchange->conn->conn, room);
     if (at == NULL)
         return false;
     struct http1_writer w = {.at = at, .end = at + room};
@@ -323,7 +335,7 @@ static bool put_end(struct http_exchange *exchange)
 static bool pump_body(struct http_exchange *exchange)
 {
     struct http_conn *hc = exchange->conn;
-    struct pipe      *pipe = &exchange->op->answer_body;
+    struct pipe *pipe = &exchange->op->answer_body;
     if (exchange->bodyless)
         return true;
     if (!put_body(exchange, pipe)) {
@@ -341,14 +353,15 @@ static bool pump_body(struct http_exchange *exchange)
     return true;
 }
 
-/* --- exchanges -------------------------------------------------------------------------------------------------- */
+/* --- exchanges
+ * -------------------------------------------------------------------------------------------------- */
 
 /* All of it is queued and the op is over: the next one may go. */
 static void retire(struct http_exchange *exchange)
 {
     struct http_conn *hc = exchange->conn;
-    const bool        keep = keeps_alive(exchange) && !exchange->tunnel;
-    const bool        cut = exchange->cut;
+    const bool keep = keeps_alive(exchange) && !exchange->tunnel;
+    const bool cut = exchange->cut;
     list_remove(&exchange->link);
     hc->exchanges_count--;
     if (hc->incoming == exchange)
@@ -378,12 +391,14 @@ static void pay_continue(struct http_exchange *exchange)
 
 static void pump(struct http_conn *hc)
 {
-    for (struct http_exchange *exchange; !hc->conn.sock.closing && (exchange = first_of(hc)) != NULL;) {
+    for (struct http_exchange *exchange;
+         !hc->conn.sock.closing && (exchange = first_of(hc)) != NULL;) {
         pay_continue(exchange);
         if (!exchange->answered || (!exchange->written && conn_out_room(&hc->conn) < PUT_ROOM_MIN))
             return;
         if (!exchange->head_written) {
-            const bool error = exchange->op->answer.error != ERR_NONE || exchange->refusal != ERR_NONE;
+            const bool error =
+                exchange->op->answer.error != ERR_NONE || exchange->refusal != ERR_NONE;
             if (!(error ? write_error(exchange) : write_head(exchange)))
                 return;
         }
@@ -402,7 +417,8 @@ static void pump(struct http_conn *hc)
     }
 }
 
-/* Taking from a pipe may make its writer put more, which calls here again: that is done after, not inside. */
+/* Taking from a pipe may make its writer put more, which calls here again: that is done after,
+ * not inside. */
 void http__pump(struct http_conn *hc)
 {
     hc->pump_again = true;
@@ -430,13 +446,15 @@ static void on_body(void *self, struct pipe *pipe)
 static void on_interim(struct frame *frame, struct op *op)
 {
     struct http_exchange *exchange = list_item(frame, struct http_exchange, frame);
-    struct http_conn     *hc = exchange->conn;
-    /* Interims may be dropped (RFC 9110 15.2): of a request that has to wait, or for a client that knows none. */
-    if (hc == NULL || first_of(hc) != exchange || is_old_client(exchange) || conn_out_room(&hc->conn) == 0)
+    struct http_conn *hc = exchange->conn;
+    /* Interims may be dropped (RFC 9110 15.2): of a request that has to wait, or for a client
+     * that knows none. */
+    if (hc == NULL || first_of(hc) != exchange || is_old_client(exchange) ||
+        conn_out_room(&hc->conn) == 0)
         return;
     const struct http_head *head = &op->answer.head;
-    const uint32_t          room = head->head_bytes + HEAD_EXTRA_BYTES;
-    uint8_t                *at = conn_head_room(&hc->conn, room);
+    const uint32_t room = head->head_bytes + HEAD_EXTRA_BYTES;
+    uint8_t *at = conn_head_room(&hc->conn, room);
     if (at == NULL)
         return;
     struct http1_writer w = {.at = at, .end = at + room};
@@ -472,11 +490,12 @@ static void on_finished(struct frame *frame, struct op *op, enum outcome outcome
 
 void http__exchange_init(struct http_exchange *exchange)
 {
-    exchange->frame = (struct frame){
-        .interim = on_interim, .answered = on_answered, .finished = on_finished};
+    exchange->frame =
+        (struct frame){.interim = on_interim, .answered = on_answered, .finished = on_finished};
 }
 
-void http__exchange_fail(struct http_exchange *exchange, enum err_kind kind, uint16_t status, const char *detail)
+void http__exchange_fail(struct http_exchange *exchange, enum err_kind kind, uint16_t status,
+                         const char *detail)
 {
     struct http_conn *hc = exchange->conn;
     if (exchange->refusal == ERR_NONE) {

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* front/http/http_conn.c - requests on their way in: heads, bodies, trailers, tunnels, and the connection's end.
+/* front/http/http_conn.c - requests on their way in: heads, bodies, trailers, tunnels, and the
+ * connection's end.
  *
- * The happy path: bytes -> read_head -> start_exchange -> stage_submit; the body, if there is one, into the op's pipe as long
- * as there is room. What goes wrong is refused with a reason, and the connection is closed after it. */
+ * The happy path: bytes -> read_head -> start_exchange -> stage_submit; the body, if there is one,
+ * into the op's pipe as long
+ * as there is room. What goes wrong is refused with a reason, and the connection is closed after
+ * it. */
 #include "front/http/http_conn.h"
 
 #include "core/mem.h"
@@ -18,10 +21,8 @@
 #include <unistd.h>
 
 enum {
-    STOP_GRACE_MS = 1000,       /* for a request that left the client before it could know of the stop */
-    ACCEPT_PAUSE_MS = 100,      /* until accepting is tried again */
-    STREAM_FROM_BYTES = 16384,  /* a body with so much still to come is received in large buffers */
-    RATE_GRACE_S = 5,           /* the lowest rate is asked for over windows of this length */
+    STREAM_FROM_BYTES = 16384, /* a body with so much still to come is received in large buffers */
+    RATE_GRACE_S = 5,          /* the lowest rate is asked for over windows of this length */
 };
 
 static const struct http_settings *settings_of(const struct http_conn *hc)
@@ -29,12 +30,13 @@ static const struct http_settings *settings_of(const struct http_conn *hc)
     return hc->front->settings.http;
 }
 
-/* --- bodies ----------------------------------------------------------------------------------------------------- */
+/* --- bodies
+ * ----------------------------------------------------------------------------------------------------- */
 
 static void body_patience(struct http_conn *hc)
 {
     const struct http_service_settings *settings = hc->incoming->settings;
-    const uint64_t                      now_ns = *hc->front->worker->now_ns;
+    const uint64_t now_ns = *hc->front->worker->now_ns;
     hc->patience_ends_ns = now_ns + settings->body_timeout_ns;
     uint64_t patience_ns = settings->body_timeout_ns;
     /* The rate is looked at when its window ends, whatever comes in between. */
@@ -73,7 +75,8 @@ static void pause_if_full(struct http_conn *hc)
 
 static void tunnel_patience(struct http_exchange *exchange)
 {
-    conn_receive_move(&exchange->conn->conn, CONN_RECEIVE_BODY, exchange->settings->tunnel_idle_timeout_ns);
+    conn_receive_move(&exchange->conn->conn, CONN_RECEIVE_BODY,
+                      exchange->settings->tunnel_idle_timeout_ns);
 }
 
 void http__open_tunnel(struct http_exchange *exchange)
@@ -88,14 +91,15 @@ void http__open_tunnel(struct http_exchange *exchange)
 static void on_room(void *self, struct pipe *pipe)
 {
     struct http_exchange *exchange = self;
-    struct http_conn     *hc = exchange->conn;
+    struct http_conn *hc = exchange->conn;
     (void)pipe;
     if (hc == NULL || hc->conn.sock.closing || hc->incoming != exchange)
         return;
     if (exchange->tunnel) {
         tunnel_patience(exchange);
         conn_receive(&hc->conn, SOCK_RECEIVE_WATCH);
-    } else if (hc->conn.receive_state == CONN_RECEIVE_PAUSED && !exchange->op->request->head.upgrades) {
+    } else if (hc->conn.receive_state == CONN_RECEIVE_PAUSED &&
+               !exchange->op->request->head.upgrades) {
         receive_body(hc);
     }
     conn_resume(&hc->conn);
@@ -105,7 +109,7 @@ static void on_room(void *self, struct pipe *pipe)
 static void end_body(struct http_conn *hc)
 {
     struct http_exchange *exchange = hc->incoming;
-    struct pipe          *pipe = exchange->op->request_body;
+    struct pipe *pipe = exchange->op->request_body;
     hc->incoming = NULL;
     conn_receive_move(&hc->conn, CONN_RECEIVE_PAUSED, 0);
     conn_receive(&hc->conn, SOCK_RECEIVE_WATCH);
@@ -117,7 +121,7 @@ static void end_body(struct http_conn *hc)
 static bool put_body(struct http_conn *hc, struct buf *buf, const uint8_t *at, uint32_t bytes)
 {
     struct http_exchange *exchange = hc->incoming;
-    struct pipe          *pipe = exchange->op->request_body;
+    struct pipe *pipe = exchange->op->request_body;
     if (!pipe->broken) {
         if (pipe_room(pipe) == 0)
             return false;
@@ -162,10 +166,12 @@ static uint32_t read_sized_body(struct http_conn *hc, struct buf *buf, uint8_t *
 static struct http_partial *partial_new(struct http_conn *hc)
 {
     const struct http_front *front = hc->front;
-    struct http_partial     *partial = mem_alloc(sizeof *partial + front->fields_max * sizeof partial->fields[0]);
+    struct http_partial *partial =
+        mem_alloc(sizeof *partial + front->fields_max * sizeof partial->fields[0]);
     if (partial == NULL)
         return NULL;
-    partial->head = (struct http_head){.fields = partial->fields, .fields_max = (uint16_t)front->fields_max};
+    partial->head =
+        (struct http_head){.fields = partial->fields, .fields_max = (uint16_t)front->fields_max};
     return hc->partial = partial;
 }
 
@@ -193,16 +199,12 @@ static uint32_t read_trailers(struct http_conn *hc, uint8_t *at, uint32_t bytes)
     }
     struct http_partial *partial = hc->partial;
     switch (http1_trailers_read(&partial->reader, at, bytes, &partial->head)) {
-    case HTTP1_PARTIAL:
-        body_patience(hc);
-        return 0;
-    case HTTP1_BAD:
-        return fail_body(hc, partial->reader.refusal);
-    case HTTP1_DONE:
-        break;
+    case HTTP1_PARTIAL: body_patience(hc); return 0;
+    case HTTP1_BAD: return fail_body(hc, partial->reader.refusal);
+    case HTTP1_DONE: break;
     }
     const uint32_t consumed = partial->head.head_bytes;
-    struct op     *op = hc->incoming->op;
+    struct op *op = hc->incoming->op;
     if (partial->head.fields_count > 0 && !op->request_body->ended) {
         struct http_head *kept = arena_take(&op->arena, sizeof *kept);
         if (kept != NULL && op_copy_head(&op->arena, kept, &partial->head))
@@ -214,17 +216,18 @@ static uint32_t read_trailers(struct http_conn *hc, uint8_t *at, uint32_t bytes)
     return consumed;
 }
 
-static uint32_t read_chunked_body(struct http_conn *hc, struct buf *buf, uint8_t *at, uint32_t bytes)
+static uint32_t read_chunked_body(struct http_conn *hc, struct buf *buf, uint8_t *at,
+                                  uint32_t bytes)
 {
     if (hc->in_trailers)
         return read_trailers(hc, at, bytes);
     struct http_exchange *exchange = hc->incoming;
-    struct pipe          *pipe = exchange->op->request_body;
+    struct pipe *pipe = exchange->op->request_body;
     if (!pipe->broken && pipe_room(pipe) == 0) {
         pause_body(hc);
         return 0;
     }
-    struct http1_piece       piece;
+    struct http1_piece piece;
     const enum http1_verdict verdict = http1_chunks_read(&hc->chunks, at, bytes, &piece);
     if (verdict == HTTP1_BAD)
         return fail_body(hc, hc->chunks.refusal);
@@ -263,7 +266,8 @@ static uint32_t read_body(struct http_conn *hc, struct buf *buf, uint8_t *at, ui
     return read_sized_body(hc, buf, at, bytes);
 }
 
-/* --- heads ------------------------------------------------------------------------------------------------------ */
+/* --- heads
+ * ------------------------------------------------------------------------------------------------------ */
 
 static void deadline_passed(struct timer *timer)
 {
@@ -281,7 +285,7 @@ static void deadline_passed(struct timer *timer)
 static struct http_exchange *new_exchange(struct http_conn *hc, const struct http_head *head,
                                           const struct http_route *route)
 {
-    struct http_front                  *front = hc->front;
+    struct http_front *front = hc->front;
     const struct http_service_settings *settings =
         route != NULL ? route->settings : front->settings.service;
     struct op *op = op_new(front->worker, (uint32_t)settings->buffer_bytes);
@@ -318,7 +322,8 @@ static bool open_body(struct http_conn *hc, struct http_exchange *exchange)
     const struct http_head *head = &exchange->op->request->head;
     if (head->framing == HTTP_FRAMING_NONE && !head->upgrades)
         return true;
-    struct pipe *pipe = op_open_request_body(exchange->op, (uint32_t)exchange->settings->buffer_bytes);
+    struct pipe *pipe =
+        op_open_request_body(exchange->op, (uint32_t)exchange->settings->buffer_bytes);
     if (pipe == NULL)
         return false;
     pipe->writable = (struct pipe_side){on_room, exchange};
@@ -330,7 +335,8 @@ static bool open_body(struct http_conn *hc, struct http_exchange *exchange)
 }
 
 /* What is wrong with a well-formed request; NULL if nothing is. */
-static const char *find_objection(const struct http_exchange *exchange, enum err_kind *kind, uint16_t *status)
+static const char *find_objection(const struct http_exchange *exchange, enum err_kind *kind,
+                                  uint16_t *status)
 {
     const struct http_head *head = &exchange->op->request->head;
     *status = 0;
@@ -343,7 +349,8 @@ static const char *find_objection(const struct http_exchange *exchange, enum err
         *status = 405;
         return "TRACE is not offered: it would show a client what other parties added";
     }
-    if (head->framing == HTTP_FRAMING_LENGTH && is_over_body_limit(exchange, head->content_length)) {
+    if (head->framing == HTTP_FRAMING_LENGTH &&
+        is_over_body_limit(exchange, head->content_length)) {
         *kind = ERR_BODY_LIMIT;
         return err_row(ERR_BODY_LIMIT)->sentence;
     }
@@ -367,8 +374,8 @@ static void set_deadline(struct http_exchange *exchange)
 static void submit(struct http_conn *hc, struct http_exchange *exchange)
 {
     enum err_kind kind;
-    uint16_t      status;
-    const char   *objection = find_objection(exchange, &kind, &status);
+    uint16_t status;
+    const char *objection = find_objection(exchange, &kind, &status);
     if (objection == NULL) {
         set_deadline(exchange);
         stage_submit(exchange->route->top, exchange->op);
@@ -383,10 +390,10 @@ static void submit(struct http_conn *hc, struct http_exchange *exchange)
 
 static void start_exchange(struct http_conn *hc, const struct http_head *head)
 {
-    struct http_front       *front = hc->front;
-    const struct http_route *route = http_router_find(front->router, http_span_bytes(head, head->host),
-                                                      head->host.bytes, http_span_bytes(head, head->path),
-                                                      head->path.bytes);
+    struct http_front *front = hc->front;
+    const struct http_route *route =
+        http_router_find(front->router, http_span_bytes(head, head->host), head->host.bytes,
+                         http_span_bytes(head, head->path), head->path.bytes);
     struct http_exchange *exchange = new_exchange(hc, head, route);
     if (exchange == NULL) {
         http__refuse(hc, 503, ERR_MEMORY, NULL);
@@ -417,19 +424,21 @@ static void start_exchange(struct http_conn *hc, const struct http_head *head)
         http__pump(hc); /* 100 Continue, if it is owed */
 }
 
-/* Requests may be worked on side by side as long as none of them asks for a change (RFC 9112 9.3.2). */
+/* Requests may be worked on side by side as long as none of them asks for a change (RFC 9112
+ * 9.3.2). */
 static bool may_read_head(const struct http_conn *hc)
 {
     if (hc->last || hc->exchanges_count >= settings_of(hc)->pipeline_depth)
         return false;
     if (hc->exchanges_count == 0)
         return true;
-    const struct list_link     *link = hc->conn.exchanges.head.previous;
+    const struct list_link *link = hc->conn.exchanges.head.previous;
     const struct http_exchange *before = list_item(link, struct http_exchange, link);
     return http_method_is_safe(before->op->request->head.method);
 }
 
-static uint32_t head_is_partial(struct http_conn *hc, const struct http1_reader *reader, const struct http_head *head)
+static uint32_t head_is_partial(struct http_conn *hc, const struct http1_reader *reader,
+                                const struct http_head *head)
 {
     if (hc->partial == NULL) {
         if (partial_new(hc) == NULL) {
@@ -438,7 +447,8 @@ static uint32_t head_is_partial(struct http_conn *hc, const struct http1_reader 
         }
         struct http_field *fields = hc->partial->head.fields;
         /* The field that is being read stands behind those that are whole. */
-        const unsigned begun = head->fields_count < head->fields_max ? head->fields_count + 1u : head->fields_count;
+        const unsigned begun =
+            head->fields_count < head->fields_max ? head->fields_count + 1u : head->fields_count;
         memcpy(fields, head->fields, begun * sizeof *fields);
         hc->partial->head = *head;
         hc->partial->head.fields = fields;
@@ -452,11 +462,11 @@ static uint32_t head_is_partial(struct http_conn *hc, const struct http1_reader 
 
 static uint32_t read_head(struct http_conn *hc, uint8_t *at, uint32_t bytes)
 {
-    struct http_front  *front = hc->front;
+    struct http_front *front = hc->front;
     struct http1_reader first;
-    struct http_head    whole = {.fields = front->fields, .fields_max = (uint16_t)front->fields_max};
+    struct http_head whole = {.fields = front->fields, .fields_max = (uint16_t)front->fields_max};
     struct http1_reader *reader = &first;
-    struct http_head    *head = &whole;
+    struct http_head *head = &whole;
     if (hc->partial != NULL) {
         reader = &hc->partial->reader;
         head = &hc->partial->head;
@@ -464,16 +474,14 @@ static uint32_t read_head(struct http_conn *hc, uint8_t *at, uint32_t bytes)
         http1_reader_init(reader, &front->limits);
     }
     switch (http1_request_read(reader, at, bytes, head)) {
-    case HTTP1_PARTIAL:
-        return head_is_partial(hc, reader, head);
+    case HTTP1_PARTIAL: return head_is_partial(hc, reader, head);
     case HTTP1_BAD: {
         const struct http1_refusal_row *row = http1_refusal_row(reader->refusal);
         partial_free(hc);
         http__refuse(hc, row->status, ERR_INPUT, row->sentence);
         return 0;
     }
-    case HTTP1_DONE:
-        break;
+    case HTTP1_DONE: break;
     }
     const uint32_t consumed = head->head_bytes;
     start_exchange(hc, head); /* which copies it */
@@ -512,7 +520,8 @@ void http__read_on(struct http_conn *hc)
     conn_resume(&hc->conn);
 }
 
-/* --- ends ------------------------------------------------------------------------------------------------------- */
+/* --- ends
+ * ------------------------------------------------------------------------------------------------------- */
 
 static void count_exchange(const struct http_exchange *exchange, uint64_t now_ns)
 {
@@ -520,12 +529,13 @@ static void count_exchange(const struct http_exchange *exchange, uint64_t now_ns
     if (route == NULL || route->service == NULL)
         return;
     struct service_row *row = &route->service->rows[exchange->op->worker->index];
-    const unsigned      class = exchange->status / 100u;
+    const unsigned class = exchange->status / 100u;
     row_add(&row->requests_count, 1);
     row_add(&row->statuses_count[class < 6 ? class : 0], 1);
     row_add(&row->bytes_in, exchange->bytes_in);
     row_add(&row->bytes_out, exchange->bytes_out);
-    const enum err_kind kind = exchange->refusal != ERR_NONE ? exchange->refusal : exchange->op->answer.error;
+    const enum err_kind kind =
+        exchange->refusal != ERR_NONE ? exchange->refusal : exchange->op->answer.error;
     if (kind != ERR_NONE)
         row_add(&row->errors_count[kind], 1);
     histogram_record(&row->latency_us, (now_ns - exchange->op->started_ns) / NS_PER_US);
@@ -535,10 +545,10 @@ void http__exchange_over(struct http_exchange *exchange)
 {
     assert(!exchange->over);
     exchange->over = true;
-    struct op          *op = exchange->op;
-    struct worker      *worker = op->worker;
+    struct op *op = exchange->op;
+    struct worker *worker = op->worker;
     struct http_router *router = exchange->router;
-    const uint64_t      now_ns = *worker->now_ns;
+    const uint64_t now_ns = *worker->now_ns;
     timer_clear(&exchange->deadline);
     count_exchange(exchange, now_ns);
     const struct exchange_report report = {
@@ -592,7 +602,7 @@ static void abandon_exchanges(struct http_conn *hc)
     }
 }
 
-static void close_conn(struct http_conn *hc)
+void http__close(struct http_conn *hc)
 {
     if (!hc->conn.sock.closing)
         conn_close(&hc->conn);
@@ -603,7 +613,7 @@ static void ended(struct conn *conn, int error)
 {
     struct http_conn *hc = http_conn_of(conn);
     if (error != 0) {
-        close_conn(hc);
+        http__close(hc);
         return;
     }
     if (hc->incoming != NULL && hc->incoming->tunnel) {
@@ -617,7 +627,7 @@ static void ended(struct conn *conn, int error)
         /* A FIN where a request could begin, or in the middle of one that nobody will complete. */
         conn_close(conn);
     } else if (half_a_message && hc->incoming != NULL) {
-        close_conn(hc);
+        http__close(hc);
     } else {
         hc->last = true; /* a half-close: what was asked is answered */
     }
@@ -625,7 +635,7 @@ static void ended(struct conn *conn, int error)
 
 static void receive_expired(struct conn *conn)
 {
-    struct http_conn  *hc = http_conn_of(conn);
+    struct http_conn *hc = http_conn_of(conn);
     struct worker_row *row = hc->front->worker->row;
     if (hc->front->stopping && list_is_empty(&conn->exchanges) && hc->partial == NULL) {
         conn_finish(conn, settings_of(hc)->linger_timeout_ns);
@@ -634,24 +644,24 @@ static void receive_expired(struct conn *conn)
     switch ((enum conn_receive_state)conn->receive_state) {
     case CONN_RECEIVE_IDLE:
         row_add(&row->expired_idle, 1);
-        close_conn(hc);
+        http__close(hc);
         break;
     case CONN_RECEIVE_HEAD:
         row_add(&row->expired_head, 1);
         if (conn->carry == NULL && hc->requests_count == 0) {
-            close_conn(hc); /* not a byte came: nobody is waiting for an answer */
+            http__close(hc); /* not a byte came: nobody is waiting for an answer */
         } else {
             http__refuse(hc, 408, ERR_INPUT, "the request's head did not come in time");
         }
         break;
     case CONN_RECEIVE_BODY: {
         struct http_exchange *exchange = hc->incoming;
-        const uint64_t        now_ns = *hc->front->worker->now_ns;
+        const uint64_t now_ns = *hc->front->worker->now_ns;
         if (exchange == NULL)
             break;
         if (exchange->tunnel) {
             row_add(&row->expired_idle, 1);
-            close_conn(hc);
+            http__close(hc);
             break;
         }
         const uint64_t floor_bytes =
@@ -666,8 +676,7 @@ static void receive_expired(struct conn *conn)
             http__pump(hc);
         break;
     }
-    default:
-        break;
+    default: break;
     }
 }
 
@@ -675,7 +684,7 @@ static void send_expired(struct conn *conn)
 {
     struct http_conn *hc = http_conn_of(conn);
     row_add(&hc->front->worker->row->expired_send, 1);
-    close_conn(hc);
+    http__close(hc);
 }
 
 static void drained(struct conn *conn)
@@ -684,11 +693,9 @@ static void drained(struct conn *conn)
     http__pump(hc);
 }
 
-static void free_if_empty(struct http_front *front);
-
 static void closed(struct conn *conn)
 {
-    struct http_conn  *hc = http_conn_of(conn);
+    struct http_conn *hc = http_conn_of(conn);
     struct http_front *front = hc->front;
     abandon_exchanges(hc);
     partial_free(hc);
@@ -697,7 +704,7 @@ static void closed(struct conn *conn)
     list_remove(&hc->link);
     front->conns_count--;
     slab_give(&front->conn_slab, hc);
-    free_if_empty(front);
+    http__free_if_empty(front);
 }
 
 const struct conn_dialect http__dialect = {
@@ -709,241 +716,3 @@ const struct conn_dialect http__dialect = {
     .send_expired = send_expired,
     .closed = closed,
 };
-
-/* --- the front -------------------------------------------------------------------------------------------------- */
-
-static void write_client(struct http_conn *hc)
-{
-    const struct sockaddr *peer = (struct sockaddr *)&hc->peer;
-    const char            *written = NULL;
-    if (peer->sa_family == AF_INET) {
-        written = inet_ntop(AF_INET, &((struct sockaddr_in *)&hc->peer)->sin_addr, hc->client, sizeof hc->client);
-    } else if (peer->sa_family == AF_INET6) {
-        const struct in6_addr *address = &((struct sockaddr_in6 *)&hc->peer)->sin6_addr;
-        written = IN6_IS_ADDR_V4MAPPED(address)
-                      ? inet_ntop(AF_INET, &address->s6_addr[12], hc->client, sizeof hc->client)
-                      : inet_ntop(AF_INET6, address, hc->client, sizeof hc->client);
-    }
-    if (written == NULL)
-        strcpy(hc->client, "unix");
-}
-
-/* Descriptors have run out, or nearly: a pause lets others finish, instead of a loop that fails as fast as it can. */
-static void pause_accepting(struct http_front *front)
-{
-    listener_pause(&front->listener);
-    front->admission->told(front->admission, true);
-    row_add(&front->worker->row->accept_pauses, 1);
-    timer_set(&front->worker->loop->timers, &front->accept_again,
-              *front->worker->now_ns + ACCEPT_PAUSE_MS * NS_PER_MS);
-}
-
-static void exhausted(struct listener *listener, int error)
-{
-    (void)error;
-    pause_accepting(list_item(listener, struct http_front, listener));
-}
-
-static void accept_again(struct timer *timer)
-{
-    struct http_front *front = list_item(timer, struct http_front, accept_again);
-    if (front->stopping)
-        return;
-    if (front->admission->is_short_of_descriptors(front->admission, -1))
-        timer_set(&front->worker->loop->timers, timer,
-                  *front->worker->now_ns + ACCEPT_PAUSE_MS * NS_PER_MS);
-    else {
-        front->admission->told(front->admission, false);
-        listener_start(&front->listener);
-    }
-}
-
-/* A connection over a limit is told so, if that is possible without waiting. */
-static void turn_away(struct http_front *front, int fd, enum err_kind kind)
-{
-    static const char busy[] = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\n"
-                               "Content-Length: 0\r\n\r\n";
-    static const char many[] = "HTTP/1.1 429 Too Many Requests\r\nConnection: close\r\nRetry-After: 1\r\n"
-                               "Content-Length: 0\r\n\r\n";
-    row_add(&front->worker->row->connections_refused, 1);
-    if (kind == ERR_CLIENT_LIMIT)
-        (void)send(fd, many, sizeof many - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-    else
-        (void)send(fd, busy, sizeof busy - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-    (void)shutdown(fd, SHUT_WR);
-    close(fd);
-}
-
-static void accepted(struct listener *listener, int fd)
-{
-    struct http_front      *front = list_item(listener, struct http_front, listener);
-    struct sockaddr_storage peer = {0};
-    socklen_t               bytes = sizeof peer;
-    row_add(&front->worker->row->connections_accepted, 1);
-    if (getpeername(fd, (struct sockaddr *)&peer, &bytes) != 0) { /* it is gone already */
-        close(fd);
-        return;
-    }
-    const bool is_short = front->admission->is_short_of_descriptors(front->admission, fd);
-    if (is_short && !front->listener.wanted) { /* the kernel accepted it before it heard of the pause */
-        turn_away(front, fd, ERR_LIMIT);
-        return;
-    }
-    const enum err_kind refused = front->admission->connection(front->admission, (struct sockaddr *)&peer);
-    if (refused != ERR_NONE) {
-        turn_away(front, fd, refused);
-        return;
-    }
-    struct http_conn *hc = slab_take(&front->conn_slab);
-    if (hc == NULL) {
-        front->admission->left(front->admission, (struct sockaddr *)&peer);
-        turn_away(front, fd, ERR_MEMORY);
-        return;
-    }
-    memset((uint8_t *)hc + sizeof hc->conn, 0, sizeof *hc - sizeof hc->conn);
-    hc->peer = peer;
-    hc->admitted = true;
-    hc->front = front;
-    write_client(hc);
-    hc->believed = config_networks_hold(front->settings.trust, (struct sockaddr *)&hc->peer);
-    list_add_last(&front->conns, &hc->link);
-    front->conns_count++;
-    conn_open(&hc->conn, front->worker->hub, &http__dialect, fd, true);
-    conn_receive_move(&hc->conn, CONN_RECEIVE_HEAD,
-                      front->stopping ? STOP_GRACE_MS * NS_PER_MS : settings_of(hc)->header_timeout_ns);
-    conn_receive(&hc->conn, SOCK_RECEIVE_WATCH);
-    if (is_short)
-        pause_accepting(front);
-}
-
-static const struct listener_events listener_events = {.accepted = accepted, .exhausted = exhausted};
-
-static bool take_settings(struct http_front *front, const struct http_front_settings *settings)
-{
-    if (settings->http->header_count != front->fields_max) {
-        struct http_field *fields = mem_alloc(settings->http->header_count * sizeof *fields);
-        if (fields == NULL)
-            return false; /* the old ones stay in force */
-        mem_free(front->fields);
-        front->fields = fields;
-        front->fields_max = (uint32_t)settings->http->header_count;
-    }
-    front->settings = *settings;
-    front->limits = (struct http1_limits){
-        .head_bytes_max = (uint32_t)settings->http->header_bytes,
-        .target_bytes_max = (uint32_t)settings->http->target_bytes,
-        .fields_max = (uint16_t)settings->http->header_count,
-    };
-    return true;
-}
-
-struct http_front *http_front_new(struct worker *worker, const struct http_front_settings *settings,
-                                  struct http_router *router, struct admission *admission, int fd)
-{
-    struct http_front *front = mem_alloc(sizeof *front);
-    if (front == NULL)
-        return NULL;
-    front->worker = worker;
-    front->router = router;
-    front->admission = admission;
-    list_init(&front->conns);
-    timer_init(&front->accept_again, accept_again);
-    if (!take_settings(front, settings)) {
-        mem_free(front);
-        return NULL;
-    }
-    router->refs_count++;
-    slab_init(&front->conn_slab, "client connections", sizeof(struct http_conn), 0);
-    listener_open(&front->listener, worker->loop, &listener_events, fd);
-    listener_start(&front->listener);
-    return front;
-}
-
-static void let_go(struct http_router *router)
-{
-    if (--router->refs_count == 0)
-        router->released(router);
-}
-
-void http_front_change(struct http_front *front, const struct http_front_settings *settings,
-                       struct http_router *router)
-{
-    struct http_router *old = front->router;
-    (void)take_settings(front, settings);
-    front->router = router;
-    router->refs_count++;
-    let_go(old);
-}
-
-static void free_if_empty(struct http_front *front)
-{
-    if (!front->stopping || !front->listener_closed || front->conns_count > 0)
-        return;
-    timer_clear(&front->accept_again);
-    slab_fini(&front->conn_slab);
-    mem_free(front->fields);
-    let_go(front->router);
-    void (*closed_call)(void *) = front->closed;
-    void *self = front->closed_self;
-    mem_free(front);
-    closed_call(self);
-}
-
-static void listener_closed(struct listener *listener)
-{
-    struct http_front *front = list_item(listener, struct http_front, listener);
-    front->listener_closed = true;
-    free_if_empty(front);
-}
-
-void http_front_stop(struct http_front *front, void (*closed_call)(void *self), void *self)
-{
-    front->stopping = true;
-    front->closed = closed_call;
-    front->closed_self = self;
-    timer_set(&front->worker->loop->timers, &front->accept_again, 0);
-    list_each(&front->conns, link, after)
-    {
-        struct http_conn *hc = list_item(link, struct http_conn, link);
-        /* A request may be on its way already: it is answered, with Connection: close. */
-        if (list_is_empty(&hc->conn.exchanges) && hc->partial == NULL &&
-            hc->conn.receive_state < CONN_RECEIVE_DISCARD)
-            conn_receive_patience(&hc->conn, STOP_GRACE_MS * NS_PER_MS);
-    }
-    front->listener.closed = listener_closed;
-    listener_stop(&front->listener);
-}
-
-void http_front_abort(struct http_front *front)
-{
-    list_each(&front->conns, link, after)
-        close_conn(list_item(link, struct http_conn, link));
-}
-
-static size_t charged(const struct http_conn *hc)
-{
-    size_t bytes = conn_charged_bytes(&hc->conn, sizeof *hc);
-    if (hc->partial != NULL)
-        bytes += sizeof *hc->partial + hc->partial->head.fields_max * sizeof hc->partial->fields[0];
-    list_each(&hc->conn.exchanges, link, after)
-    {
-        const struct op *op = list_item(link, struct http_exchange, link)->op;
-        bytes += sizeof *op + sizeof *op->request + op->arena.heap_bytes + op->request->arena.heap_bytes +
-                 op->answer_body.bytes + (op->request_body != NULL ? op->request_body->bytes : 0);
-    }
-    return bytes;
-}
-
-void http_front_count(const struct http_front *front, struct http_front_census *census)
-{
-    for (const struct list_link *link = front->conns.head.next; link != &front->conns.head; link = link->next) {
-        const struct http_conn *hc = list_item(link, struct http_conn, link);
-        const size_t            bytes = charged(hc);
-        census->connections++;
-        census->charged_bytes += bytes;
-        if (bytes > census->charged_bytes_max)
-            census->charged_bytes_max = bytes;
-        if (hc->incoming != NULL && hc->incoming->tunnel)
-            census->tunnels++;
-    }
-}

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* front/http/http_request.c - who is asking: Forwarded, X-Forwarded-*, and the trace context.
  *
- * What an untrusted peer says of others is dropped, never appended to; what a believed proxy says is kept. */
+ * What an untrusted peer says of others is dropped, never appended to; what a believed proxy
+ * says is kept. */
 #include "front/http/http_conn.h"
 
 #include <string.h>
@@ -30,12 +31,13 @@ static bool read_hex(const uint8_t *at, unsigned count, uint64_t *value)
     return true;
 }
 
-/* W3C Trace Context, level 1: versions above 00 are read as far as 00 goes; ff and all-zero ids are invalid. */
+/* W3C Trace Context, level 1: versions above 00 are read as far as 00 goes; ff and all-zero ids
+ * are invalid. */
 static bool read_trace(struct request *request, const uint8_t *at, uint32_t bytes)
 {
     uint64_t version, parent, flags;
-    if (bytes < TRACEPARENT_BYTES || !read_hex(at, 2, &version) || version == 0xff || at[2] != '-' ||
-        at[35] != '-' || at[52] != '-')
+    if (bytes < TRACEPARENT_BYTES || !read_hex(at, 2, &version) || version == 0xff ||
+        at[2] != '-' || at[35] != '-' || at[52] != '-')
         return false;
     if (bytes > TRACEPARENT_BYTES && (version == 0 || at[TRACEPARENT_BYTES] != '-'))
         return false;
@@ -57,15 +59,17 @@ static void drop_field(struct http_head *head, enum http_field_id id)
 
 static void annotate_trace(struct http_conn *hc, struct request *request)
 {
-    struct random           *random = &hc->front->worker->random;
+    struct random *random = &hc->front->worker->random;
     const struct http_field *field = http_head_find(&request->head, HTTP_FIELD_TRACEPARENT);
-    request->trace_passed = field != NULL && http_head_find_next(&request->head, field) == NULL &&
-                            read_trace(request, http_field_value(&request->head, field), field->value_bytes);
+    request->trace_passed =
+        field != NULL && http_head_find_next(&request->head, field) == NULL &&
+        read_trace(request, http_field_value(&request->head, field), field->value_bytes);
     if (!request->trace_passed) {
         request->trace[0] = random_next(random);
         request->trace[1] = random_next(random) | 1;
         request->trace_flags = 0;
-        drop_field(&request->head, HTTP_FIELD_TRACESTATE); /* it belongs to the parent that is not there */
+        drop_field(&request->head,
+                   HTTP_FIELD_TRACESTATE); /* it belongs to the parent that is not there */
     }
     request->span = random_next(random) | 1;
     drop_field(&request->head, HTTP_FIELD_TRACEPARENT);
@@ -89,7 +93,7 @@ static const char *last_of_list(struct request *request, const uint8_t *list, ui
 
 static bool annotate_believed(struct request *request)
 {
-    const struct http_head  *head = &request->head;
+    const struct http_head *head = &request->head;
     const struct http_field *list = http_head_find(head, HTTP_FIELD_X_FORWARDED_FOR);
     for (const struct http_field *next = list; next != NULL; next = http_head_find_next(head, next))
         list = next; /* of several lines the last is the one that the peer wrote */
@@ -102,7 +106,8 @@ static bool annotate_believed(struct request *request)
         request->origin = first;
     }
     const struct http_field *proto = http_head_find(head, HTTP_FIELD_X_FORWARDED_PROTO);
-    if (proto != NULL && proto->value_bytes == 5 && http_same_text(http_field_value(head, proto), "https", 5))
+    if (proto != NULL && proto->value_bytes == 5 &&
+        http_same_text(http_field_value(head, proto), "https", 5))
         request->scheme = "https";
     return true;
 }

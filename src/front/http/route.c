@@ -54,11 +54,13 @@ static bool path_fits(const struct http_route *route, const uint8_t *path, uint3
         return true;
     if (bytes < prefix || memcmp(path, route->path, prefix) != 0)
         return false;
-    return bytes == prefix || route->path[prefix - 1] == '/' || path[prefix] == '/' || path[prefix] == '?';
+    return bytes == prefix || route->path[prefix - 1] == '/' || path[prefix] == '/' ||
+           path[prefix] == '?';
 }
 
-const struct http_route *http_router_find(const struct http_router *router, const uint8_t *host, uint32_t host_bytes,
-                                          const uint8_t *path, uint32_t path_bytes)
+const struct http_route *http_router_find(const struct http_router *router, const uint8_t *host,
+                                          uint32_t host_bytes, const uint8_t *path,
+                                          uint32_t path_bytes)
 {
     for (uint32_t i = 0; i < router->count; i++) {
         const struct http_route *route = &router->routes[i];

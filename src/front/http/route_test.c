@@ -149,7 +149,8 @@ Test(route, if_no_path_of_the_best_host_fits_the_next_is_tried)
     cr_expect_str_eq(find("a.example", "/else"), " /");
 }
 
-/* --- against a direct reading of the rules -------------------------------------------------------- */
+/* --- against a direct reading of the rules
+ * -------------------------------------------------------- */
 
 static const char *const hosts[] = {"", "a.example", "b.example", "*.example", "*.b.example"};
 static const char *const paths[] = {"/", "/a", "/a/b", "/a/", "/ab", "/a/b/c"};

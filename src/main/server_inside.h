@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* main/server_inside.h - inside the server process: what its three parts share.
+ *
+ * server.c starts and ends it, server_reload.c brings configurations to the threads, server_stop.c
+ * hears signals and
+ * drains. Threads: the control thread, but where a line says otherwise. */
+#ifndef PANDO_MAIN_SERVER_INSIDE_H
+#define PANDO_MAIN_SERVER_INSIDE_H
+
+#include "admin/admin_stage.h"
+#include "main/assemble.h"
+#include "main/server.h"
+#include "main/supervisor_client.h"
+#include "main/worker_thread.h"
+
+#include <stdio.h>
+
+enum {
+    LISTENERS_MAX = 64,
+    READY_LOOK_MS = 50,
+    DESCRIPTORS_SILENCE_S = 5, /* between two warnings that they run out */
+};
+
+/* One listening address of the configuration, and its sockets: one per worker, or one for the
+ * control thread. */
+struct listening {
+    char name[64];
+    char text[128]; /* the address, as the settings say it */
+    bool is_admin;
+    int  fds[WORKERS_MAX];
+};
+
+/* A worker's word that all its fronts are closed. */
+struct drained_note {
+    struct post    post;
+    struct server *server;
+};
+
+struct server {
+    const struct settings_request *request;
+    struct supervisor_client      *client;
+    struct events                 *events;
+    struct log                    *log;
+    struct registry               *registry;
+    struct admin                  *admin;
+    struct admin_facts             facts;
+    struct admit                   admit;
+    struct admission      open_door;  /* for admin listeners and the control socket: always in */
+    struct generation    *generation; /* the newest */
+    unsigned              workers_count;
+    struct worker_thread *workers;
+    struct worker        *worker_pointers[WORKERS_MAX];
+    struct worker_row    *rows; /* one per worker and one for control */
+    struct worker_row    *row_pointers[WORKERS_MAX + 1];
+    struct worker_thread  control; /* this thread */
+    struct listening      listening[LISTENERS_MAX];
+    size_t                listening_count;
+    int                   control_fd;       /* the control socket; -1: none */
+    struct http_router    admin_routers[2]; /* for listeners, for the control socket */
+    struct http_route     admin_routes[2];
+    struct http_service_settings
+         admin_service; /* a copy: a reload's own request outlives the settings it came under */
+    char reload_message[512];
+    pthread_t           signal_thread;
+    int                 signal_fd;
+    int                 signal_stop_fds[2];
+    struct post         terminate_post, hangup_post, orphan_post;
+    _Atomic bool        terminate_posted, hangup_posted;
+    struct timer        stop_timer;
+    struct timer        ready_timer;
+    struct drained_note drained_notes[WORKERS_MAX];
+    unsigned            draining_count; /* workers that still have fronts */
+    _Atomic uint64_t    descriptors_told_ns;
+    bool                is_stopping, is_draining, is_cut;
+    int                 status;
+};
+
+/* Tells people of a change of state. */
+void server__tell_change(struct server *server, const char *text);
+
+/* --- server_reload.c --- */
+
+/* The sockets of the listener of that name, or NULL. */
+struct listening *server__find_listening(struct server *server, const char *name);
+
+/* Asks the supervisor for the sockets of one listener; gives them back. */
+must_check enum err_kind server__open_listening(struct server *server,
+                                                const struct listener_settings *settings,
+                                                struct listening *listening, struct err *e);
+void server__close_listening(struct server *server, const struct listening *listening);
+
+/* Gives the registry the services of @settings. */
+must_check enum err_kind server__apply_services(struct server *server,
+                                                const struct settings *settings, struct err *e);
+
+/* What the admin pages' own exchanges go by; they outlive the settings that they came under. */
+void server__take_admin_settings(struct server *server, const struct settings *settings);
+
+/* Brings the generation to every thread. False: some thread had no memory; it keeps what it has. */
+bool server__bring(struct server *server, struct generation *generation);
+
+/* Reads the configuration anew; writes to @out what changed or what is wrong. False: refused
+ * whole. */
+bool server__reload(void *self, FILE *out);
+
+/* --- server_stop.c --- */
+
+/* Of server->stop_timer: the next step of a stop. */
+void server__stop_timer_fired(struct timer *timer);
+
+/* Blocks the signals for all threads that start later. */
+must_check enum err_kind server__start_signals(struct server *server, struct err *e);
+
+/* A thread: waits for signals and for the supervisor's end. */
+void *server__watch_signals(void *argument);
+
+#endif

@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* main/server_reload.c - a configuration on its way to the threads: sockets, services, paths,
+ * fronts.
+ *
+ * load and check -> sockets of new listeners -> registry -> a new path on every worker -> old
+ * listeners close */
+#include "core/mem.h"
+#include "core/units.h"
+#include "main/server_inside.h"
+
+#include <string.h>
+
+/* --- sockets
+ * ---------------------------------------------------------------------------------------------------- */
+
+struct listening *server__find_listening(struct server *server, const char *name)
+{
+    for (size_t i = 0; i < server->listening_count; i++)
+        if (strcmp(server->listening[i].name, name) == 0)
+            return &server->listening[i];
+    return NULL;
+}
+
+void server__close_listening(struct server *server, const struct listening *listening)
+{
+    const unsigned count = listening->is_admin ? 1 : server->workers_count;
+    for (unsigned i = 0; i < count; i++)
+        if (listening->fds[i] >= 0)
+            supervisor_release(server->client, listening->fds[i]);
+}
+
+/* Asks the supervisor for the sockets of one listener. */
+enum err_kind server__open_listening(struct server *server,
+                                     const struct listener_settings *settings,
+                                     struct listening *listening, struct err *e)
+{
+    const unsigned count = settings->dialect == LISTENER_ADMIN ? 1 : server->workers_count;
+    *listening = (struct listening){.is_admin = settings->dialect == LISTENER_ADMIN};
+    (void)snprintf(listening->name, sizeof listening->name, "%s", settings->name);
+    (void)snprintf(listening->text, sizeof listening->text, "%s", settings->address->text);
+    for (unsigned i = 0; i < WORKERS_MAX; i++)
+        listening->fds[i] = -1;
+    for (unsigned i = 0; i < count; i++) {
+        const enum err_kind failed = supervisor_listen(
+            server->client, settings->address, i, (int)settings->backlog, &listening->fds[i], e);
+        if (failed != ERR_NONE) {
+            server__close_listening(server, listening);
+            return err_wrap(e, "listener %s", settings->name);
+        }
+    }
+    return ERR_NONE;
+}
+
+/* --- paths and fronts on a worker
+ * -------------------------------------------------------------------------------- */
+
+struct change {
+    struct server     *server;
+    struct generation *generation;
+    bool               ok;
+};
+
+static struct http_front_settings front_settings(const struct settings *settings,
+                                                 const struct listener_settings *listener)
+{
+    return (struct http_front_settings){
+        .name = listener->name,
+        .scheme = "http",
+        .http = &settings->http,
+        .service = &settings->http_service,
+        .trust = &listener->trust,
+    };
+}
+
+static bool is_for(const struct worker_thread *thread, const struct listener_settings *listener)
+{
+    return (listener->dialect == LISTENER_ADMIN) == (thread->worker.index == WORKER_CONTROL);
+}
+
+/* Opens or changes every front of this thread, and closes those that are no longer named. */
+static bool change_fronts(struct worker_thread *thread, const struct change *change,
+                          struct http_router *router)
+{
+    struct server *server = change->server;
+    const struct settings *settings = change->generation->settings;
+    const bool is_control = thread->worker.index == WORKER_CONTROL;
+    bool ok = true;
+    for (size_t i = 0; i < settings->listeners_count; i++) {
+        const struct listener_settings *listener = &settings->listeners[i];
+        const struct listening *listening = server__find_listening(server, listener->name);
+        if (!is_for(thread, listener) || listening == NULL)
+            continue;
+        const struct http_front_settings with = front_settings(settings, listener);
+        struct worker_front *front = worker_front_find(thread, listener->name);
+        if (front != NULL)
+            http_front_change(front->front, &with, router);
+        else if (!worker_front_open(thread, &with, router,
+                                    is_control ? &server->open_door : &server->admit.admission,
+                                    listening->fds[is_control ? 0 : thread->worker.index]))
+            ok = false;
+    }
+    return ok;
+}
+
+/* A listener that is gone from the settings, or whose address changed (its sockets are others),
+ * closes. */
+static void close_fronts(struct worker_thread *thread, const struct settings *settings)
+{
+    list_each(&thread->fronts, link, after)
+    {
+        struct worker_front *front = list_item(link, struct worker_front, link);
+        bool named = strcmp(front->name, "control") == 0 && thread->worker.index == WORKER_CONTROL;
+        for (size_t i = 0; i < settings->listeners_count; i++)
+            if (is_for(thread, &settings->listeners[i]) &&
+                strcmp(settings->listeners[i].name, front->name) == 0)
+                named = true;
+        if (!named) {
+            front->name[0] = '\0';
+            worker_front_close(front);
+        }
+    }
+}
+
+static void change_worker(struct worker_thread *thread, void *argument)
+{
+    struct change *change = argument;
+    struct path *path = path_new(thread, change->generation);
+    if (path == NULL) {
+        change->ok = false;
+        return;
+    }
+    /* A quarter of the descriptors that are kept is the admin listener's own; when half of them
+     * is used, nothing is kept idle. */
+    const int limit = (int)change->server->admit.descriptors_limit;
+    const int kept = (int)change->generation->settings->limits.descriptors_kept;
+    thread->worker.descriptors_most = limit - kept / 4;
+    thread->worker.descriptors_kept_most = limit - kept / 2;
+    struct path *old = thread->path;
+    thread->path = path;
+    change->ok = change_fronts(thread, change, path_router(path));
+    close_fronts(thread, change->generation->settings);
+    path_release(old);
+}
+
+void server__take_admin_settings(struct server *server, const struct settings *settings)
+{
+    server->admin_service = settings->http_service;
+    server->admin_service.via = "pando"; /* the settings' own text goes with them */
+}
+
+static void change_control(struct worker_thread *thread, void *argument)
+{
+    struct change *change = argument;
+    server__take_admin_settings(change->server, change->generation->settings);
+    change->ok = change_fronts(thread, change, &change->server->admin_routers[0]);
+    close_fronts(thread, change->generation->settings);
+    struct worker_front *control = worker_front_find(thread, "control");
+    if (control != NULL) {
+        static const struct config_networks nobody = {0};
+        const struct http_front_settings with = {
+            .name = "control",
+            .scheme = "http",
+            .http = &change->generation->settings->http,
+            .service = &change->generation->settings->http_service,
+            .trust = &nobody,
+        };
+        http_front_change(control->front, &with, &change->server->admin_routers[1]);
+    }
+}
+
+/* Brings the generation to every thread. False: some thread had no memory; it keeps what it has. */
+bool server__bring(struct server *server, struct generation *generation)
+{
+    struct change change = {.server = server, .generation = generation};
+    bool ok = true;
+    change_control(&server->control, &change);
+    ok = ok && change.ok;
+    for (unsigned i = 0; i < server->workers_count; i++) {
+        worker_thread_run(&server->workers[i], change_worker, &change);
+        ok = ok && change.ok;
+    }
+    return ok;
+}
+
+/* --- services
+ * --------------------------------------------------------------------------------------------------- */
+
+enum err_kind server__apply_services(struct server *server, const struct settings *settings,
+                                     struct err *e)
+{
+    size_t targets_count = 0;
+    for (size_t i = 0; i < settings->services_count; i++)
+        targets_count += settings->services[i].targets_count;
+    struct registry_service_spec *services =
+        mem_alloc((settings->services_count + 1) * sizeof *services);
+    struct registry_target_spec *targets = mem_alloc((targets_count + 1) * sizeof *targets);
+    enum err_kind failed =
+        services == NULL || targets == NULL ? err_set(e, ERR_MEMORY, "no memory") : ERR_NONE;
+    size_t used = 0;
+    for (size_t i = 0; failed == ERR_NONE && i < settings->services_count; i++) {
+        const struct settings_service *service = &settings->services[i];
+        services[i] = (struct registry_service_spec){
+            .name = service->name,
+            .targets = targets + used,
+            .targets_count = service->targets_count,
+            .pause_first_ns = service->breaker.pause_first_ns,
+            .pause_most_ns = service->breaker.pause_most_ns,
+        };
+        for (size_t j = 0; j < service->targets_count; j++)
+            targets[used++] = (struct registry_target_spec){
+                &service->targets[j].address, service->targets[j].weight, service->targets[j].zone};
+    }
+    if (failed == ERR_NONE)
+        failed = registry_apply(server->registry, services, settings->services_count, e);
+    mem_free(services);
+    mem_free(targets);
+    return failed;
+}
+
+/* --- reload
+ * ----------------------------------------------------------------------------------------------------- */
+
+/* Sockets for listeners that are new or whose address changed. They replace the old ones in
+ * @next. */
+static enum err_kind open_new_listeners(struct server *server, const struct settings *settings,
+                                        struct listening *next, struct err *e)
+{
+    enum err_kind failed = ERR_NONE;
+    size_t i = 0;
+    for (; failed == ERR_NONE && i < settings->listeners_count; i++) {
+        const struct listener_settings *listener = &settings->listeners[i];
+        const struct listening *old = server__find_listening(server, listener->name);
+        const bool same = old != NULL && strcmp(old->text, listener->address->text) == 0 &&
+                          old->is_admin == (listener->dialect == LISTENER_ADMIN);
+        if (same)
+            next[i] = *old;
+        else
+            failed = server__open_listening(server, listener, &next[i], e);
+    }
+    if (failed == ERR_NONE)
+        return ERR_NONE;
+    for (size_t j = 0; j + 1 < i; j++) { /* those that were opened just now are given back */
+        const struct listening *old = server__find_listening(server, next[j].name);
+        if (old == NULL || old->fds[0] != next[j].fds[0])
+            server__close_listening(server, &next[j]);
+    }
+    return failed;
+}
+
+/* Fronts of listeners that go on at another address close before the new ones open under the
+ * same name. */
+static void retire_moved(struct worker_thread *thread, void *argument)
+{
+    worker_front_close(argument);
+    (void)thread;
+}
+
+static void retire_fronts(struct server *server, const char *name)
+{
+    for (unsigned i = 0; i <= server->workers_count; i++) {
+        struct worker_thread *thread =
+            i < server->workers_count ? &server->workers[i] : &server->control;
+        struct worker_front *front = worker_front_find(thread, name);
+        if (front == NULL)
+            continue;
+        front->name[0] = '\0';
+        worker_thread_run(thread, retire_moved, front);
+    }
+}
+
+static void replace_listeners(struct server *server, const struct listening *next, size_t count)
+{
+    for (size_t i = 0; i < server->listening_count; i++) {
+        const struct listening *old = &server->listening[i];
+        bool kept = false;
+        for (size_t j = 0; j < count; j++)
+            kept = kept || (strcmp(next[j].name, old->name) == 0 && next[j].fds[0] == old->fds[0]);
+        if (kept)
+            continue;
+        retire_fronts(server, old->name);
+        server__close_listening(server, old);
+    }
+    memcpy(server->listening, next, count * sizeof *next);
+    server->listening_count = count;
+}
+
+static bool refuse_reload(struct server *server, FILE *out, const char *story)
+{
+    fprintf(out, "error: %s\nnothing was changed\n", story);
+    (void)snprintf(server->reload_message, sizeof server->reload_message, "%s", story);
+    events_tell(server->events, LOG_LEVEL_ERROR, "reload refused: %s", story);
+    return false;
+}
+
+static bool take_settings(struct server *server, struct settings *settings, FILE *out)
+{
+    static struct listening next[LISTENERS_MAX]; /* large; the control thread alone reloads */
+    struct err e = {0};
+    if (settings->listeners_count > LISTENERS_MAX)
+        return refuse_reload(server, out, "more than 64 listeners");
+    if (open_new_listeners(server, settings, next, &e) != ERR_NONE)
+        return refuse_reload(server, out, e.story);
+    if (server__apply_services(server, settings, &e) != ERR_NONE)
+        return refuse_reload(server, out, e.story);
+    struct generation *generation = generation_new(settings, server->registry, &server->admit);
+    if (generation == NULL)
+        return refuse_reload(server, out, "no memory for the new configuration");
+    if (log_change(server->log, &settings->log, &e) != ERR_NONE)
+        fprintf(out, "warning: %s; the old log goes on\n", e.story);
+    events_change_level(server->events, settings->log.level);
+    admit_change(&server->admit, &settings->limits);
+    const size_t changes = settings_write_changes(server->generation->settings, settings, out);
+    replace_listeners(server, next, settings->listeners_count);
+    struct generation *old = server->generation;
+    server->generation = generation;
+    if (!server__bring(server, generation))
+        events_tell(server->events, LOG_LEVEL_ERROR,
+                    "a worker had no memory for the new configuration");
+    generation_unref(old);
+    server->facts.config_revision++;
+    server->facts.config_loaded_wall_ns = clock_wall_ns();
+    (void)snprintf(server->reload_message, sizeof server->reload_message, "%zu change%s", changes,
+                   changes == 1 ? "" : "s");
+    if (changes == 0)
+        fprintf(out, "nothing has changed\n");
+    events_tell(server->events, LOG_LEVEL_INFO, "configuration reloaded: %s",
+                server->reload_message);
+    return true;
+}
+
+bool server__reload(void *self, FILE *out)
+{
+    struct server *server = self;
+    struct config_errors errors = {0};
+    struct settings *settings = settings_load(server->request, &errors);
+    server->facts.reload_wall_ns = clock_wall_ns();
+    bool ok = false;
+    if (settings == NULL) {
+        config_errors_write_text(&errors, out);
+        (void)refuse_reload(server, out, "the configuration has mistakes");
+    } else {
+        ok = take_settings(server, settings, out);
+        if (!ok)
+            settings_free(settings);
+    }
+    config_errors_free(&errors);
+    server->facts.is_reload_ok = ok;
+    server->facts.reload_message = server->reload_message;
+    return ok;
+}
