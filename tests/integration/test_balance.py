@@ -246,7 +246,8 @@ def test_all_are_gone_and_come_back(start, trio):
     for server in trio:
         server.restart()
     until(lambda: proxy.ask().status == 200, "the service to be back")
-    until(lambda: len(set(ask_many(proxy, 30))) == 3, "all to be back")
+    until(lambda: (proxy.ask(), proxy.metric("pando_upstream_healthy"))[1] == 3, "all to be back")
+    assert len(set(ask_many(proxy, 60))) == 3
 
 
 @pytest.mark.parametrize("balance", ["two-choices", "round-robin", "least-connections"])

@@ -215,8 +215,8 @@ def test_reloads_under_load_lose_nothing(start, draw):
         assert sum(each.done for each in load) > RELOADS * 5
         print(f"{RELOADS} reloads; requests {sum(each.done for each in load)}; WebSocket messages {socket['count']}; "
               f"memory {memory[4] // 1024} -> {memory[-1] // 1024} KiB; descriptors {descriptors[4]} -> {descriptors[-1]}")
-        # After the first few everything that a reload needs has been in use once.
-        assert memory[-1] - memory[4] <= MIB + RELOADS * 4096
+        # It grows at first, until whatever a change may need has been in use; then it stays.
+        assert memory[-1] - memory[RELOADS // 2] <= MIB and memory[-1] - memory[4] <= 4 * MIB
         assert max(descriptors[-5:]) <= max(descriptors[:5]) + 16
     for server in servers:
         server.stop()
