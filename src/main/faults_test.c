@@ -157,8 +157,8 @@ static void talk_a_while(const struct sockaddr_in *address)
         "GET /long HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
         "GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
         "POST /3 HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello",
-        "PUT /4 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
-        "5\r\nhello\r\n1\r\n!\r\n0\r\nX-Trailer: yes\r\n\r\n",
+        ("PUT /4 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+         "5\r\nhello\r\n1\r\n!\r\n0\r\nX-Trailer: yes\r\n\r\n"),
         "GET /bad HTTP/1.1\r\n\r\n",
     };
     for (size_t i = 0; i < sizeof conversations / sizeof conversations[0]; i++)
