@@ -362,13 +362,19 @@ static void retire(struct http_exchange *exchange)
     struct http_conn *hc = exchange->conn;
     const bool keep = keeps_alive(exchange) && !exchange->tunnel;
     const bool cut = exchange->cut;
+    /* What was sent before the cut still goes out if the client can tell that it is not all. */
+    const bool is_delimited =
+        exchange->chunked || exchange->op->answer.head.framing == HTTP_FRAMING_LENGTH;
     list_remove(&exchange->link);
     hc->exchanges_count--;
     if (hc->incoming == exchange)
         hc->incoming = NULL;
     http__exchange_over(exchange);
-    if (cut) {
+    if (cut && !is_delimited) {
         conn_close(&hc->conn);
+    } else if (cut) {
+        hc->last = true;
+        conn_finish(&hc->conn, hc->front->settings.http->linger_timeout_ns);
     } else if (list_is_empty(&hc->conn.exchanges) && hc->refusal != ERR_NONE) {
         http__refuse(hc, hc->refusal_status, hc->refusal, hc->refusal_detail);
     } else if (!keep) {
@@ -407,9 +413,7 @@ static void pump(struct http_conn *hc)
         if (hc->conn.sock.closing || !exchange->written)
             return;
         if (!exchange->finished) {
-            if (exchange->cut)
-                conn_close(&hc->conn);
-            else if (exchange->tunnel)
+            if (exchange->tunnel && !exchange->cut)
                 conn_shut_after_send(&hc->conn); /* the other direction may go on */
             return;
         }
