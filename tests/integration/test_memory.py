@@ -223,7 +223,8 @@ def test_unread_answers(start):
             print(f"{UNREAD} unread answers: {each:.0f} bytes charged to each, {most:.0f} at most, "
                   f"{slope:.0f} bytes of memory each")
             assert BUFFER_BYTES / 4 < each <= UNREAD_BYTES and most <= UNREAD_BYTES
-            assert slope <= UNREAD_BYTES
+            # io_uring's multishot receive may bring 32 small buffers at once before it can be called off (loop.h).
+            assert slope <= UNREAD_BYTES + (32 * 8 * KIB if proxy.io == "io_uring" else 0)
         until(lambda: open_count(proxy) == 0, "all to be closed")
         until(lambda: proxy.metric("pando_worker_ops_inflight") == 0, "nothing in flight")
 

@@ -325,7 +325,7 @@ def test_sighup_reloads_too(start, origin):
     proxy.write({"services": {"shop": {"targets": [other.address]}}})
     proxy.signal(signal.SIGHUP)
     until(lambda: proxy.ask("/two").status == 200 and other.seen("/two"), "the other target to be asked")
-    assert "reloaded" in proxy.stderr
+    until(lambda: "reloaded" in proxy.stderr, lambda: f"a word about it:\n{proxy.stderr}")
     proxy.file.write_text("services: [")
     proxy.signal(signal.SIGHUP)
     until(lambda: "reload refused" in proxy.stderr, lambda: f"the refusal:\n{proxy.stderr}")
