@@ -372,12 +372,9 @@ static void retire(struct http_exchange *exchange)
     http__exchange_over(exchange);
     if (cut && !is_delimited) {
         conn_close(&hc->conn);
-    } else if (cut) {
-        hc->last = true;
-        conn_finish(&hc->conn, hc->front->settings.http->linger_timeout_ns);
-    } else if (list_is_empty(&hc->conn.exchanges) && hc->refusal != ERR_NONE) {
+    } else if (!cut && list_is_empty(&hc->conn.exchanges) && hc->refusal != ERR_NONE) {
         http__refuse(hc, hc->refusal_status, hc->refusal, hc->refusal_detail);
-    } else if (!keep) {
+    } else if (cut || !keep) {
         hc->last = true;
         conn_finish(&hc->conn, hc->front->settings.http->linger_timeout_ns);
     } else {
