@@ -256,7 +256,7 @@ def test_a_copy_is_killed_under_load(start, copies, balance):
     proxy = start(config_of(copies, balance, workers=2, breaker={"pause-first": "100ms", "pause-most": "500ms"}))
     with Traffic(proxy.port, clients=4) as kept, Traffic(proxy.port, clients=2, keep=False) as fresh:
         kept.wait_for(300)
-        for _ in range(3):
+        for _ in range(10 if pando.LONG else 2):
             copies[1].kill()
             kept.wait_for(300)
             fresh.wait_for(100)
