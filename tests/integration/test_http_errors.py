@@ -54,7 +54,8 @@ def proxy(io, server, full):
     services = {
         "shop": {"match": {"host": "shop.example"}, "targets": [server.address],
                  "upstream": {"answer-timeout": "200ms", "answer-body-timeout": "200ms"}},
-        "limited": {"match": {"host": "limited.test"}, "targets": [server.address], "http": {"request-timeout": "200ms"}},
+        "limited": {"match": {"host": "limited.test"}, "targets": [server.address],
+                    "http": {"request-timeout": "200ms"}},
         "nobody": {"match": {"host": "nobody.test"}, "targets": [nobody],
                    "breaker": {"pause-first": "1ms", "pause-most": "1ms"}},
         "paused": {"match": {"host": "paused.test"}, "targets": [nobody], "breaker": {"pause-first": "10s"}},

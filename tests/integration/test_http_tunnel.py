@@ -206,7 +206,7 @@ def test_a_tunnel_with_traffic_in_one_direction_stays(client, server, from_clien
 
 
 def test_a_tunnel_is_logged_when_it_ends(client, proxy):
-    socket = ws.connect(client, "/quit/logged" if False else "/quit")
+    socket = ws.connect(client, "/quit")
     socket.send(b"bye")
     client.ended()
     client.close()
