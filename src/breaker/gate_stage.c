@@ -35,6 +35,14 @@ static void give_claim_back(struct target *target)
     atomic_compare_exchange_strong(&target->state, &claimed, TARGET_TRIAL);
 }
 
+/* The others may have it at once; the control thread hears of it and does the rest. */
+static void pass_trial(const struct passage *passage)
+{
+    uint32_t claimed = TARGET_PAUSED;
+    atomic_compare_exchange_strong(&passage->target->state, &claimed, TARGET_UP);
+    report(passage, true, NULL);
+}
+
 /* Whatever it answered, it could be connected to if something was sent. A client that leaves before
  * that counts against the target: else one that swallows connections would get a client after the
  * other and never a pause. */
@@ -44,7 +52,7 @@ static void end_trial(const struct passage *passage, const struct op *op)
     if (is_nothing_learned(op))
         give_claim_back(passage->target);
     else if (kind == ERR_NONE || op->sent_ns != 0)
-        report(passage, true, NULL);
+        pass_trial(passage);
     else if (op->cancelled)
         report(passage, false, "the request that tried it was given up before it accepted");
     else

@@ -280,7 +280,10 @@ static void flush(struct conn *conn)
     if (conn->sock.closing || conn->out_sending > 0 || conn->sock.connecting)
         return;
     if (conn->out_count == 0) {
-        if (conn->send_state == CONN_SEND_LAST) {
+        if (conn->send_state == CONN_SEND_LAST && conn->peer_is_done && conn->lingered_bytes == 0 &&
+            conn->receive_state == CONN_RECEIVE_DISCARD) {
+            conn_close(conn); /* the kernel still delivers what it has */
+        } else if (conn->send_state == CONN_SEND_LAST) {
             shutdown(conn->sock.fd, SHUT_WR);
             send_move(conn, CONN_SEND_SHUT);
             if (conn->peer_ended && conn->receive_state == CONN_RECEIVE_DISCARD)

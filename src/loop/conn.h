@@ -129,11 +129,12 @@ struct conn {
     uint8_t      receive_state; /* enum conn_receive_state */
     uint8_t      send_state;    /* enum conn_send_state */
     uint8_t      out_count;
-    uint8_t      out_sending; /* the first so many are with the kernel */
-    bool         counted;     /* in hub->receive_counts */
-    bool         offering;    /* inside dialect->received */
-    bool         again;       /* conn_resume() was called meanwhile */
-    bool         peer_ended;  /* a FIN came */
+    uint8_t      out_sending;  /* the first so many are with the kernel */
+    bool         counted;      /* in hub->receive_counts */
+    bool         offering;     /* inside dialect->received */
+    bool         again;        /* conn_resume() was called meanwhile */
+    bool         peer_ended;   /* a FIN came */
+    bool         peer_is_done; /* it said that it sends no more (Connection: close): no linger */
     struct slice out[CONN_OUT_MAX];
     struct iovec iov[CONN_OUT_MAX];
 };
@@ -192,7 +193,7 @@ uint8_t *conn_head_room(struct conn *conn, uint32_t bytes) must_check;
 void conn_head_done(struct conn *conn, uint32_t bytes);
 
 /* What is queued is the last: FIN after it, then what still comes is dropped for @linger_ns at
- * most, then closed. */
+ * most, then closed. At once after the FIN if conn->peer_is_done was set and nothing came since. */
 void conn_finish(struct conn *conn, uint64_t linger_ns);
 
 /* FIN after what is queued; receiving goes on (the sending half of a tunnel ends first). */

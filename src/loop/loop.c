@@ -111,21 +111,10 @@ void loop__tell(struct sock *sock)
         list_add_last(&sock->loop->told, &sock->told);
 }
 
-static void keep_late(struct sock *sock, struct buf *buf, uint32_t bytes, bool ring)
+/* One receive is under way at most, so hardly more than one buffer is ever late. */
+static void keep_late(struct sock *sock, struct buf *buf, uint32_t bytes)
 {
-    struct buf *kept = NULL;
-    if (!ring || sock->late_ring_count < LOOP_LATE_RING_BUFS_MAX) {
-        kept = buf_ref(buf);
-        sock->late_ring_count = (uint16_t)(sock->late_ring_count + (ring ? 1 : 0));
-    } else {
-        kept = buf_new_copy(buf->data, bytes);
-        sock->loop->counters.late_copies++;
-    }
-    if (kept == NULL) { /* without memory the stream has a hole, so it ends here */
-        sock->end_seen = true;
-        sock->end_error = ENOMEM;
-        return;
-    }
+    struct buf *kept = buf_ref(buf);
     kept->used_bytes = bytes;
     kept->next = NULL;
     if (sock->late_last != NULL)
@@ -136,7 +125,7 @@ static void keep_late(struct sock *sock, struct buf *buf, uint32_t bytes, bool r
     sock->late_bytes += bytes;
 }
 
-void loop__received(struct sock *sock, struct buf *buf, uint32_t bytes, bool ring)
+void loop__received(struct sock *sock, struct buf *buf, uint32_t bytes)
 {
     sock->loop->counters.receives++;
     if (sock->closing || sock->end_seen)
@@ -146,7 +135,7 @@ void loop__received(struct sock *sock, struct buf *buf, uint32_t bytes, bool rin
         return;
     }
     if (sock->want == SOCK_RECEIVE_OFF || sock->late_first != NULL) {
-        keep_late(sock, buf, bytes, ring);
+        keep_late(sock, buf, bytes);
         if (sock->want != SOCK_RECEIVE_OFF)
             loop__tell(sock);
         return;
@@ -184,7 +173,8 @@ void loop__connected(struct sock *sock, int error)
     loop__tell(sock);
 }
 
-void loop__accepted(struct listener *listener, int result)
+void loop__accepted(struct listener *listener, int result, const struct sockaddr *peer,
+                    socklen_t peer_bytes)
 {
     if (result >= 0 && fault_strikes(FAULT_COMPLETION)) {
         close(result);
@@ -192,7 +182,7 @@ void loop__accepted(struct listener *listener, int result)
     }
     if (result >= 0) {
         listener->loop->counters.accepts++;
-        listener->events->accepted(listener, result);
+        listener->events->accepted(listener, result, peer, peer_bytes);
         return;
     }
     const int error = -result;
@@ -221,7 +211,6 @@ static void drop_late(struct sock *sock)
     }
     sock->late_last = NULL;
     sock->late_bytes = 0;
-    sock->late_ring_count = 0;
 }
 
 static void tell_late(struct sock *sock)
@@ -232,8 +221,6 @@ static void tell_late(struct sock *sock)
         if (sock->late_first == NULL)
             sock->late_last = NULL;
         sock->late_bytes -= buf->used_bytes;
-        if (sock->late_first == NULL)
-            sock->late_ring_count = 0;
         sock->events->received(sock, buf, buf->data, buf->used_bytes);
         buf_unref(buf);
     }

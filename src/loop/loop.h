@@ -40,24 +40,21 @@ struct listener;
 
 /* One row per back end: the name for --io, and a sentence for --help. */
 #define LOOP_KINDS(X)                                                                              \
-    X(uring, "io_uring", "io_uring with multishot receive and buffer rings (Linux 6.1 or newer)")  \
+    X(uring, "io_uring", "io_uring with rings of buffers (Linux 6.1 or newer)") \
     X(epoll, "epoll", "epoll, on every Linux")
 
 enum {
-    /* A head and a small body fit; a flood of 32 multishot completions costs 256 KiB at most. */
+    /* A head and a small body fit. */
     LOOP_SMALL_BYTES = 8192,
     /* A body that streams: two of these fill the preset of a pipe (64 KiB). */
     LOOP_LARGE_BYTES = 32768,
     LOOP_SEND_SLICES_MAX = 16,
-    /* Buffers of the ring that a paused socket may hold before the rest is copied to memory of
-     * its own. */
-    LOOP_LATE_RING_BUFS_MAX = 4,
 };
 
 enum sock_receive {
     SOCK_RECEIVE_OFF,
-    SOCK_RECEIVE_WATCH,  /* whatever comes, in small buffers: heads, idle connections */
-    SOCK_RECEIVE_STREAM, /* one large buffer at a time: a body for which there is room */
+    SOCK_RECEIVE_WATCH,  /* into a small buffer: requests */
+    SOCK_RECEIVE_STREAM, /* into a large one: answers, and bodies for which there is room */
 };
 
 struct sock_events {
@@ -79,9 +76,8 @@ struct sock {
     uint8_t                   want;  /* enum sock_receive: what the owner asked for */
     uint8_t                   armed; /* enum sock_receive: what the back end has under way */
     bool                      readable, writable; /* epoll: edges seen and not used up */
-    bool                      hung_up; /* epoll: a FIN or an error waits behind what is readable */
-    bool                      cancelling; /* io_uring: the receive under way is being called off */
-    bool                      attached;   /* epoll: registered */
+    bool                      hung_up;  /* epoll: a FIN or an error waits behind what is readable */
+    bool                      attached; /* epoll: registered */
     bool                      connecting, sending, closing, closed, ended;
     bool             end_seen; /* the end is known, but a FIN is not told while receiving is off */
     int              end_error;
@@ -89,8 +85,8 @@ struct sock {
     int              connected_error; /* to be told; -1: nothing */
     uint32_t         outstanding;     /* completions that the kernel still owes */
     uint32_t         late_bytes;      /* received while off; charged to the connection */
+    uint32_t         receive_most; /* bytes of one receive; the owner's; 0: as the buffer holds */
     struct buf      *late_first, *late_last;
-    uint16_t         late_ring_count;
     uint16_t         iov_count;
     struct iovec    *iov;        /* of the send under way; the caller's, advanced as bytes leave */
     uint64_t         sent_bytes; /* ever; tells a slow reader from a dead one */
@@ -101,8 +97,10 @@ struct sock {
 };
 
 struct listener_events {
-    /* A connection; @fd is the callee's, close-on-exec. */
-    void (*accepted)(struct listener *listener, int fd);
+    /* A connection; @fd is the callee's, close-on-exec. @peer: the other side's address of
+     * @peer_bytes; NULL where the back end was not told it. */
+    void (*accepted)(struct listener *listener, int fd, const struct sockaddr *peer,
+                     socklen_t peer_bytes);
     /* The descriptors have run out (EMFILE, ENFILE) or memory has; accepting stopped until
      * listener_start(). */
     void (*exhausted)(struct listener *listener, int error);
@@ -213,7 +211,7 @@ LOOP_KINDS(X)
 
 /* Gives received bytes on, or keeps them while receiving is off. @ring: the buffer is one of a
  * kernel's ring. */
-void loop__received(struct sock *sock, struct buf *buf, uint32_t bytes, bool ring);
+void loop__received(struct sock *sock, struct buf *buf, uint32_t bytes);
 void loop__ended(struct sock *sock, int error);
 /* Puts the socket on the list of those to be told: late bytes, an end, a send that completed. */
 void loop__tell(struct sock *sock);
@@ -224,6 +222,7 @@ void loop__tell_all(struct loop *loop);
 bool loop__sent(struct sock *sock, ssize_t result);
 void loop__connected(struct sock *sock, int error);
 /* accept() gave @result, a descriptor or -errno. */
-void loop__accepted(struct listener *listener, int result);
+void loop__accepted(struct listener *listener, int result, const struct sockaddr *peer,
+                    socklen_t peer_bytes);
 
 #endif

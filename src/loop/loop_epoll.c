@@ -214,11 +214,13 @@ static bool read_once(struct sock *sock)
         loop__ended(sock, ENOMEM);
         return false;
     }
-    const ssize_t got = recv(sock->fd, buf->data, buf->capacity, 0);
-    if (got < (ssize_t)buf->capacity && !(got > 0 && sock->hung_up))
+    const uint32_t most =
+        sock->receive_most - 1u < buf->capacity ? sock->receive_most : (uint32_t)buf->capacity;
+    const ssize_t got = recv(sock->fd, buf->data, most, 0);
+    if (got < (ssize_t)most && !(got > 0 && sock->hung_up))
         sock->readable = false;
     if (got > 0)
-        loop__received(sock, buf, (uint32_t)got, false);
+        loop__received(sock, buf, (uint32_t)got);
     else if (got == 0)
         loop__ended(sock, 0);
     else if (errno == EINTR)
@@ -280,12 +282,15 @@ static void accept_some(struct listener *listener)
 {
     struct loop *loop = listener->loop;
     for (int i = 0; i < ACCEPTS_PER_TURN_MAX && listener->wanted; i++) {
-        const int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        struct sockaddr_storage peer;
+        socklen_t peer_bytes = sizeof peer;
+        const int fd = accept4(listener->fd, (struct sockaddr *)&peer, &peer_bytes,
+                               SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd < 0 && errno == EAGAIN) {
             listener->readable = false;
             return;
         }
-        loop__accepted(listener, fd < 0 ? -errno : fd);
+        loop__accepted(listener, fd < 0 ? -errno : fd, (struct sockaddr *)&peer, peer_bytes);
     }
     if (listener->wanted)
         queue(&back_of(loop)->listeners, &listener->ready);

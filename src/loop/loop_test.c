@@ -624,8 +624,11 @@ struct door {
     int             exhausted_error;
 };
 
-static void on_accepted(struct listener *listener, int fd)
+static void on_accepted(struct listener *listener, int fd, const struct sockaddr *peer_address,
+                        socklen_t peer_bytes)
 {
+    cr_assert(peer_address == NULL ||
+              (peer_bytes >= sizeof(sa_family_t) && peer_address->sa_family == AF_INET));
     struct door *door = (struct door *)(void *)listener;
     cr_assert(door->accepted_count < 8);
     cr_assert(fcntl(fd, F_GETFD) & FD_CLOEXEC);

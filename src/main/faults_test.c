@@ -24,7 +24,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { N_MOST = 2000, ANSWER_BYTES = 40000, PATIENCE_MS = 400 };
+enum { N_MOST = 2000, ANSWER_BYTES = 40000, PATIENCE_MS = 400, PIECES_APART_US = 500 };
 
 static int listen_on_loopback(struct sockaddr_in *address)
 {
@@ -98,9 +98,15 @@ static void *serve_one(void *argument)
             if (!send_all(fd, answer, (size_t)head + ANSWER_BYTES))
                 break;
         } else {
-            static const char chunks[] = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+            /* In two pieces, the cut inside a head. */
+            static const char chunks[] = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+                                         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
                                          "3\r\nabc\r\n4\r\ndefg\r\n0\r\nETag: \"t\"\r\n\r\n";
-            if (!send_all(fd, chunks, sizeof chunks - 1))
+            const size_t first = strncmp(text, "GET /1", 6) == 0 ? 30 : 80;
+            if (!send_all(fd, chunks, first))
+                break;
+            usleep(PIECES_APART_US);
+            if (!send_all(fd, chunks + first, sizeof chunks - 1 - first))
                 break;
         }
     }

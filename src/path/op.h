@@ -72,12 +72,14 @@ struct op {
     struct request *request;
     struct frame   *top;              /* of the frames left on it */
     void (*on_cancel)(struct op *op); /* of the stage that holds it; NULL: nobody can hurry it */
-    void         *holder;             /* that stage's, for on_cancel */
-    struct op    *parent;             /* of a child; NULL */
-    uint64_t      started_ns;         /* the request's head was complete */
-    uint64_t      sent_ns;            /* its last attempt began to leave; 0: never */
-    uint64_t      answered_ns;        /* an answer's head came; 0: not yet */
-    uint64_t      deadline_ns;        /* absolute; 0: none */
+    /* Bytes of memory that this stage has for the op beside its pipes; NULL: none. */
+    size_t (*charged)(const struct op *op);
+    void         *holder;      /* that stage's, for on_cancel and charged */
+    struct op    *parent;      /* of a child; NULL */
+    uint64_t      started_ns;  /* the request's head was complete */
+    uint64_t      sent_ns;     /* its last attempt began to leave; 0: never */
+    uint64_t      answered_ns; /* an answer's head came; 0: not yet */
+    uint64_t      deadline_ns; /* absolute; 0: none */
     struct answer answer;
     struct pipe  *request_body; /* in the arena; NULL if there is none */
     struct http_head

@@ -133,6 +133,22 @@ def test_via_names_the_version_of_the_client(proxy):
         assert fields_of(client.answer())["via"] == ["1.1 outer", "1.0 pando"]
 
 
+@pytest.mark.parametrize("told, left", [("10", "09"), ("1", "0"), ("100", "099"), ("007", "006"), ("x", "x")])
+def test_options_count_how_often_they_are_passed_on(proxy, told, left):
+    fields = fields_of(proxy.ask("/seen", "OPTIONS", fields=[("Max-Forwards", told)]))
+    assert fields["max-forwards"] == [left]
+
+
+def test_options_that_may_not_be_passed_on_are_answered_here(proxy, server):
+    before = len(server.seen("/last"))
+    with proxy.client() as client:
+        for zero in ("0", "000"):
+            answer = client.ask("/last", "OPTIONS", fields=[("Max-Forwards", zero)])
+            assert answer.status == 200 and "GET" in answer.get("Allow") and answer.body == b""
+        assert fields_of(client.ask("/seen", fields=[("Max-Forwards", "0")]))["max-forwards"] == ["0"]
+    assert len(server.seen("/last")) == before
+
+
 def test_connection_may_not_take_out_what_others_rely_on(proxy):
     """Or a client could hide where it comes from, or its authority."""
     for name in ("X-Forwarded-For", "Forwarded", "Host", "Via", "Content-Length", "Authorization", "Cookie"):

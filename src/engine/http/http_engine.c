@@ -20,7 +20,6 @@
 enum {
     HTTP_UNSENT_BYTES_MAX =
         131072, /* that the kernel holds for a server that does not read; it would take megabytes */
-    STREAM_FROM_BYTES = 16384, /* a body with so much still to come is received in large buffers */
 };
 
 static void count_connect_failure(const struct http_upstream *up)
@@ -103,7 +102,7 @@ static void keep_idle(struct http_upstream *up)
     pool->idle_count++;
     pool->engine->idle_count++;
     conn_receive_move(&up->conn, CONN_RECEIVE_IDLE, up->idle_timeout_ns);
-    conn_receive(&up->conn, SOCK_RECEIVE_WATCH); /* stays armed: any byte or FIN closes it */
+    conn_receive(&up->conn, SOCK_RECEIVE_STREAM); /* stays armed: any byte or FIN closes it */
     publish_counts(pool);
 }
 
@@ -116,6 +115,7 @@ static struct op *detach(struct http_upstream *up)
     struct op *op = up->op;
     up->op = NULL;
     op->on_cancel = NULL;
+    op->charged = NULL;
     op->answer_body.writable = (struct pipe_side){0};
     if (op->request_body != NULL)
         op->request_body->readable = (struct pipe_side){0};
@@ -162,6 +162,15 @@ static void complete(struct http_upstream *up)
     op_finish(op, OUTCOME_DONE);
 }
 
+static size_t charged(const struct op *op)
+{
+    const struct http_upstream *up = op->holder;
+    size_t bytes = conn_charged_bytes(&up->conn, sizeof *up);
+    if (up->partial != NULL)
+        bytes += sizeof *up->partial + up->partial->head.fields_max * sizeof up->partial->fields[0];
+    return bytes;
+}
+
 static void on_cancel(struct op *op)
 {
     http__fail(op->holder, ERR_CANCELLED, NULL);
@@ -191,6 +200,13 @@ static void pause_if_full(struct http_upstream *up)
         body_patience(up);
 }
 
+/* No more at once than the pipe may hold. */
+static void receive_for(struct http_upstream *up)
+{
+    up->conn.sock.receive_most = up->op->answer_body.bytes_max;
+    conn_receive(&up->conn, SOCK_RECEIVE_STREAM);
+}
+
 static void receive_body(struct http_upstream *up)
 {
     if (up->phase == HTTP_UPSTREAM_TUNNEL)
@@ -198,8 +214,7 @@ static void receive_body(struct http_upstream *up)
                           0); /* the client's side watches over idle tunnels */
     else
         body_patience(up);
-    const bool large = up->body_left >= STREAM_FROM_BYTES && up->phase == HTTP_UPSTREAM_BODY;
-    conn_receive(&up->conn, large ? SOCK_RECEIVE_STREAM : SOCK_RECEIVE_WATCH);
+    receive_for(up);
 }
 
 static void on_room(void *self, struct pipe *pipe)
@@ -377,7 +392,8 @@ static void on_head(struct http_upstream *up, const struct http_head *head)
         http__fail(up, ERR_TARGET_NONSENSE, "the answer's head is larger than this node can keep");
         return;
     }
-    partial_free(up);
+    partial_free(up); /* @head may lie in it: from here on the op's copy counts */
+    head = &op->answer.head;
     up->framing = head->framing;
     up->body_left = head->framing == HTTP_FRAMING_LENGTH ? head->content_length : UINT64_MAX;
     up->chunks = (struct http1_chunks){0};
@@ -582,7 +598,7 @@ static void wait_for_head(struct http_upstream *up)
 {
     up->phase = HTTP_UPSTREAM_HEAD;
     conn_receive_move(&up->conn, CONN_RECEIVE_HEAD, up->settings->answer_timeout_ns);
-    conn_receive(&up->conn, SOCK_RECEIVE_WATCH);
+    receive_for(up);
 }
 
 static void connected(struct conn *conn, int error)
@@ -647,6 +663,7 @@ static void attach(struct http_upstream *up, struct http_engine_stage *stage, st
     start_limits(up);
     op->holder = up;
     op->on_cancel = on_cancel;
+    op->charged = charged;
 }
 
 static int open_socket(const struct target *target, const struct loop *loop, int most)

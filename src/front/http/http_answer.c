@@ -188,7 +188,7 @@ static bool write_problem(struct http_conn *hc, const struct http_service_settin
         http1_put_text(&w, "\r\n");
     }
     if (problem->status == 405)
-        http1_put_text(&w, "Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH\r\n");
+        http1_put_text(&w, "Allow: " HTTP_ALLOWED_METHODS "\r\n");
     http1_put_text(&w, "Date: ");
     http1_put(&w, hc->front->worker->date, HTTP_DATE_BYTES);
     if (problem->close)
@@ -362,6 +362,8 @@ static void retire(struct http_exchange *exchange)
     struct http_conn *hc = exchange->conn;
     const bool keep = keeps_alive(exchange) && !exchange->tunnel;
     const bool cut = exchange->cut;
+    /* All of its request is read, and it said that no other follows. */
+    const bool said_close = !exchange->op->request->head.keep_alive && hc->incoming != exchange;
     /* What was sent before the cut still goes out if the client can tell that it is not all. */
     const bool is_delimited =
         exchange->chunked || exchange->op->answer.head.framing == HTTP_FRAMING_LENGTH;
@@ -376,6 +378,7 @@ static void retire(struct http_exchange *exchange)
         http__refuse(hc, hc->refusal_status, hc->refusal, hc->refusal_detail);
     } else if (cut || !keep) {
         hc->last = true;
+        hc->conn.peer_is_done = said_close && !cut && hc->conn.carry == NULL;
         conn_finish(&hc->conn, hc->front->settings.http->linger_timeout_ns);
     } else {
         http__read_on(hc);

@@ -11,6 +11,7 @@
 #include "core/mem.h"
 #include "core/units.h"
 #include "path/journal.h"
+#include "path/reply.h"
 #include "path/worker_row.h"
 
 #include <arpa/inet.h>
@@ -327,6 +328,7 @@ static bool open_body(struct http_conn *hc, struct http_exchange *exchange)
     if (pipe == NULL)
         return false;
     pipe->writable = (struct pipe_side){on_room, exchange};
+    hc->conn.sock.receive_most = pipe->bytes_max;
     hc->incoming = exchange;
     hc->body_left = head->framing == HTTP_FRAMING_LENGTH ? head->content_length : UINT64_MAX;
     hc->chunks = (struct http1_chunks){0};
@@ -371,8 +373,22 @@ static void set_deadline(struct http_exchange *exchange)
     timer_set(&worker->loop->timers, &exchange->deadline, exchange->op->deadline_ns);
 }
 
+/* What this node says for itself of what may be asked of it. */
+static void answer_options(struct http_exchange *exchange)
+{
+    struct reply reply;
+    exchange->close_after = exchange->op->request_body != NULL;
+    reply_start(&reply, exchange->op, 200);
+    reply_add(&reply, HTTP_FIELD_ALLOW, HTTP_ALLOWED_METHODS);
+    reply_send(&reply, NULL);
+}
+
 static void submit(struct http_conn *hc, struct http_exchange *exchange)
 {
+    if (!http__count_forward(exchange->op->request)) {
+        answer_options(exchange);
+        return;
+    }
     enum err_kind kind;
     uint16_t status;
     const char *objection = find_objection(exchange, &kind, &status);
@@ -609,6 +625,13 @@ void http__close(struct http_conn *hc)
     abandon_exchanges(hc);
 }
 
+void http__leave(struct http_conn *hc)
+{
+    if (hc->admitted)
+        hc->front->admission->left(hc->front->admission, (struct sockaddr *)&hc->peer);
+    hc->admitted = false;
+}
+
 static void ended(struct conn *conn, int error)
 {
     struct http_conn *hc = http_conn_of(conn);
@@ -699,8 +722,7 @@ static void closed(struct conn *conn)
     struct http_front *front = hc->front;
     abandon_exchanges(hc);
     partial_free(hc);
-    if (hc->admitted)
-        front->admission->left(front->admission, (struct sockaddr *)&hc->peer);
+    http__leave(hc);
     list_remove(&hc->link);
     front->conns_count--;
     slab_give(&front->conn_slab, hc);

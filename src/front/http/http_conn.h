@@ -15,6 +15,8 @@
 
 struct http_conn;
 
+#define HTTP_ALLOWED_METHODS "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"
+
 struct http_front {
     struct worker             *worker;
     struct http_front_settings settings;
@@ -26,6 +28,7 @@ struct http_front {
     struct list                conns;
     struct slab                conn_slab;
     uint32_t                   conns_count;
+    uint64_t                   room_again_ns; /* until then nobody is idle enough to be closed */
     bool                       stopping, listener_closed;
     void (*closed)(void *self);
     void              *closed_self;
@@ -133,6 +136,9 @@ void http__exchange_over(struct http_exchange *exchange);
 /* At once: what is in progress is cancelled. */
 void http__close(struct http_conn *hc);
 
+/* Its place among the connections that may be open is free. Idempotent. */
+void http__leave(struct http_conn *hc);
+
 /* --- http_front.c --- */
 
 /* The last connection of a front that was stopped is gone: the front goes, and `closed` is
@@ -145,5 +151,8 @@ void http__free_if_empty(struct http_front *front);
 /* Fills in what a request says about its client and its trace; marks the fields that are written
  * anew. False: no memory. */
 bool http__request_annotate(struct http_conn *hc, struct request *request) must_check;
+
+/* RFC 9110 7.6.2, of OPTIONS: counts Max-Forwards down. False: it may not be passed on any more. */
+bool http__count_forward(struct request *request);
 
 #endif

@@ -14,6 +14,9 @@
 enum {
     STOP_GRACE_MS = 1000,  /* for a request that left the client before it could know of the stop */
     ACCEPT_PAUSE_MS = 100, /* until accepting is tried again */
+    EVICT_IDLE_MS = 1000,  /* a connection idle for less is not closed to make room */
+    EVICT_SHARE = 16,
+    EVICT_MAX = 64,
 };
 
 static void write_client(struct http_conn *hc)
@@ -33,11 +36,53 @@ static void write_client(struct http_conn *hc)
         strcpy(hc->client, "unix");
 }
 
+static bool has_been_idle(const struct http_conn *hc, uint64_t until_ns, uint64_t *since_ns)
+{
+    *since_ns = hc->conn.receive_deadline.deadline_ns - hc->front->settings.http->idle_timeout_ns;
+    return hc->conn.receive_state == CONN_RECEIVE_IDLE && *since_ns <= until_ns;
+}
+
+/* Closes the idlest connections, a sixteenth of the range at once so that the walk pays. False: none
+ * has been idle for long enough. */
+static bool close_idlest(struct http_front *front)
+{
+    const uint64_t now_ns = *front->worker->now_ns;
+    if (now_ns < front->room_again_ns)
+        return false;
+    const uint64_t latest_ns = now_ns - EVICT_IDLE_MS * NS_PER_MS;
+    uint64_t since_ns, oldest_ns = UINT64_MAX;
+    list_each(&front->conns, link, after)
+    {
+        if (has_been_idle(list_item(link, struct http_conn, link), latest_ns, &since_ns) &&
+            since_ns < oldest_ns)
+            oldest_ns = since_ns;
+    }
+    if (oldest_ns == UINT64_MAX) {
+        front->room_again_ns = now_ns + ACCEPT_PAUSE_MS * NS_PER_MS;
+        return false;
+    }
+    unsigned closed = 0;
+    const uint64_t until_ns = oldest_ns + (latest_ns - oldest_ns) / EVICT_SHARE;
+    list_each(&front->conns, link, after)
+    {
+        struct http_conn *hc = list_item(link, struct http_conn, link);
+        if (!has_been_idle(hc, until_ns, &since_ns))
+            continue;
+        http__close(hc);
+        http__leave(hc); /* its place is free from now on */
+        if (++closed == EVICT_MAX)
+            break;
+    }
+    row_add(&front->worker->row->connections_evicted, closed);
+    return true;
+}
+
 /* Descriptors have run out, or nearly: a pause lets others finish, instead of a loop that fails
  * as fast as it can. */
 static void pause_accepting(struct http_front *front)
 {
     listener_pause(&front->listener);
+    (void)close_idlest(front);
     front->admission->told(front->admission, true);
     row_add(&front->worker->row->accept_pauses, 1);
     timer_set(&front->worker->loop->timers, &front->accept_again,
@@ -55,10 +100,11 @@ static void accept_again(struct timer *timer)
     struct http_front *front = list_item(timer, struct http_front, accept_again);
     if (front->stopping)
         return;
-    if (front->admission->is_short_of_descriptors(front->admission, -1))
+    if (front->admission->is_short_of_descriptors(front->admission, -1)) {
+        (void)close_idlest(front);
         timer_set(&front->worker->loop->timers, timer,
                   *front->worker->now_ns + ACCEPT_PAUSE_MS * NS_PER_MS);
-    else {
+    } else {
         front->admission->told(front->admission, false);
         listener_start(&front->listener);
     }
@@ -82,13 +128,16 @@ static void turn_away(struct http_front *front, int fd, enum err_kind kind)
     close(fd);
 }
 
-static void accepted(struct listener *listener, int fd)
+static void accepted(struct listener *listener, int fd, const struct sockaddr *address,
+                     socklen_t address_bytes)
 {
     struct http_front *front = list_item(listener, struct http_front, listener);
     struct sockaddr_storage peer = {0};
     socklen_t bytes = sizeof peer;
     row_add(&front->worker->row->connections_accepted, 1);
-    if (getpeername(fd, (struct sockaddr *)&peer, &bytes) != 0) { /* it is gone already */
+    if (address != NULL) {
+        memcpy(&peer, address, address_bytes < bytes ? address_bytes : bytes);
+    } else if (getpeername(fd, (struct sockaddr *)&peer, &bytes) != 0) { /* it is gone already */
         close(fd);
         return;
     }
@@ -98,8 +147,10 @@ static void accepted(struct listener *listener, int fd)
         turn_away(front, fd, ERR_LIMIT);
         return;
     }
-    const enum err_kind refused =
+    enum err_kind refused =
         front->admission->connection(front->admission, (struct sockaddr *)&peer);
+    if (refused == ERR_LIMIT && close_idlest(front))
+        refused = front->admission->connection(front->admission, (struct sockaddr *)&peer);
     if (refused != ERR_NONE) {
         turn_away(front, fd, refused);
         return;
@@ -241,7 +292,8 @@ static size_t charged(const struct http_conn *hc)
         const struct op *op = list_item(link, struct http_exchange, link)->op;
         bytes += sizeof *op + sizeof *op->request + op->arena.heap_bytes +
                  op->request->arena.heap_bytes + op->answer_body.bytes +
-                 (op->request_body != NULL ? op->request_body->bytes : 0);
+                 (op->request_body != NULL ? op->request_body->bytes : 0) +
+                 (op->charged != NULL ? op->charged(op) : 0);
     }
     return bytes;
 }

@@ -112,6 +112,29 @@ static bool annotate_believed(struct request *request)
     return true;
 }
 
+/* One less, in the same width, since a leading zero means nothing. What is no number stays as it
+ * is. */
+bool http__count_forward(struct request *request)
+{
+    const struct http_head *head = &request->head;
+    const struct http_field *field = http_head_find(head, HTTP_FIELD_MAX_FORWARDS);
+    if (head->method != HTTP_METHOD_OPTIONS || field == NULL || field->value_bytes == 0)
+        return true;
+    uint8_t *digits = (uint8_t *)(uintptr_t)http_field_value(head, field);
+    unsigned last = field->value_bytes;
+    for (unsigned i = 0; i < field->value_bytes; i++) {
+        if (digits[i] < '0' || digits[i] > '9')
+            return true;
+        if (digits[i] != '0')
+            last = i;
+    }
+    if (last == field->value_bytes)
+        return false;
+    digits[last]--;
+    memset(digits + last + 1, '9', field->value_bytes - last - 1u);
+    return true;
+}
+
 bool http__request_annotate(struct http_conn *hc, struct request *request)
 {
     struct http_head *head = &request->head;
