@@ -21,7 +21,11 @@
       "says that an admin listener may be reached from other machines, though it asks for no "     \
       "password")                                                                                  \
     X(backlog, "backlog", COUNT, 1, 65535, 4096, START,                                            \
-      "connections the kernel may hold ready before they are accepted")
+      "connections the kernel may hold ready before they are accepted")                            \
+    X(receive_buffer_bytes, "receive-buffer", SIZE_OR_NONE, CONFIG_KIB(4), CONFIG_MIB(64),         \
+      CONFIG_NONE, START,                                                                          \
+      "bytes that the kernel may take from a client before they are read (SO_RCVBUF); none: it "   \
+      "decides, and takes megabytes from a fast one whose body has to wait")
 
 /* What a listener speaks; REDIS is known, so that it is refused with the reason. */
 enum listener_dialect { LISTENER_NONE, LISTENER_HTTP, LISTENER_ADMIN, LISTENER_REDIS };

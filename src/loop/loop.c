@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -358,6 +359,14 @@ void sock_close(struct sock *sock)
     sock->closing = true;
     sock->loop->kind->close_sock(sock);
     loop__tell(sock);
+}
+
+/* The kernel takes twice what it is told, since it counts its own structures; data get about half. */
+void sock_limit_receive_buffer(int fd, uint64_t bytes)
+{
+    const int limit = bytes > INT_MAX ? INT_MAX : (int)bytes;
+    if (bytes != 0)
+        (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &limit, sizeof limit);
 }
 
 void listener_open(struct listener *listener, struct loop *loop,

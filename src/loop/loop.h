@@ -194,6 +194,11 @@ void sock_connect(struct sock *sock, const struct sockaddr *address, socklen_t b
 /* Calls everything off; `sent` comes if a send was under way, then `closed`. Nothing else comes. */
 void sock_close(struct sock *sock);
 
+/* Bounds what the kernel takes from the other side of @fd, or of the connections that the listening
+ * @fd gives, before it is read; 0: the kernel decides. Before it is connected, so that the window
+ * is agreed on. */
+void sock_limit_receive_buffer(int fd, uint64_t bytes);
+
 /* @fd listens already and is borrowed. Accepting begins with listener_start(). */
 void listener_open(struct listener *listener, struct loop *loop,
                    const struct listener_events *events, int fd);

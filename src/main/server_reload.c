@@ -47,6 +47,7 @@ enum err_kind server__open_listening(struct server *server,
             server__close_listening(server, listening);
             return err_wrap(e, "listener %s", settings->name);
         }
+        sock_limit_receive_buffer(listening->fds[i], settings->receive_buffer_bytes);
     }
     return ERR_NONE;
 }

@@ -119,6 +119,31 @@ def test_one_slow_side_holds_the_fast_one_back(start):
             assert each.inside <= BUFFER_BYTES + RECEIVED_BYTES + 4 * KIB, str(each)
 
 
+def test_the_kernel_is_held_back_too_where_it_is_asked(start):
+    """With receive-buffer on both sides all of what Pando and its sockets hold of a stalled body is bounded."""
+    most, limit = BUFFER_BYTES + RECEIVED_BYTES + 4 * KIB, 128 * KIB
+    with slow.BodyServer(rate=0, buffer_bytes=SOCKET_BYTES) as server:
+        proxy = start(pando.merged(config_of(server.address, workers=1, upstream={"receive-buffer": "128KiB"}),
+                                   {"listeners": {"web": {"receive-buffer": "128KiB"}}}))
+        upload = slow.Upload(proxy.port, 32 * MIB, buffer_bytes=SOCKET_BYTES)
+        download = slow.Download(proxy.port, 32 * MIB, rate=0, buffer_bytes=SOCKET_BYTES)
+        time.sleep(0.6)
+        table = queues()
+        up_port, down_port = upstream_ports(table, server.port, proxy.port)
+        upload_port, download_port = (each.sock.getsockname()[1] for each in (upload, download))
+        up = Held(table, (upload_port, proxy.port), (server.port, up_port), upload.moved, server.read_bytes, "upload")
+        down = Held(table, (server.port, down_port), (download_port, proxy.port), server.sent_bytes, download.moved,
+                    "download")
+        print(up, down, sep="\n")
+        server.set_rate(None)
+        download.set_rate(None)
+        for transfer in (upload, download):
+            transfer.join(60)
+            assert transfer.error is None
+        for each in (up, down):
+            assert each.inside <= most and each.unread <= 2 * limit, str(each)
+
+
 def test_a_larger_buffer_holds_more(start):
     """The setting is what bounds it, not something else."""
     with slow.BodyServer(rate=0, buffer_bytes=SOCKET_BYTES) as server:

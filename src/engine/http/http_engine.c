@@ -666,7 +666,8 @@ static void attach(struct http_upstream *up, struct http_engine_stage *stage, st
     op->charged = charged;
 }
 
-static int open_socket(const struct target *target, const struct loop *loop, int most)
+static int open_socket(const struct target *target, const struct loop *loop, int most,
+                       uint64_t receive_buffer_bytes)
 {
     const int fd =
         socket(target->address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | loop->kind->socket_flags, 0);
@@ -679,6 +680,7 @@ static int open_socket(const struct target *target, const struct loop *loop, int
         const int unsent_bytes = HTTP_UNSENT_BYTES_MAX;
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_bytes, sizeof unsent_bytes);
+        sock_limit_receive_buffer(fd, receive_buffer_bytes);
     }
     return fd;
 }
@@ -705,9 +707,10 @@ static void open_upstream(struct http_engine_stage *stage, struct http_pool *poo
         return;
     }
     struct http_upstream *up = slab_take(&engine->upstreams);
-    const int fd =
-        up == NULL ? -1
-                   : open_socket(target, engine->worker->loop, engine->worker->descriptors_most);
+    const int fd = up == NULL
+                       ? -1
+                       : open_socket(target, engine->worker->loop, engine->worker->descriptors_most,
+                                     stage->settings->receive_buffer_bytes);
     if (fd < 0) {
         if (up != NULL)
             slab_give(&engine->upstreams, up);

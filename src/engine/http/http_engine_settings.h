@@ -32,6 +32,10 @@
       CONFIG_NONE, LIVE,                                                                           \
       "most connections of the whole node to one target that are in use; a request that would need one more "         \
       "goes to another target; each worker keeps its share of as many idle")                                                                    \
+    X(receive_buffer_bytes, "receive-buffer", SIZE_OR_NONE, CONFIG_KIB(4), CONFIG_MIB(64),         \
+      CONFIG_NONE, LIVE,                                                                           \
+      "bytes that the kernel may take from a target before they are read (SO_RCVBUF), on new "     \
+      "connections; none: it decides")                                                             \
     X(requests_per_connection, "requests-per-connection", COUNT_OR_NONE, 1, UINT32_MAX,            \
       CONFIG_NONE, LIVE,                                                                           \
       "requests sent on one connection to a target before it is closed")                           \
