@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* bench/pace.c - an HTTP/1.1 load client that keeps a given rate, which wrk cannot.
  *
- *     pace --to PORT --path PATH [--connections N] [--seconds N] [--requests N] [--rate N]
+ *     pace --to PORT[,PORT...] --path PATH [--connections N] [--seconds N] [--requests N] [--rate N]
  *          [--close] [--seed N]
  *
  * With --rate it is an open loop: requests are due at random (Poisson) moments of that mean rate,
@@ -12,7 +12,7 @@
  *
  * Prints one line of JSON: answered, errors (answers other than 200, broken connections),
  * unanswered (was due, but not answered a second after the end: the rate is more than the server
- * or the machine can do), bytes of bodies, seconds, p50_us, p99_us, max_us. Answers must have
+ * or the machine can do), bytes of bodies, seconds, p50_us, p99_us, p999_us, max_us. Answers must have
  * a Content-Length. Loopback only, one thread. Exit 0 if all was answered well, else 1. */
 #include <assert.h>
 #include <errno.h>
@@ -31,6 +31,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#define PORTS_MAX      16
 #define HEAD_BYTES_MAX 4096
 #define BUFFER_BYTES   262144
 #define EVENTS_MAX     256
@@ -40,7 +41,8 @@
 #define IDLE_WAIT_NS   100000000ull
 
 struct settings {
-    uint16_t port;
+    uint16_t ports[PORTS_MAX]; /* connections are spread over them in turn */
+    unsigned ports_count;
     bool     close;
     double   rate;     /* 0: as fast as answers come */
     uint64_t seconds;  /* 0: no end by time */
@@ -152,10 +154,15 @@ static void client_failed(struct pace *pace, struct client *c)
     client_free(pace, c);
 }
 
+static uint16_t port_of(const struct pace *pace, const struct client *c)
+{
+    return pace->settings->ports[(size_t)(c - pace->clients) % pace->settings->ports_count];
+}
+
 static bool client_connect(struct pace *pace, struct client *c)
 {
     const struct sockaddr_in address = {.sin_family = AF_INET,
-                                        .sin_port = htons(pace->settings->port),
+                                        .sin_port = htons(port_of(pace, c)),
                                         .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = c};
     const int on = 1;
@@ -401,13 +408,25 @@ static uint64_t number_in(const char *text, uint64_t least, uint64_t most)
 
 static void request_make(struct settings *settings, const char *path)
 {
-    int bytes = snprintf(settings->request, sizeof settings->request,
-                         "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n%s\r\n", path,
-                         (unsigned)settings->port, settings->close ? "Connection: close\r\n" : "");
+    int bytes =
+        snprintf(settings->request, sizeof settings->request,
+                 "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n%s\r\n", path,
+                 (unsigned)settings->ports[0], settings->close ? "Connection: close\r\n" : "");
 
     if (bytes < 0 || (size_t)bytes >= sizeof settings->request)
         usage();
     settings->request_bytes = (size_t)bytes;
+}
+
+static void read_ports(struct settings *settings, char *text)
+{
+    char *rest = NULL;
+
+    for (char *word = strtok_r(text, ",", &rest); word != NULL; word = strtok_r(NULL, ",", &rest)) {
+        if (settings->ports_count == PORTS_MAX)
+            usage();
+        settings->ports[settings->ports_count++] = (uint16_t)number_in(word, 1, 65535);
+    }
 }
 
 static struct settings settings_read(int argc, char **argv)
@@ -429,7 +448,7 @@ static struct settings settings_read(int argc, char **argv)
 
     while ((letter = getopt_long(argc, argv, "", options, NULL)) != -1) {
         if (letter == 't')
-            settings.port = (uint16_t)number_in(optarg, 1, 65535);
+            read_ports(&settings, optarg);
         else if (letter == 'p')
             path = optarg;
         else if (letter == 'c')
@@ -447,7 +466,7 @@ static struct settings settings_read(int argc, char **argv)
         else
             usage();
     }
-    if (optind != argc || settings.port == 0 || path == NULL ||
+    if (optind != argc || settings.ports_count == 0 || path == NULL ||
         (settings.seconds == 0 && settings.requests == 0))
         usage();
     request_make(&settings, path);
@@ -480,9 +499,9 @@ int main(int argc, char **argv)
               compare_latencies);
     printf(
         "{\"answered\": %zu, \"errors\": %llu, \"unanswered\": %llu, \"bytes\": %llu, \"seconds\": %.6f, "
-        "\"p50_us\": %.1f, \"p99_us\": %.1f, \"max_us\": %.1f}\n",
+        "\"p50_us\": %.1f, \"p99_us\": %.1f, \"p999_us\": %.1f, \"max_us\": %.1f}\n",
         pace.latencies_count, (unsigned long long)pace.errors, (unsigned long long)pace.unanswered,
         (unsigned long long)pace.body_bytes, seconds, quantile_us(&pace, 0.5),
-        quantile_us(&pace, 0.99), quantile_us(&pace, 1));
+        quantile_us(&pace, 0.99), quantile_us(&pace, 0.999), quantile_us(&pace, 1));
     return pace.errors == 0 && pace.unanswered == 0 ? 0 : 1;
 }

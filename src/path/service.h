@@ -40,7 +40,6 @@ struct service_row {
     _Atomic uint64_t retries_count;
     _Atomic uint64_t bytes_in;  /* request bodies */
     _Atomic uint64_t bytes_out; /* answer bodies */
-    _Atomic uint64_t inflight;
     struct histogram latency_us; /* from the head's last byte to the answer's last byte */
 } __attribute__((aligned(64)));
 

@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: Apache-2.0
+"""bench/balance.py - what choosing a server is worth: latency behind eight that wait, two of them four times slower.
+
+Rows: `one` balancer; `two` balancers that share the servers and do not know of one another, while two of the fast
+servers have work from elsewhere too. In all rounds everybody gets the same open (Poisson) load through the same
+servers, one after the other, in an order that the seed shuffles for each round. Latency counts from the moment a
+request was due. All contenders keep connections and none repeats a request.
+"""
+import contextlib
+import json
+import random
+import statistics
+import subprocess
+import sys
+import threading
+import time
+
+from children import Child, Failed, file_name, free_port, run_bounded
+from contenders import IDLE_SECONDS, nginx_head, write
+
+SLOTS = 4                   # requests that a server works on at once
+FAST_US, SLOW_US = 10_000, 40_000
+FAST, SLOW = 6, 2
+CAPACITY = SLOTS * (FAST * 1e6 / FAST_US + SLOW * 1e6 / SLOW_US)    # requests a second, all servers together
+LOAD = 0.7
+ELSEWHERE = (0, 1)          # fast servers that have other work, in the row `two`
+ELSEWHERE_LOAD = 0.6        # of such a server's capacity
+CONNECTIONS = 1024          # of the load client: it never waits for a free one
+QUANTILES = ("p50_us", "p99_us", "p999_us")
+
+# contender: (program, its own name of the strategy)
+PEERS = {
+    "haproxy leastconn": ("haproxy", "leastconn"),
+    "haproxy random(2)": ("haproxy", "random(2)"),
+    "nginx least_conn": ("nginx", "least_conn;"),
+    "nginx random two": ("nginx", "random two least_conn;"),
+}
+
+# row, contender, against (a name, or "best peer"), most; of the 99th percentiles
+BARS = [
+    ("one", "pando least-connections", "best peer", 1.05),
+    ("one", "pando resource", "best peer", 1.05),
+    ("one", "pando two-choices", "haproxy random(2)", 1.05),
+    ("two", "pando resource", "best peer", 1.0),
+]
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def nginx(place, name, ports, port, strategy):
+    servers = "\n".join(f"        server 127.0.0.1:{one} max_fails=0;" for one in ports)
+    config = write(f"{place.folder}/{name}.conf", nginx_head(place, name, 1) + f"""
+    access_log off;
+    upstream bench {{
+        zone bench 256k;
+        {strategy}
+{servers}
+        keepalive 1024;
+        keepalive_requests 1000000000;
+        keepalive_timeout {IDLE_SECONDS}s;
+    }}
+    server {{
+        listen 127.0.0.1:{port} backlog=4096;
+        location / {{
+            proxy_pass http://bench;
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+            proxy_next_upstream off;
+        }}
+    }}
+}}
+""")
+    return [place.programs["nginx"], "-e", "stderr", "-c", config]
+
+
+def haproxy(place, name, ports, port, strategy):
+    servers = "\n".join(f"    server s{number} 127.0.0.1:{one}" for number, one in enumerate(ports))
+    config = write(f"{place.folder}/{name}.conf", f"""global
+    nbthread 1
+    maxconn 8000
+    no strict-limits
+defaults
+    mode http
+    option http-keep-alive
+    http-reuse always
+    retries 0
+    timeout connect 5s
+    timeout client {IDLE_SECONDS}s
+    timeout server {IDLE_SECONDS}s
+    timeout http-keep-alive {IDLE_SECONDS}s
+frontend web
+    bind 127.0.0.1:{port} backlog 4096
+    default_backend bench
+backend bench
+    balance {strategy}
+{servers}
+""")
+    return [place.programs["haproxy"], "-db", "-f", config]
+
+
+def pando(place, name, ports, port, strategy):
+    config = write(f"{place.folder}/{name}.yaml", json.dumps({
+        "listeners": {"web": {"http": f"127.0.0.1:{port}"}, "admin": {"admin": f"127.0.0.1:{free_port()}"}},
+        "control": f"{place.folder}/{name}.sock", "data": f"{place.folder}/{name}.data", "workers": 1,
+        "log": {"access": False}, "shutdown": {"drain-for": "1s"}, "breaker": {"tries": 1},
+        "services": {"bench": {"match": {"path": "/"}, "balance": strategy,
+                               "targets": [f"127.0.0.1:{one}" for one in ports]}}}))
+    return [place.programs["pando"], "run", config]
+
+
+PROGRAMS = {"nginx": nginx, "haproxy": haproxy, "pando": pando}
+
+
+def own_strategies(program):
+    """What `balance:` may say, from the program's own schema."""
+    schema = json.loads(subprocess.run([program, "config", "schema"], check=True, capture_output=True,
+                                       text=True).stdout)
+
+    def words(node):
+        if isinstance(node, dict):
+            if "balance" in node and isinstance(node["balance"], dict) and "enum" in node["balance"]:
+                yield node["balance"]["enum"]
+            node = list(node.values())
+        if isinstance(node, list):
+            for one in node:
+                yield from words(one)
+    return next(words(schema), [])
+
+
+def start_servers(place):
+    """[port of each]; the processes end with the stack."""
+    children, ports = [], []
+    try:
+        for number in range(FAST + SLOW):
+            port = free_port()
+            mean_us = FAST_US if number < FAST else SLOW_US
+            child = Child(f"server {number}", [place.programs["waiter"], "--port", str(port), "--slots", str(SLOTS),
+                                               "--mean-us", str(mean_us), "--seed", str(number + 1)],
+                          place.folder, place.load_cores)
+            children.append(child)
+            child.wait_until_answers(port, "/small")
+            ports.append(port)
+    except BaseException:
+        for child in children:
+            child.end()
+        raise
+    return children, ports
+
+
+def paced(place, ports, rate, seconds, seed):
+    code, out, err = run_bounded([place.programs["pace"], "--to", ",".join(map(str, ports)), "--path", "/",
+                                  "--connections", str(CONNECTIONS), "--rate", str(round(rate)),
+                                  "--seconds", str(seconds), "--seed", str(seed)], place.load_cores, seconds + 30)
+    try:
+        return json.loads(out)
+    except ValueError:
+        raise Failed(f"pace ended with {code}: {(out + err)[-300:]}") from None
+
+
+class Elsewhere(threading.Thread):
+    """Work that some servers have from others than the balancers, while one measurement lasts."""
+
+    def __init__(self, place, ports, seconds, seed):
+        super().__init__()
+        rate = len(ELSEWHERE) * ELSEWHERE_LOAD * SLOTS * 1e6 / FAST_US
+        self.work = (place, [ports[number] for number in ELSEWHERE], rate, seconds, seed)
+
+    def run(self):
+        with contextlib.suppress(Failed):
+            paced(*self.work)
+
+
+class Balancers:
+    """One contender: so many processes of it, each with its port."""
+
+    def __init__(self, place, name, program, strategy, servers, count):
+        self.name, self.children, self.ports = name, [], []
+        for number in range(count):
+            port = free_port()
+            file = file_name(f"{name} {number}").replace("(", "-").replace(")", "")
+            command = PROGRAMS[program](place, file, servers, port, strategy)
+            child = Child(file, command, place.folder, place.proxy_cores)
+            self.children.append(child)
+            self.ports.append(port)
+            child.wait_until_answers(port, "/small")
+
+    def end(self):
+        for child in self.children:
+            child.end()
+
+
+def row(place, arguments, name, count, contenders, servers):
+    """{contender: [figures of each round]}"""
+    elsewhere = ELSEWHERE_LOAD * SLOTS * 1e6 / FAST_US * len(ELSEWHERE) if count > 1 else 0
+    rate = LOAD * CAPACITY - elsewhere
+    say(f"{name}: {count} balancing, {rate:.0f} requests a second"
+        + (f", {elsewhere:.0f} from elsewhere to {len(ELSEWHERE)} servers" if elsewhere else ""))
+    figures = {}
+    for number in range(arguments.rounds):
+        order = random.Random(f"{arguments.seed} {name} {number}")
+        for contender in order.sample(contenders, len(contenders)):
+            balancers = Balancers(place, *contender, servers, count)
+            try:
+                other = Elsewhere(place, servers, arguments.seconds + 2, number + 1) if elsewhere else None
+                if other is not None:
+                    other.start()
+                    time.sleep(0.5)
+                figures.setdefault(contender[0], []).append(
+                    paced(place, balancers.ports, rate, arguments.seconds, number + 1))
+                if other is not None:
+                    other.join()
+            finally:
+                balancers.end()
+        say(f"  {name}: round {number + 1} of {arguments.rounds}")
+    return figures
+
+
+def medians(rounds):
+    return {quantile: statistics.median(one[quantile] for one in rounds) for quantile in QUANTILES}
+
+
+def table(name, figures):
+    lines = [f"{name}: milliseconds, medians of the rounds",
+             "  " + "".ljust(26) + "".join(head.rjust(10) for head in ("p50", "p99", "p99.9", "errors"))]
+    for contender, rounds in figures.items():
+        found = medians(rounds)
+        errors = sum(one["errors"] + one["unanswered"] for one in rounds)
+        lines.append("  " + contender.ljust(26) + "".join(f"{found[q] / 1e3:10.1f}" for q in QUANTILES)
+                     + f"{errors:10d}")
+    return lines
+
+
+def judge(figures):
+    """Lines, and whether all bars that could be judged are met."""
+    lines, well = [], True
+    for name, contender, other, most in BARS:
+        of_row = figures.get(name, {})
+        if contender not in of_row:
+            continue
+        peers = {one: medians(of_row[one])["p99_us"] for one in PEERS if one in of_row}
+        if other == "best peer":
+            other = min(peers, key=peers.get, default=None)
+        if other not in peers:
+            continue
+        value = medians(of_row[contender])["p99_us"] / peers[other]
+        well = well and value <= most
+        lines.append(f"  {'met   ' if value <= most else 'MISSED'}  {name:<4} p99 {contender} / {other}: "
+                     f"{value:.2f}, at most {most:.2f}")
+    return lines, well
+
+
+def run(arguments, place):
+    if "waiter" not in place.programs or "pace" not in place.programs:
+        raise Failed("bench/waiter.c or bench/pace.c does not compile")
+    contenders = [(name, program, strategy) for name, (program, strategy) in PEERS.items()
+                  if program in place.programs]
+    if "pando" in place.programs:
+        contenders += [(f"pando {strategy}", "pando", strategy)
+                       for strategy in own_strategies(place.programs["pando"])]
+    children, servers = start_servers(place)
+    figures = {}
+    try:
+        for name, count in (("one", 1), ("two", 2)):
+            figures[name] = row(place, arguments, name, count, contenders, servers)
+            figures[name] = {one[0]: figures[name][one[0]] for one in contenders}
+            print("\n".join(table(name, figures[name])) + "\n", flush=True)
+    finally:
+        for child in children:
+            child.end()
+    lines, well = judge(figures)
+    print("\n".join(["bars:", *lines]), flush=True)
+    if arguments.json:
+        write(arguments.json, json.dumps({"rounds": arguments.rounds, "seconds": arguments.seconds,
+                                          "seed": arguments.seed, "rows": figures}, indent=1))
+    return 0 if well else 1
