@@ -248,37 +248,35 @@ static enum err_kind open_new_listeners(struct server *server, const struct sett
     return failed;
 }
 
-/* Fronts of listeners that go on at another address close before the new ones open under the
- * same name. */
-static void retire_moved(struct worker_thread *thread, void *argument)
+/* A front closes on its own thread, which alone knows whether it is still there. One that goes on
+ * at another address closes before the new one opens under the same name. */
+static void retire_front(struct worker_thread *thread, void *argument)
 {
-    worker_front_close(argument);
-    (void)thread;
+    const struct listening *listening = argument;
+    struct worker_front *front = worker_front_find(thread, listening->name);
+    if (front == NULL)
+        return;
+    front->name[0] = '\0';
+    worker_front_close(front);
 }
 
-static void retire_fronts(struct server *server, const char *name)
+static void retire_fronts(struct server *server, struct listening *listening)
 {
-    for (unsigned i = 0; i <= server->workers_count; i++) {
-        struct worker_thread *thread =
-            i < server->workers_count ? &server->workers[i] : &server->control;
-        struct worker_front *front = worker_front_find(thread, name);
-        if (front == NULL)
-            continue;
-        front->name[0] = '\0';
-        worker_thread_run(thread, retire_moved, front);
-    }
+    retire_front(&server->control, listening);
+    for (unsigned i = 0; i < server->workers_count; i++)
+        worker_thread_run(&server->workers[i], retire_front, listening);
 }
 
 static void replace_listeners(struct server *server, const struct listening *next, size_t count)
 {
     for (size_t i = 0; i < server->listening_count; i++) {
-        const struct listening *old = &server->listening[i];
+        struct listening *old = &server->listening[i];
         bool kept = false;
         for (size_t j = 0; j < count; j++)
             kept = kept || (strcmp(next[j].name, old->name) == 0 && next[j].fds[0] == old->fds[0]);
         if (kept)
             continue;
-        retire_fronts(server, old->name);
+        retire_fronts(server, old);
         server__close_listening(server, old);
     }
     memcpy(server->listening, next, count * sizeof *next);

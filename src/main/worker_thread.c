@@ -145,10 +145,15 @@ static void *thread_main(void *argument)
         worker_thread_init(thread, birth->index, birth->io, birth->row, birth->journal, birth->e);
     thread->thread = self;
     const bool ok = birth->failed == ERR_NONE;
+    if (ok)
+        sem_init(&thread->stopped, 0, 0);
     sem_post(&birth->ready); /* @birth is gone after this */
     if (!ok)
         return NULL;
     loop_run(&thread->loop);
+    /* Who stopped the loop may still be about to wake it; its descriptor would be another's then. */
+    while (sem_wait(&thread->stopped) != 0)
+        ;
     worker_thread_fini(thread);
     return NULL;
 }
@@ -181,7 +186,9 @@ void worker_thread_join(struct worker_thread *thread)
     if (!thread->has_thread)
         return;
     loop_stop(&thread->loop);
+    sem_post(&thread->stopped);
     pthread_join(thread->thread, NULL);
+    sem_destroy(&thread->stopped);
     thread->has_thread = false;
 }
 

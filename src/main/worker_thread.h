@@ -17,6 +17,7 @@
 #include "path/worker_row.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 
 struct path;
@@ -38,6 +39,7 @@ struct worker_thread {
     struct worker_row        *row;
     pthread_t                 thread;
     bool                      has_thread; /* false for the control thread, which is the caller's */
+    sem_t                     stopped;    /* posted once loop_stop() has let go of the loop */
     char                      io[16];
     struct timer              publish;
     unsigned                  publish_count;

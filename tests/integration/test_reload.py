@@ -268,7 +268,8 @@ def test_a_reload_under_the_load_of_wrk(start):
                        ([two.address], "least-connections", True))]
         proxy = start(configs[0])
         url = f"http://127.0.0.1:{proxy.port}/"
-        loads = [wrk(url, 2, 16), wrk(url, 2, 8, fields=[("Connection", "close")])]
+        lasting_s = 10 if pando.SANITIZED else 2
+        loads = [wrk(url, lasting_s, 16), wrk(url, lasting_s, 8, fields=[("Connection", "close")])]
         time.sleep(0.2)
         reloads = 0
         while loads[0].process.poll() is None and reloads < 40:

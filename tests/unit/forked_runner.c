@@ -4,7 +4,7 @@
  * ThreadSanitizer reserves the addresses at which Criterion's sandbox wants its arena, so under TSan
  * this file is linked into the test programs. Its functions come before those of the library, and
  * it keeps the part of Criterion's contract that our tests use: each test in a process of its own,
- * init and fini, the awaited exit code or signal, the time limit, disabled tests, parameters.
+ * init and fini of the suite around those of the test, the awaited exit code or signal, the time limit, disabled tests, parameters.
  * The closing line has the same form, so `./dev test` adds up both alike. */
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
@@ -18,6 +18,9 @@
 /* The linker names the ends of a section whose name is a C name. */
 extern struct criterion_test *__start_cr_tst[];
 extern struct criterion_test *__stop_cr_tst[];
+/* Weak, as a program whose tests declare no suite has no such section. */
+extern struct criterion_suite *__start_cr_sts[] __attribute__((weak));
+extern struct criterion_suite *__stop_cr_sts[] __attribute__((weak));
 
 enum { TIMEOUT_S = 120, EXIT_FAILED = 101, EXIT_SKIPPED = 102 };
 
@@ -33,10 +36,23 @@ static struct criterion_test *current;
 static void *parameter;
 static bool any_failed;
 
+/* What TestSuite() says of the suite @name, or NULL if nothing. */
+static const struct criterion_test_extra_data *find_suite(const char *name)
+{
+    for (struct criterion_suite **at = __start_cr_sts; at < __stop_cr_sts; at++)
+        if (*at && strcmp((*at)->name, name) == 0)
+            return (*at)->data;
+    return NULL;
+}
+
 /* ---- what the test's macros call, in the child ---- */
 
 void criterion_internal_test_setup(void)
 {
+    const struct criterion_test_extra_data *suite = find_suite(current->category);
+
+    if (suite && suite->init)
+        suite->init();
     if (current->data->init)
         current->data->init();
 }
@@ -51,8 +67,12 @@ void criterion_internal_test_main(void (*run)(void))
 
 void criterion_internal_test_teardown(void)
 {
+    const struct criterion_test_extra_data *suite = find_suite(current->category);
+
     if (current->data->fini)
         current->data->fini();
+    if (suite && suite->fini)
+        suite->fini();
 }
 
 void criterion_send_assert(struct criterion_assert_stats *stats)
