@@ -79,6 +79,8 @@ struct registry_target *registry__target_new(struct registry_service *service,
             (struct registry_closing){.target = rt, .worker = registry->sources.workers[i]};
     fill(rt, wanted);
     registry__health_init(rt, before);
+    registry__check_init(rt, before);
+    registry__stand(rt);
     return rt;
 }
 
@@ -87,6 +89,7 @@ struct registry_target *registry__target_new(struct registry_service *service,
 void registry__target_leave(struct registry_target *rt)
 {
     timer_clear(&rt->retry);
+    registry__check_stop(rt);
     rt->service = NULL;
     rt->state = TARGET_GONE;
     atomic_store_explicit(&rt->target.state, TARGET_GONE, memory_order_relaxed);
@@ -110,6 +113,12 @@ static void on_close(struct post *post)
                         closing);
 }
 
+void registry__stopped_if_done(struct registry *registry)
+{
+    if (registry->closing_count == 0 && registry->probes_count == 0 && registry->stopped != NULL)
+        loop_post(registry->sources.loop, &registry->stopped_post);
+}
+
 static void finish_closing(struct registry_target *rt)
 {
     struct registry *registry = rt->registry;
@@ -117,8 +126,8 @@ static void finish_closing(struct registry_target *rt)
     if (!registry->stopping) {
         list_remove(&rt->link);
         registry__target_free(rt);
-    } else if (registry->closing_count == 0 && registry->stopped != NULL) {
-        loop_post(registry->sources.loop, &registry->stopped_post);
+    } else {
+        registry__stopped_if_done(registry);
     }
 }
 
@@ -165,6 +174,7 @@ void registry__target_free(struct registry_target *rt)
     if (rt == NULL)
         return;
     timer_clear(&rt->retry);
+    timer_clear(&rt->check.next);
     rows_unref(rt->rows);
     mem_free(rt);
 }

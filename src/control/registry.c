@@ -37,6 +37,7 @@ static void service_free(struct registry_service *service)
     mem_free(service->targets);
     mem_free(service->deliveries);
     mem_free(service->rows_memory);
+    mem_free(service->health);
     mem_free(service);
 }
 
@@ -121,6 +122,7 @@ struct staged {
     struct registry_name              **names;
     size_t                              names_count;
     struct registry_plan                plan;
+    struct registry_health             *health;
     bool                                is_new;
 };
 
@@ -166,7 +168,8 @@ static bool stage(struct registry *registry, struct staged *staged)
         staged->is_new = true;
         staged->service = service_new(registry, name);
     }
-    return staged->service != NULL && stage_names(staged) &&
+    staged->health = registry__health_copy(staged->spec->health);
+    return staged->service != NULL && staged->health != NULL && stage_names(staged) &&
            registry__plan(&staged->plan, staged->service, staged->names, staged->names_count);
 }
 
@@ -182,6 +185,7 @@ static void unstage(struct registry *registry, struct staged *staged)
             registry__name_drop(registry, name);
     }
     mem_free(staged->names);
+    mem_free(staged->health);
     if (staged->is_new)
         service_free(staged->service);
 }
@@ -223,7 +227,10 @@ static void commit(struct registry *registry, struct staged *staged)
     }
     service->pause_first_ns = staged->spec->pause_first_ns;
     service->pause_most_ns = staged->spec->pause_most_ns;
+    registry__health_take(service, staged->health);
     registry__plan_commit(&staged->plan, registry->started && !staged->is_new);
+    if (registry->started)
+        registry__health_took(service);
     registry__name_troubles(service);
     if (registry->started)
         ask_names(service);
@@ -348,7 +355,12 @@ void registry_start(struct registry *registry)
     registry->started = true;
     set_tick(registry);
     list_each(&registry->services, link, after)
-        ask_names(list_item(link, struct registry_service, link));
+    {
+        struct registry_service *service = list_item(link, struct registry_service, link);
+        service->checks_changed = false;
+        registry__check_arm_all(service);
+        ask_names(service);
+    }
 }
 
 static void close_targets(struct list *services)
@@ -358,6 +370,7 @@ static void close_targets(struct list *services)
         struct registry_service *service = list_item(link, struct registry_service, link);
         for (size_t i = 0; i < service->targets_count; i++) {
             timer_clear(&service->targets[i]->retry);
+            registry__check_stop(service->targets[i]);
             registry__target_close(service->targets[i]);
         }
         for (size_t i = 0; i < service->names_count; i++)
@@ -378,8 +391,8 @@ void registry_stop(struct registry *registry, void (*done)(void *self), void *se
     close_targets(&registry->leaving);
     list_each(&registry->gone, link, after)
         registry__target_close(list_item(link, struct registry_target, link));
-    if (--registry->closing_count == 0)
-        loop_post(registry->sources.loop, &registry->stopped_post);
+    registry->closing_count--;
+    registry__stopped_if_done(registry);
 }
 
 static void free_services(struct list *services)
@@ -437,7 +450,9 @@ struct target *registry_target_at(const struct service *service, size_t index)
 const char *registry_trouble(const struct service *service)
 {
     const struct registry_service *own = registry_service_of(service);
-    return own->trouble[0] != '\0' ? own->trouble : NULL;
+    if (own->trouble[0] != '\0')
+        return own->trouble;
+    return own->is_panic ? REGISTRY_PANIC : NULL;
 }
 
 bool registry_is_settled(const struct registry *registry)

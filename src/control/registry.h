@@ -28,6 +28,7 @@
 #include "loop/loop.h"
 #include "path/service.h"
 
+struct health_settings;
 struct registry;
 
 enum {
@@ -86,6 +87,7 @@ struct registry_service_spec {
     const struct registry_target_spec *targets;
     size_t                             targets_count;
     uint64_t                           pause_first_ns, pause_most_ns;
+    const struct health_settings      *health; /* copied; NULL: nobody is asked */
 };
 
 /* NULL: @e says why. */

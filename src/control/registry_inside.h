@@ -5,11 +5,15 @@
  *     members.c    a service's targets: planned from settings and names, put in force, published
  *     names.c      names that are asked for again and again
  *     health.c     reports of workers, pauses, trials
+ *     check.c      active health checks
+ *     standing.c   who may be in the set: the order of what is said of a target
  *     leaving.c    targets that are gone: pools closed, memory freed */
 #ifndef PANDO_CONTROL_REGISTRY_INSIDE_H
 #define PANDO_CONTROL_REGISTRY_INSIDE_H
 
+#include "control/check/statuses.h"
 #include "control/dns/dns.h"
+#include "control/health_settings.h"
 #include "control/registry.h"
 #include "control/set.h"
 #include "control/wanted.h"
@@ -22,7 +26,12 @@ enum {
     REGISTRY_TOLD_MAX = 8, /* targets named one by one when many come or leave at once */
 };
 
+/* What is told and shown while health is ignored. */
+#define REGISTRY_PANIC                                                                             \
+    "fewer targets are well than health.panic-below says, so checks and ejections are ignored"
+
 struct registry_service;
+struct probe;
 
 struct registry {
     struct registry_sources sources;
@@ -36,6 +45,7 @@ struct registry {
     bool                    started; /* views belong to their workers */
     bool                    stopping;
     uint32_t                closing_count; /* targets whose pools are being closed */
+    uint32_t                probes_count;  /* health checks under way, cancelled ones too */
     void (*stopped)(void *self);
     void       *stopped_self;
     struct post stopped_post;
@@ -72,6 +82,24 @@ struct registry_rows {
     struct target_row *at;
 };
 
+/* A service's copy of its health settings, with their texts. */
+struct registry_health {
+    struct health_settings settings;
+    struct check_statuses  statuses;
+    char                   texts[];
+};
+
+/* The active checks of a target. */
+struct registry_check {
+    struct timer  next;
+    struct probe *probe; /* under way, or NULL */
+    uint64_t      began_ns;
+    uint32_t      passes_count, failures_count; /* in a row */
+    bool          is_known;                     /* there was a verdict */
+    bool          is_down;
+    char          why[128]; /* the last failure's reason */
+};
+
 /* The closing of a target's pool on one worker. */
 struct registry_closing {
     struct post             post;
@@ -88,9 +116,10 @@ struct registry_target {
     enum target_state state; /* as control last set it; a worker may have claimed the trial since */
     uint64_t          claim_seen_ns; /* the trial was seen to be claimed; 0: it is not */
     struct timer      retry;
-    bool              kept; /* for the plan being made */
-    bool              closing;
-    uint32_t          closings_left;
+    struct registry_check check;
+    bool                  kept; /* for the plan being made */
+    bool                  closing;
+    uint32_t              closings_left;
     /* What a worker reported last; see health.c. */
     struct post             report;
     _Atomic bool            is_reported;
@@ -124,6 +153,9 @@ struct registry_service {
     size_t                    targets_count;
     size_t                    left_out_count; /* over REGISTRY_TARGETS_MAX */
     char                      trouble[REGISTRY_EVENT_BYTES];
+    struct registry_health   *health;         /* NULL until settings are in force */
+    bool                      checks_changed; /* by the settings that are being put in force */
+    bool                      is_panic;       /* too few are well: judgement is ignored */
     struct registry_delivery *deliveries;
 };
 
@@ -171,6 +203,42 @@ void registry__health_arm(struct registry_target *target);
 /* Trials that were claimed and never reported are offered again. */
 void registry__health_tick(struct registry_service *service, uint64_t now_ns);
 
+/* --- check.c ---------------------------------------------------------------------------------- */
+
+/* A copy of @settings (NULL: no checks); NULL: no memory. */
+struct registry_health *registry__health_copy(const struct health_settings *settings) must_check;
+
+/* Puts @health in force, which is taken over; registry__health_took() when the targets of the new
+ * settings are in force too. */
+void registry__health_take(struct registry_service *service, struct registry_health *health);
+void registry__health_took(struct registry_service *service);
+
+/* Prepares a new target; goes on with what is known of @before if there was one. */
+void registry__check_init(struct registry_target *target, const struct registry_target *before);
+
+/* Asks from now on, if the settings say so. */
+void registry__check_arm(struct registry_target *target);
+void registry__check_arm_all(struct registry_service *service);
+
+/* Asks no more; a check that is under way is called off. */
+void registry__check_stop(struct registry_target *target);
+
+/* --- standing.c ------------------------------------------------------------------------------- */
+
+/* Are so few of @targets well that health is ignored? */
+bool registry__is_panic(const struct registry_service *service,
+                        struct registry_target *const *targets, size_t count);
+
+/* May requests be given to it? */
+bool registry__takes(const struct registry_target *target, bool is_panic);
+bool registry__any_takes(const struct registry_service *service);
+
+/* Works out its standing and the reason anew; the caller publishes. */
+void registry__stand(struct registry_target *target);
+
+/* Works out anew whether health is ignored, and tells it if that has changed. */
+void registry__mark_panic(struct registry_service *service);
+
 /* --- leaving.c -------------------------------------------------------------------------------- */
 
 /* A new target as @wanted says; NULL: no memory. */
@@ -186,6 +254,9 @@ void registry__reap(struct registry *registry);
 
 /* Closes its pools whoever names it. */
 void registry__target_close(struct registry_target *target);
+
+/* Says that the registry has stopped, if that was asked for and nothing is under way. */
+void registry__stopped_if_done(struct registry *registry);
 
 /* Frees the memory. */
 void registry__target_free(struct registry_target *target);

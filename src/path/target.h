@@ -30,7 +30,10 @@ enum { TARGET_WEIGHT_MAX = 256 };
     X(UP, "up", "takes requests")                                                                  \
     X(PAUSED, "paused", "could not be connected to; waits before it is tried again")               \
     X(TRIAL, "trial", "one request may try it")                                                    \
-    X(GONE, "gone", "no longer named by the configuration or by DNS; finishes what it has")
+    X(GONE, "gone", "no longer named by the configuration or by DNS; finishes what it has")        \
+    X(DRAINING, "draining", "an operator drains it: takes nothing new, finishes what it has")      \
+    X(DOWN, "down", "its health checks fail")                                                      \
+    X(EJECTED, "ejected", "answered worse than the others; passed over for a while")
 
 enum target_state {
 #define X(name, word, gist) TARGET_##name,
@@ -39,7 +42,10 @@ enum target_state {
     TARGET_STATES_COUNT
 };
 
+/* The states from DRAINING on are control's judgement (target.standing); gates never see them. */
 const char *target_state_word(enum target_state state);
+
+enum { TARGET_REASON_BYTES = 160 };
 
 /* What one worker did with a target. Written with relaxed stores by that worker, read by
  * anybody. */
@@ -65,12 +71,18 @@ struct target {
     uint64_t         identity; /* hash of service and address; stable over reloads and restarts */
     _Atomic uint32_t inflight; /* (a) requests given and not finished, all workers */
     _Atomic uint32_t state;    /* (a) enum target_state */
-    _Atomic uint64_t retry_at_ns;                 /* (a) while PAUSED: when it is tried again */
-    _Atomic uint32_t failures_in_a_row;           /* (a) connects; doubles the pause */
-    _Atomic(const char *) reason;                 /* (a) static text: why it is not UP */
-    _Atomic uint32_t      refs_count;             /* (a) */
-    void                 *pools[WORKERS_ALL_MAX]; /* the engine's, one per worker */
-    struct target_row    *rows;                   /* one per worker, workers_count of them */
+    _Atomic uint64_t retry_at_ns;       /* (a) while PAUSED: when it is tried again */
+    _Atomic uint32_t failures_in_a_row; /* (a) connects; doubles the pause */
+    _Atomic(const char *) reason;       /* (a) static text: why it is not UP */
+    _Atomic uint32_t      refs_count;   /* (a) */
+    _Atomic uint32_t      standing; /* (a) enum target_state: UP, or DRAINING, DOWN or EJECTED */
+    /* What follows up to the pools is written and read by the control thread alone. */
+    char               standing_reason[TARGET_REASON_BYTES]; /* a sentence; "" if it stands well */
+    bool               takes_anyway;           /* in the set in spite of its standing */
+    uint64_t           checks_count;           /* active health checks that gave a verdict */
+    uint64_t           check_failures_count;   /* of them, those that failed */
+    void              *pools[WORKERS_ALL_MAX]; /* the engine's, one per worker */
+    struct target_row *rows;                   /* one per worker, workers_count of them */
 };
 
 /* An immutable snapshot of the targets in service; shared by all workers. */
@@ -82,6 +94,22 @@ struct target_set {
     uint32_t         weight_max;
     struct target   *at[]; /* in the order of the file; each referenced */
 };
+
+/* What it is for people: control's judgement if that is not well, else the gates' word. */
+static inline enum target_state target_shown_state(const struct target *target)
+{
+    const uint32_t word = atomic_load_explicit(&target->state, memory_order_relaxed);
+    const uint32_t standing = atomic_load_explicit(&target->standing, memory_order_relaxed);
+    return (enum target_state)(word == TARGET_GONE || standing == TARGET_UP ? word : standing);
+}
+
+/* Why it is not up, as a sentence; NULL if nothing is to be said. On the control thread. */
+static inline const char *target_shown_reason(const struct target *target)
+{
+    return target->standing_reason[0] != '\0'
+               ? target->standing_reason
+               : atomic_load_explicit(&target->reason, memory_order_relaxed);
+}
 
 /* One more that names it: a set, or an op. Control frees no target that has a reference. */
 static inline void target_ref(struct target *target)

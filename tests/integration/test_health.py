@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""test_health.py - who is asked whether he is well, who takes no traffic, and who says so."""
+import contextlib
+import socket
+import threading
+
+import pytest
+
+import origins
+import pando
+from pando import until
+
+QUICK = {"interval": "20ms", "timeout": "2s", "rise": 2, "fall": 2}
+
+
+@pytest.fixture
+def trio():
+    """Three scriptable origins that say who they are; `well` is what they answer to /health."""
+    with contextlib.ExitStack() as stack:
+        made = [stack.enter_context(origins.Origin()) for _ in range(3)]
+        for index, server in enumerate(made):
+            server.default = lambda exchange, index=index: exchange.answer(200, [("Server", f"s{index}")], b"ok")
+            server.well = lambda exchange: exchange.answer(200, body=b"all is well")
+            server.on("/health", lambda exchange, server=server: server.well(exchange))
+        yield made
+
+
+def config_of(servers, check, **more):
+    targets = [server.address for server in servers]
+    return pando.merged({"services": {"shop": {"balance": "round-robin", "targets": targets,
+                                               "health": {**QUICK, **check}}}}, more)
+
+
+def target_of(proxy, server):
+    targets = proxy.status()["services"][0]["targets"]
+    return next(target for target in targets if target["name"] == server.address)
+
+
+def await_state(proxy, server, state):
+    until(lambda: target_of(proxy, server)["state"] == state,
+          lambda: f"{server.address} {state}: {target_of(proxy, server)}")
+    return target_of(proxy, server)
+
+
+def who_answers(proxy, count=12):
+    answers = [proxy.ask(f"/{i}") for i in range(count)]
+    assert {answer.status for answer in answers} == {200}
+    return {answer.get("Server") for answer in answers}
+
+
+HTTP = {"check": "http", "path": "/health", "status": "200-299", "body": "well"}
+
+
+@pytest.mark.parametrize("answer, reason", [
+    (lambda exchange: exchange.answer(503, body=b"well"), "status 503"),
+    (lambda exchange: exchange.answer(200, body=b"ill"), "does not contain"),
+    (lambda exchange: exchange.answer(200, body=b"ill" * 9, chunk=5), "does not contain"),
+    (lambda exchange: exchange.send(b"HTTP/1.1 200 OK\r\n\r\nill").close(), "does not contain"),
+    (lambda exchange: exchange.send(b"SSH-2.0-x\r\n").close(), "no HTTP"),
+    (lambda exchange: exchange.close(), "ended before an answer"),
+])
+def test_a_failing_check_takes_a_target_out_and_a_passing_one_brings_it_back(start, trio, answer, reason):
+    proxy = start(config_of(trio, HTTP))
+    assert who_answers(proxy) == {"s0", "s1", "s2"}
+    trio[1].well = answer
+    down = await_state(proxy, trio[1], "down")
+    assert reason in down["reason"], down
+    until(lambda: who_answers(proxy) == {"s0", "s2"}, "the set without it")
+    assert reason in proxy.command("status").stdout
+    assert reason in proxy.admin("/").text.replace("&quot;", '"')
+    assert proxy.metric("pando_upstream_down", target=trio[1].address) == 1
+    assert proxy.metric("pando_upstream_check_failures_total", target=trio[1].address) >= 2
+    trio[1].well = lambda exchange: exchange.answer(200, body=b"w" * 20 + b"ell, well", chunk=3)
+    await_state(proxy, trio[1], "up")
+    until(lambda: who_answers(proxy) == {"s0", "s1", "s2"}, "the set with it")
+    assert f"{trio[1].address} is down: health check" in proxy.stderr
+    assert f"{trio[1].address} is up again: its health checks pass" in proxy.stderr
+
+
+def test_a_server_that_accepts_and_never_answers_fails_in_time(start, trio):
+    hold = threading.Event()
+    proxy = start(config_of(trio, {**HTTP, "timeout": "50ms"}))
+    trio[2].well = lambda exchange: hold.wait(20)
+    try:
+        assert "no answer within 50 ms" in await_state(proxy, trio[2], "down")["reason"]
+    finally:
+        hold.set()
+    trio[2].well = lambda exchange: exchange.answer(204)
+    trio[2].well = lambda exchange: exchange.answer(200, body=b"well")
+    await_state(proxy, trio[2], "up")
+
+
+def test_a_tcp_check_finds_who_does_not_listen_before_any_request_does(start, trio):
+    port = pando.free_port()
+    config = config_of(trio, {"check": "tcp"})
+    config["services"]["shop"]["targets"].append(f"127.0.0.1:{port}")
+    proxy = start(config)
+    name = f"127.0.0.1:{port}"
+    targets = lambda: {target["name"]: target for target in proxy.status()["services"][0]["targets"]}
+    until(lambda: targets()[name]["state"] == "down", "the first verdict decides alone")
+    assert "refused" in targets()[name]["reason"]
+    with socket.socket() as late:
+        late.bind(("127.0.0.1", port))
+        late.listen(64)
+        until(lambda: targets()[name]["state"] == "up", "it listens now")
+        until(lambda: targets()[name]["reason"] is None, "no reason is left")
+
+
+def test_if_too_few_are_well_the_checks_are_ignored(start, trio):
+    proxy = start(config_of(trio, HTTP))
+    for server in trio[:2]:
+        server.well = lambda exchange: exchange.answer(500)
+    for server in trio[:2]:
+        await_state(proxy, server, "down")
+    until(lambda: who_answers(proxy) == {"s0", "s1", "s2"}, "all of them again")
+    assert "checks and ejections are ignored" in proxy.status()["services"][0]["trouble"]
+    trio[0].well = lambda exchange: exchange.answer(200, body=b"well")
+    await_state(proxy, trio[0], "up")
+    until(lambda: who_answers(proxy) == {"s0", "s2"}, "those that are well")
+    assert proxy.status()["services"][0]["trouble"] is None
+
+
+def test_a_reload_changes_checks_and_takes_them_away(start, trio):
+    config = config_of(trio, HTTP)
+    proxy = start(config)
+    trio[0].well = lambda exchange: exchange.answer(500)
+    await_state(proxy, trio[0], "down")
+    config["services"]["shop"]["health"]["status"] = "500, 200"
+    config["services"]["shop"]["health"]["body"] = ""
+    assert proxy.reload(config).returncode == 0
+    await_state(proxy, trio[0], "up")
+    config["services"]["shop"]["health"]["status"] = "200"
+    assert proxy.reload(config).returncode == 0
+    await_state(proxy, trio[0], "down")
+    config["services"]["shop"]["health"] = {"check": "none"}
+    assert proxy.reload(config).returncode == 0
+    await_state(proxy, trio[0], "up")
+    until(lambda: who_answers(proxy) == {"s0", "s1", "s2"}, "all without checks")
+
+
+@pytest.mark.parametrize("setting, hint", [
+    ({"status": "20"}, "numbers and ranges"), ({"path": "health"}, "begins with /"), ({"host": "a b"}, "a host")])
+def test_what_cannot_be_asked_is_refused(setting, hint, tmp_path):
+    file = tmp_path / "pando.yaml"
+    file.write_text(pando.json.dumps({"services": {"shop": {"targets": ["127.0.0.1:1"],
+                                                            "health": {"check": "http", **setting}}}}))
+    checked = pando.command("check", file)
+    assert checked.returncode == 2 and hint in checked.stdout + checked.stderr
