@@ -47,7 +47,7 @@ static void fill(struct registry_target *rt, const struct wanted *wanted)
     struct target *target = &rt->target;
     snprintf(target->name, sizeof target->name, "%s", wanted->name);
     snprintf(target->zone, sizeof target->zone, "%s", wanted->zone);
-    target->weight = wanted->weight;
+    rt->file_weight = wanted->weight;
     target->workers_count = (uint16_t)rt->registry->sources.workers_count;
     target->address = wanted->address;
     target->address_bytes = wanted->address_bytes;
@@ -80,7 +80,7 @@ struct registry_target *registry__target_new(struct registry_service *service,
     fill(rt, wanted);
     registry__health_init(rt, before);
     registry__check_init(rt, before);
-    registry__stand(rt);
+    registry__order_apply(rt);
     return rt;
 }
 

@@ -58,7 +58,7 @@ static struct registry_target *find(const struct registry_service *service,
 
 static bool is_same(const struct registry_target *rt, const struct wanted *wanted)
 {
-    return rt->target.weight == wanted->weight && strcmp(rt->target.zone, wanted->zone) == 0;
+    return rt->file_weight == wanted->weight && strcmp(rt->target.zone, wanted->zone) == 0;
 }
 
 static bool list_targets(struct registry_plan *plan)

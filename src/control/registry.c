@@ -88,6 +88,11 @@ static struct registry_service *find_in(const struct list *list, const char *nam
     return NULL;
 }
 
+struct registry_service *registry__find(const struct registry *registry, const char *name)
+{
+    return find_in(&registry->services, name);
+}
+
 struct service *registry_take(struct registry *registry, const char *name)
 {
     struct registry_service *service = find_in(&registry->services, name);
@@ -272,6 +277,7 @@ enum err_kind registry_apply(struct registry *registry,
     }
     if (done == count) {
         commit_all(registry, staged, count);
+        registry__orders_prune(registry);
         mem_free(staged);
         return ERR_NONE;
     }
@@ -345,6 +351,7 @@ struct registry *registry_new(const struct registry_sources *sources, struct err
     list_init(&registry->leaving);
     list_init(&registry->gone);
     list_init(&registry->abandoned);
+    registry__orders_load(registry);
     timer_init(&registry->tick, on_tick);
     random_init(&registry->random, clock_wall_ns() ^ (uintptr_t)registry);
     return registry;
@@ -426,6 +433,7 @@ void registry_free(struct registry *registry)
         list_remove(link);
         registry__target_free(list_item(link, struct registry_target, link));
     }
+    orders_fini(&registry->orders);
     mem_free(registry);
 }
 

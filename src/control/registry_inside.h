@@ -6,6 +6,7 @@
  *     names.c      names that are asked for again and again
  *     health.c     reports of workers, pauses, trials
  *     check.c      active health checks
+ *     operate.c    drains and weights that operators order
  *     standing.c   who may be in the set: the order of what is said of a target
  *     leaving.c    targets that are gone: pools closed, memory freed */
 #ifndef PANDO_CONTROL_REGISTRY_INSIDE_H
@@ -14,6 +15,7 @@
 #include "control/check/statuses.h"
 #include "control/dns/dns.h"
 #include "control/health_settings.h"
+#include "control/orders.h"
 #include "control/registry.h"
 #include "control/set.h"
 #include "control/wanted.h"
@@ -42,6 +44,7 @@ struct registry {
     struct list             abandoned; /* struct registry_name whose question is under way */
     struct timer            tick;
     struct random           random;
+    struct orders           orders;
     bool                    started; /* views belong to their workers */
     bool                    stopping;
     uint32_t                closing_count; /* targets whose pools are being closed */
@@ -117,6 +120,8 @@ struct registry_target {
     uint64_t          claim_seen_ns; /* the trial was seen to be claimed; 0: it is not */
     struct timer      retry;
     struct registry_check check;
+    uint16_t              file_weight; /* as settings or DNS say it */
+    bool                  is_drained;
     bool                  kept; /* for the plan being made */
     bool                  closing;
     uint32_t              closings_left;
@@ -165,6 +170,9 @@ static inline struct registry_service *registry_service_of(const struct service 
 }
 
 /* --- registry.c ------------------------------------------------------------------------------- */
+
+/* The service of that name in the settings, or NULL. */
+struct registry_service *registry__find(const struct registry *registry, const char *name);
 
 /* Tells an event. */
 void registry__tell(struct registry *registry, enum registry_tone tone, const char *format, ...)
@@ -223,6 +231,17 @@ void registry__check_arm_all(struct registry_service *service);
 /* Asks no more; a check that is under way is called off. */
 void registry__check_stop(struct registry_target *target);
 
+/* --- operate.c -------------------------------------------------------------------------------- */
+
+/* Reads the orders of before. */
+void registry__orders_load(struct registry *registry);
+
+/* Drops the orders that settings have taken back. */
+void registry__orders_prune(struct registry *registry);
+
+/* Puts in force what is ordered for it, if anything; the caller publishes. */
+void registry__order_apply(struct registry_target *target);
+
 /* --- standing.c ------------------------------------------------------------------------------- */
 
 /* Are so few of @targets well that health is ignored? */
@@ -232,6 +251,9 @@ bool registry__is_panic(const struct registry_service *service,
 /* May requests be given to it? */
 bool registry__takes(const struct registry_target *target, bool is_panic);
 bool registry__any_takes(const struct registry_service *service);
+
+/* Works out its weight anew; the caller publishes. */
+void registry__weigh(struct registry_target *target);
 
 /* Works out its standing and the reason anew; the caller publishes. */
 void registry__stand(struct registry_target *target);

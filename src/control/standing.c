@@ -19,6 +19,8 @@ bool registry__is_panic(const struct registry_service *service,
     const uint32_t percent = service->health == NULL ? 0 : service->health->settings.panic;
     size_t asked = 0, well = 0, judged = 0;
     for (size_t i = 0; i < count; i++) {
+        if (targets[i]->is_drained)
+            continue;
         asked++;
         well += targets[i]->state == TARGET_UP && is_well(targets[i]);
         judged += !is_well(targets[i]);
@@ -28,11 +30,13 @@ bool registry__is_panic(const struct registry_service *service,
 
 bool registry__takes(const struct registry_target *rt, bool is_panic)
 {
-    return set_takes(rt->state) && (is_panic || is_well(rt));
+    return !rt->is_drained && set_takes(rt->state) && (is_panic || is_well(rt));
 }
 
 static enum target_state standing_of(const struct registry_target *rt)
 {
+    if (rt->is_drained)
+        return TARGET_DRAINING;
     return rt->check.is_down ? TARGET_DOWN : TARGET_UP;
 }
 
@@ -40,10 +44,17 @@ static void write_reason(struct registry_target *rt, enum target_state standing)
 {
     char *out = rt->target.standing_reason;
     const size_t room = sizeof rt->target.standing_reason;
-    if (standing == TARGET_DOWN)
+    if (standing == TARGET_DRAINING)
+        (void)snprintf(out, room, "an operator drains it");
+    else if (standing == TARGET_DOWN)
         (void)snprintf(out, room, "health check: %s", rt->check.why);
     else
         out[0] = '\0';
+}
+
+void registry__weigh(struct registry_target *rt)
+{
+    rt->target.weight = rt->target.weight_said;
 }
 
 void registry__stand(struct registry_target *rt)

@@ -62,9 +62,12 @@ struct target_row {
 } __attribute__((aligned(64)));
 
 struct target {
-    char                    name[128]; /* as shown: "10.0.0.1:3000", "unix:/run/app.sock" */
-    char                    zone[64];  /* "" if not said */
-    uint16_t                weight;    /* 1 to TARGET_WEIGHT_MAX */
+    char name[128]; /* as shown: "10.0.0.1:3000", "unix:/run/app.sock" */
+    char zone[64];  /* "" if not said */
+    /* (a) What balance compares. Control moves it while the target is in sets: by an operator's
+     * word, or a slow start. A set's sums are those of the moment in which it was made. */
+    _Atomic uint16_t        weight;
+    _Atomic uint16_t        weight_said; /* (a) 1 to TARGET_WEIGHT_MAX: as people say and see it */
     uint16_t                workers_count;
     socklen_t               address_bytes;
     struct sockaddr_storage address;

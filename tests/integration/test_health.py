@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """test_health.py - who is asked whether he is well, who takes no traffic, and who says so."""
+import collections
 import contextlib
+import os
+import signal
 import socket
 import threading
 
@@ -8,6 +11,7 @@ import pytest
 
 import origins
 import pando
+import raw
 from pando import until
 
 QUICK = {"interval": "20ms", "timeout": "2s", "rise": 2, "fall": 2}
@@ -146,3 +150,109 @@ def test_what_cannot_be_asked_is_refused(setting, hint, tmp_path):
                                                             "health": {"check": "http", **setting}}}}))
     checked = pando.command("check", file)
     assert checked.returncode == 2 and hint in checked.stdout + checked.stderr
+
+
+# --- what operators order ---
+
+
+def order(proxy, *words):
+    done = proxy.command(*words)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_drained_target_finishes_what_it_has_and_takes_nothing_new(start, trio):
+    gate = threading.Event()
+    for server in trio:
+        server.on("/hold", lambda exchange, server=server: (gate.wait(20), server.default(exchange)))
+    proxy = start({"services": {"shop": {"balance": "round-robin", "targets": [s.address for s in trio]}}})
+    with proxy.client() as holder:
+        holder.send(raw.request("/hold"))
+        held = until(lambda: next((s for s in trio if s.seen("/hold")), None), "a request in flight")
+        assert "is draining; 1 in flight" in order(proxy, "drain", f"shop/{held.address}")
+        others = {f"s{index}" for index, server in enumerate(trio) if server is not held}
+        until(lambda: who_answers(proxy) == others, "nothing new")
+        assert target_of(proxy, held)["state"] == "draining"
+        assert "operator" in target_of(proxy, held)["reason"]
+        assert proxy.status()["health"]["tone"] == "good"    # it was meant
+        assert proxy.metric("pando_upstream_draining", target=held.address) == 1
+        gate.set()
+        answer = holder.answer()
+        assert answer.status == 200 and answer.get("Server") == f"s{trio.index(held)}"
+    assert "draining" in proxy.command("status").stdout
+    assert "is up" in order(proxy, "undrain", f"shop/{held.address}")
+    until(lambda: who_answers(proxy) == {"s0", "s1", "s2"}, "all again")
+
+
+def counts(proxy, count):
+    answers = [proxy.ask(f"/{i}") for i in range(count)]
+    assert {answer.status for answer in answers} == {200}
+    return collections.Counter(answer.get("Server") for answer in answers)
+
+
+def test_weights_and_drains_survive_reload_and_restart_until_the_file_says_otherwise(start, trio):
+    def weighted(weight):
+        return {"services": {"shop": {"balance": "round-robin", "targets": [
+            {"address": trio[0].address, "weight": weight}, trio[1].address, trio[2].address]}}, "workers": 1}
+    proxy = start(weighted(2))
+    assert "has weight 5" in order(proxy, "weight", f"shop/{trio[0].address}", "5")
+    order(proxy, "drain", f"shop/{trio[1].address}")
+    until(lambda: counts(proxy, 6) == {"s0": 5, "s2": 1}, "five to one")
+
+    def holds():
+        return target_of(proxy, trio[0])["weight"] == 5 and target_of(proxy, trio[1])["state"] == "draining"
+    assert proxy.reload(weighted(2)).returncode == 0 and holds()
+    proxy.may_die = True
+    server = proxy.server_pid()
+    os.kill(server, signal.SIGKILL)
+    until(lambda: proxy.server_pids() not in ([], [server]) and proxy._is_ready(), "the supervisor starts another")
+    until(holds, "as before the restart")
+    until(lambda: counts(proxy, 6) == {"s0": 5, "s2": 1}, "five to one again")
+    assert proxy.reload(weighted(3)).returncode == 0
+    assert target_of(proxy, trio[0])["weight"] == 3    # the file has the last word
+    assert target_of(proxy, trio[1])["state"] == "draining"
+    order(proxy, "weight", f"shop/{trio[0].address}", "9")
+    assert "has weight 3" in order(proxy, "weight", f"shop/{trio[0].address}", "file")
+    order(proxy, "undrain", f"shop/{trio[1].address}")
+    assert (proxy.folder / "data" / "targets").read_text() == "pando targets 1\n"
+    assert counts(proxy, 5) == {"s0": 3, "s1": 1, "s2": 1}
+
+
+def test_an_order_ends_when_the_file_takes_its_target_away(start, trio):
+    def with_targets(*servers):
+        return {"services": {"shop": {"targets": [server.address for server in servers]}}}
+    proxy = start(with_targets(*trio))
+    order(proxy, "drain", f"shop/{trio[1].address}")
+    assert proxy.reload(with_targets(trio[0], trio[2])).returncode == 0
+    assert proxy.reload(with_targets(*trio)).returncode == 0
+    assert target_of(proxy, trio[1])["state"] == "up"
+
+
+def test_the_last_target_may_be_drained_too_and_it_is_said(start, origin):
+    proxy = start({"services": {"shop": {"targets": [origin.address]}}})
+    order(proxy, "drain", f"shop/{origin.address}")
+    until(lambda: proxy.ask("/").status == 503, "nobody left")
+    assert "no target is left" in proxy.stderr
+    assert proxy.status()["health"]["tone"] == "bad"
+
+
+@pytest.mark.parametrize("words, status, hint", [
+    (["drain", "shop/10.9.9.9:1"], 1, "has no target 10.9.9.9:1; it has 127.0.0.1:"),
+    (["drain", "shoe/127.0.0.1:1"], 1, "no service shoe"),
+    (["drain", "shop"], 2, "SERVICE/TARGET"),
+    (["drain"], 2, "which target?"),
+    (["weight", "shop/127.0.0.1:1"], 2, "wanted"),
+    (["weight", "shop/127.0.0.1:1", "0"], 2, "pando drain"),
+    (["weight", "shop/127.0.0.1:1", "257"], 2, "1 to 256"),
+])
+def test_orders_that_cannot_be_followed_say_why(start, origin, words, status, hint):
+    proxy = start({"services": {"shop": {"targets": [origin.address]}}})
+    done = proxy.command(*words)
+    assert done.returncode == status and hint in done.stderr, done.stderr
+
+
+def test_a_file_of_orders_that_is_damaged_is_told_and_left(start, origin, tmp_path):
+    (tmp_path / "targets").write_text("nonsense\n")
+    proxy = start({"services": {"shop": {"targets": [origin.address]}}, "data": str(tmp_path)})
+    assert "drains and weights of before are lost" in proxy.stderr
+    assert proxy.ask("/").status == 200

@@ -155,7 +155,7 @@ static void put_target(const struct pages *pages, const struct target *target, F
     fputs("<td>", out);
     pages_put_html(out, target->zone);
     fputs("</td>", out);
-    put_count_cell(out, target->weight);
+    put_count_cell(out, target->weight_said);
     put_count_cell(out, atomic_load_explicit(&target->inflight, memory_order_relaxed));
     put_rate_cell(out, figures.requests_per_second);
     put_latency_cell(out, figures.p50_us);

@@ -129,12 +129,13 @@ PUT_TARGET(connect_failures, openmetrics_counter, s->sums->connect_failures)
 PUT_TARGET(reused, openmetrics_counter, s->sums->reused)
 PUT_TARGET(open, openmetrics_gauge, (int64_t)s->sums->open)
 PUT_TARGET(idle, openmetrics_gauge, (int64_t)s->sums->idle)
-PUT_TARGET(weight, openmetrics_gauge, s->target->weight)
+PUT_TARGET(weight, openmetrics_gauge, s->target->weight_said)
 PUT_TARGET(inflight, openmetrics_gauge,
            atomic_load_explicit(&s->target->inflight, memory_order_relaxed))
 PUT_TARGET(healthy, openmetrics_gauge, pages_state(s->target) == TARGET_UP)
 PUT_TARGET(checks, openmetrics_counter, s->target->checks_count)
 PUT_TARGET(check_failures, openmetrics_counter, s->target->check_failures_count)
+PUT_TARGET(draining, openmetrics_gauge, pages_state(s->target) == TARGET_DRAINING)
 PUT_TARGET(down, openmetrics_gauge, pages_state(s->target) == TARGET_DOWN)
 
 #define TARGET_FAMILIES(X)                                                                         \
@@ -158,6 +159,7 @@ PUT_TARGET(down, openmetrics_gauge, pages_state(s->target) == TARGET_DOWN)
     X(COUNTER, "pando_upstream_checks", "", checks, "active health checks that gave a verdict")    \
     X(COUNTER, "pando_upstream_check_failures", "", check_failures, "of them, those that failed")  \
     X(GAUGE, "pando_upstream_down", "", down, "1 if its health checks fail")                       \
+    X(GAUGE, "pando_upstream_draining", "", draining, "1 if an operator drains it")                \
     X(GAUGE, "pando_breaker_state", "", state, "0: up, 1: one request tries it, 2: passed over")
 
 static void put_targets(const struct pages *pages, struct openmetrics *out,
