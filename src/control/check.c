@@ -174,6 +174,7 @@ static void count_pass(struct registry_target *rt)
 {
     struct registry_check *check = &rt->check;
     check->failures_count = 0;
+    registry__outlier_passed(rt);
     if (check->is_down && ++check->passes_count >= rt->service->health->settings.rise)
         rise(rt);
 }

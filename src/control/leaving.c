@@ -80,6 +80,7 @@ struct registry_target *registry__target_new(struct registry_service *service,
     fill(rt, wanted);
     registry__health_init(rt, before);
     registry__check_init(rt, before);
+    registry__outlier_init(rt, before);
     registry__order_apply(rt);
     return rt;
 }

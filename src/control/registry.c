@@ -232,6 +232,8 @@ static void commit(struct registry *registry, struct staged *staged)
     }
     service->pause_first_ns = staged->spec->pause_first_ns;
     service->pause_most_ns = staged->spec->pause_most_ns;
+    service->outlier =
+        staged->spec->outlier != NULL ? *staged->spec->outlier : (struct outlier_settings){0};
     registry__health_take(service, staged->health);
     registry__plan_commit(&staged->plan, registry->started && !staged->is_new);
     if (registry->started)
@@ -329,6 +331,23 @@ static void on_tick(struct timer *timer)
     set_tick(registry);
 }
 
+static void set_look(struct registry *registry)
+{
+    struct loop *loop = registry->sources.loop;
+    timer_set(&loop->timers, &registry->look, loop->now_ns + REGISTRY_LOOK_MS * NS_PER_MS);
+}
+
+static void on_look(struct timer *timer)
+{
+    struct registry *registry = list_item(timer, struct registry, look);
+    list_each(&registry->services, link, after)
+    {
+        struct registry_service *service = list_item(link, struct registry_service, link);
+        registry__outlier_look(service, registry->sources.loop->now_ns);
+    }
+    set_look(registry);
+}
+
 /* --- life ----------------------------------------------------------------------------------- */
 
 static void on_stopped(struct post *post)
@@ -353,6 +372,7 @@ struct registry *registry_new(const struct registry_sources *sources, struct err
     list_init(&registry->abandoned);
     registry__orders_load(registry);
     timer_init(&registry->tick, on_tick);
+    timer_init(&registry->look, on_look);
     random_init(&registry->random, clock_wall_ns() ^ (uintptr_t)registry);
     return registry;
 }
@@ -361,6 +381,7 @@ void registry_start(struct registry *registry)
 {
     registry->started = true;
     set_tick(registry);
+    set_look(registry);
     list_each(&registry->services, link, after)
     {
         struct registry_service *service = list_item(link, struct registry_service, link);
@@ -391,6 +412,7 @@ void registry_stop(struct registry *registry, void (*done)(void *self), void *se
     registry->stopped = done;
     registry->stopped_self = self;
     timer_clear(&registry->tick);
+    timer_clear(&registry->look);
     dns_free(registry->dns);
     registry->dns = NULL;
     registry->closing_count++; /* so that the last to close is not taken for all */
@@ -419,6 +441,7 @@ void registry_free(struct registry *registry)
         return;
     registry->stopping = true;
     timer_clear(&registry->tick);
+    timer_clear(&registry->look);
     dns_free(registry->dns);
     registry->dns = NULL;
     free_services(&registry->services);

@@ -29,6 +29,7 @@
 #include "path/service.h"
 
 struct health_settings;
+struct outlier_settings;
 struct registry;
 
 enum {
@@ -88,7 +89,8 @@ struct registry_service_spec {
     const struct registry_target_spec *targets;
     size_t                             targets_count;
     uint64_t                           pause_first_ns, pause_most_ns;
-    const struct health_settings      *health; /* copied; NULL: nobody is asked */
+    const struct health_settings      *health;  /* copied; NULL: nobody is asked */
+    const struct outlier_settings     *outlier; /* copied; NULL: nobody is ejected */
 };
 
 /* NULL: @e says why. */

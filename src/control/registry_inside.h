@@ -6,6 +6,7 @@
  *     names.c      names that are asked for again and again
  *     health.c     reports of workers, pauses, trials
  *     check.c      active health checks
+ *     eject.c      outliers: what workers counted, and what follows
  *     operate.c    drains and weights that operators order
  *     standing.c   who may be in the set: the order of what is said of a target
  *     leaving.c    targets that are gone: pools closed, memory freed */
@@ -16,6 +17,7 @@
 #include "control/dns/dns.h"
 #include "control/health_settings.h"
 #include "control/orders.h"
+#include "control/outlier.h"
 #include "control/registry.h"
 #include "control/set.h"
 #include "control/wanted.h"
@@ -24,6 +26,7 @@
 enum {
     REGISTRY_TICK_MS =
         250, /* what is gone is freed, and what failed for lack of memory tried again */
+    REGISTRY_LOOK_MS = 100, /* what workers counted is summed */
     REGISTRY_EVENT_BYTES = 320,
     REGISTRY_TOLD_MAX = 8, /* targets named one by one when many come or leave at once */
 };
@@ -43,6 +46,7 @@ struct registry {
     struct list             gone;      /* struct registry_target: finish what they have */
     struct list             abandoned; /* struct registry_name whose question is under way */
     struct timer            tick;
+    struct timer            look; /* at what workers counted */
     struct random           random;
     struct orders           orders;
     bool                    started; /* views belong to their workers */
@@ -120,6 +124,7 @@ struct registry_target {
     uint64_t          claim_seen_ns; /* the trial was seen to be claimed; 0: it is not */
     struct timer      retry;
     struct registry_check check;
+    struct outlier        outlier;
     uint16_t              file_weight; /* as settings or DNS say it */
     bool                  is_drained;
     bool                  kept; /* for the plan being made */
@@ -158,7 +163,10 @@ struct registry_service {
     size_t                    targets_count;
     size_t                    left_out_count; /* over REGISTRY_TARGETS_MAX */
     char                      trouble[REGISTRY_EVENT_BYTES];
-    struct registry_health   *health;         /* NULL until settings are in force */
+    struct registry_health   *health; /* NULL until settings are in force */
+    struct outlier_settings   outlier;
+    bool                      is_ejecting;    /* workers' counts were looked at last time */
+    uint64_t                  sweep_ns;       /* when error rates are compared next */
     bool                      checks_changed; /* by the settings that are being put in force */
     bool                      is_panic;       /* too few are well: judgement is ignored */
     struct registry_delivery *deliveries;
@@ -230,6 +238,17 @@ void registry__check_arm_all(struct registry_service *service);
 
 /* Asks no more; a check that is under way is called off. */
 void registry__check_stop(struct registry_target *target);
+
+/* --- eject.c ---------------------------------------------------------------------------------- */
+
+/* Goes on with what is known of @before. */
+void registry__outlier_init(struct registry_target *target, const struct registry_target *before);
+
+/* Looks at what workers counted, and ejects or takes back. */
+void registry__outlier_look(struct registry_service *service, uint64_t now_ns);
+
+/* A health check has passed: ends an ejection, if settings say so. */
+void registry__outlier_passed(struct registry_target *target);
 
 /* --- operate.c -------------------------------------------------------------------------------- */
 

@@ -10,7 +10,7 @@
 
 static bool is_well(const struct registry_target *rt)
 {
-    return !rt->check.is_down;
+    return !rt->check.is_down && rt->outlier.until_ns == 0;
 }
 
 bool registry__is_panic(const struct registry_service *service,
@@ -37,7 +37,9 @@ static enum target_state standing_of(const struct registry_target *rt)
 {
     if (rt->is_drained)
         return TARGET_DRAINING;
-    return rt->check.is_down ? TARGET_DOWN : TARGET_UP;
+    if (rt->check.is_down)
+        return TARGET_DOWN;
+    return rt->outlier.until_ns != 0 ? TARGET_EJECTED : TARGET_UP;
 }
 
 static void write_reason(struct registry_target *rt, enum target_state standing)
@@ -48,6 +50,8 @@ static void write_reason(struct registry_target *rt, enum target_state standing)
         (void)snprintf(out, room, "an operator drains it");
     else if (standing == TARGET_DOWN)
         (void)snprintf(out, room, "health check: %s", rt->check.why);
+    else if (standing == TARGET_EJECTED)
+        outlier_write_reason(&rt->outlier, out, room);
     else
         out[0] = '\0';
 }

@@ -16,6 +16,7 @@
 #include "breaker/breaker_settings.h"
 #include "config/config.h"
 #include "control/health_settings.h"
+#include "control/outlier_settings.h"
 #include "engine/http/http_engine_settings.h"
 #include "front/http/http_settings.h"
 #include "front/listener_settings.h"
@@ -74,6 +75,7 @@ struct settings_service {
     struct http_engine_settings   upstream;
     struct breaker_settings       breaker;
     struct health_settings        health;
+    struct outlier_settings       outlier;
     struct admit_service_settings limits;
 };
 
@@ -98,6 +100,7 @@ struct settings {
     struct http_engine_settings upstream; /* preset of the services */
     struct breaker_settings     breaker;  /* preset of the services */
     struct health_settings      health;   /* preset of the services */
+    struct outlier_settings     outlier;  /* preset of the services */
     uint64_t unready_for_ns; /* shutdown: /readyz fails this long before listeners close */
     uint64_t drain_for_ns;   /* shutdown: then requests in progress have this long */
 };

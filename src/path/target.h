@@ -47,6 +47,23 @@ const char *target_state_word(enum target_state state);
 
 enum { TARGET_REASON_BYTES = 160 };
 
+/* What an attempt says of a target, from well to worse; each is also all that stand before it but
+ * GOOD. */
+enum target_outcome {
+    TARGET_OUTCOME_GOOD,
+    TARGET_OUTCOME_ERROR,   /* an answer of 5xx */
+    TARGET_OUTCOME_GATEWAY, /* of 502, 503 or 504 */
+    TARGET_OUTCOME_LOCAL,   /* no answer in time, a broken or malformed one */
+};
+
+/* The outcomes but GOOD, as they are counted. */
+enum target_fault {
+    TARGET_FAULT_ERROR,
+    TARGET_FAULT_GATEWAY,
+    TARGET_FAULT_LOCAL,
+    TARGET_FAULTS_COUNT
+};
+
 /* What one worker did with a target. Written with relaxed stores by that worker, read by
  * anybody. */
 struct target_row {
@@ -54,11 +71,18 @@ struct target_row {
     _Atomic uint64_t failures_count; /* of them, those without a usable answer */
     _Atomic uint64_t connects_count;
     _Atomic uint64_t connect_failures_count;
-    _Atomic uint64_t reused_count;      /* attempts over a kept connection */
-    _Atomic uint64_t idle_count;        /* kept connections now */
-    _Atomic uint64_t open_count;        /* connections now, kept or busy */
-    _Atomic uint64_t statuses_count[6]; /* answers by class; [0]: none of 1xx to 5xx */
-    struct histogram latency_us;        /* from sent to the answer's head */
+    _Atomic uint64_t reused_count;       /* attempts over a kept connection */
+    _Atomic uint64_t idle_count;         /* kept connections now */
+    _Atomic uint64_t open_count;         /* connections now, kept or busy */
+    _Atomic uint64_t statuses_count[6];  /* answers by class; [0]: none of 1xx to 5xx */
+    _Atomic uint64_t backpressure_count; /* answers of 429, and of 503 with Retry-After */
+    /* For outlier ejection: attempts that say how well it is, and of them the bad ones. */
+    _Atomic uint64_t outcomes_count;
+    _Atomic uint64_t faults_count[TARGET_FAULTS_COUNT];
+    _Atomic uint64_t faults_in_a_row[TARGET_FAULTS_COUNT];
+    struct histogram latency_us; /* from sent to the answer's head */
+    /* Control's own: the counts at its last look. */
+    uint64_t outcomes_seen, faults_seen[TARGET_FAULTS_COUNT];
 } __attribute__((aligned(64)));
 
 struct target {
@@ -82,6 +106,7 @@ struct target {
     /* What follows up to the pools is written and read by the control thread alone. */
     char               standing_reason[TARGET_REASON_BYTES]; /* a sentence; "" if it stands well */
     bool               takes_anyway;           /* in the set in spite of its standing */
+    uint64_t           ejections_count;        /* ever */
     uint64_t           checks_count;           /* active health checks that gave a verdict */
     uint64_t           check_failures_count;   /* of them, those that failed */
     void              *pools[WORKERS_ALL_MAX]; /* the engine's, one per worker */
@@ -131,6 +156,20 @@ static inline void row_add(_Atomic uint64_t *counter, uint64_t by)
 {
     atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + by,
                           memory_order_relaxed);
+}
+
+/* Counts what an attempt says of the target of @row. */
+static inline void row_judge(struct target_row *row, enum target_outcome outcome)
+{
+    row_add(&row->outcomes_count, 1);
+    for (unsigned i = 0; i < TARGET_FAULTS_COUNT; i++) {
+        if (i < (unsigned)outcome) {
+            row_add(&row->faults_count[i], 1);
+            row_add(&row->faults_in_a_row[i], 1);
+        } else if (atomic_load_explicit(&row->faults_in_a_row[i], memory_order_relaxed) != 0) {
+            atomic_store_explicit(&row->faults_in_a_row[i], 0, memory_order_relaxed);
+        }
+    }
 }
 
 #endif

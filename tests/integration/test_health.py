@@ -256,3 +256,64 @@ def test_a_file_of_orders_that_is_damaged_is_told_and_left(start, origin, tmp_pa
     proxy = start({"services": {"shop": {"targets": [origin.address]}}, "data": str(tmp_path)})
     assert "drains and weights of before are lost" in proxy.stderr
     assert proxy.ask("/").status == 200
+
+
+# --- outliers ---
+
+
+def bad(exchange):
+    exchange.answer(500, body=b"bad")
+
+
+@pytest.mark.parametrize("fault", [bad, lambda exchange: exchange.close()])
+def test_a_target_that_answers_badly_is_ejected_and_comes_back(start, trio, fault):
+    good = trio[1].default
+    proxy = start({"services": {"shop": {
+        "balance": "round-robin", "targets": [server.address for server in trio],
+        "outlier": {"errors-in-a-row": 4, "eject-first": "300ms"}}}})
+    assert who_answers(proxy) == {"s0", "s1", "s2"}
+    trio[1].default = fault
+
+    def ejected():
+        for i in range(6):
+            proxy.ask(f"/{i}", "POST", body=b"x")
+        return proxy.metric("pando_upstream_ejections_total", target=trio[1].address) >= 1
+    until(ejected, "an ejection")
+    trio[1].default = good
+    assert f"{trio[1].address} is ejected for 0.3 s: " in proxy.stderr and "errors in a row" in proxy.stderr
+    until(lambda: f"{trio[1].address} is ejected no more" in proxy.stderr, "its return")
+    until(lambda: who_answers(proxy) == {"s0", "s1", "s2"}, "all again")
+
+
+def test_while_it_is_ejected_it_takes_nothing_and_the_reason_is_shown(start, trio):
+    proxy = start({"services": {"shop": {"balance": "round-robin", "targets": [s.address for s in trio]}}})
+    trio[2].default = bad
+    until(lambda: [proxy.ask("/") for _ in range(6)] and target_of(proxy, trio[2])["state"] == "ejected", "an ejection")
+    assert "errors in a row" in target_of(proxy, trio[2])["reason"]
+    until(lambda: who_answers(proxy) == {"s0", "s1"}, "the set without it")
+    before = len(trio[2].requests)
+    assert who_answers(proxy, 20) == {"s0", "s1"} and len(trio[2].requests) == before
+    assert proxy.metric("pando_upstream_ejected", target=trio[2].address) == 1
+    assert "ejected" in proxy.command("status").stdout and "errors in a row" in proxy.admin("/").text
+
+
+def test_a_health_check_that_passes_ends_an_ejection(start, trio):
+    proxy = start(config_of(trio, {"check": "tcp", "interval": "1s"}))
+    trio[2].default = bad
+    until(lambda: [proxy.ask("/") for _ in range(6)] and "is ejected for 30.0 s" in proxy.stderr, "an ejection")
+    until(lambda: f"{trio[2].address} is ejected no more" in proxy.stderr, "a check ends it")
+
+
+@pytest.mark.parametrize("script", [
+    lambda exchange: exchange.answer(429),
+    lambda exchange: exchange.answer(503, [("Retry-After", "1")])])
+def test_backpressure_is_no_fault(start, trio, script):
+    proxy = start({"services": {"shop": {"balance": "round-robin", "targets": [s.address for s in trio]}},
+                   "workers": 1})
+    trio[2].default = script
+    for i in range(60):
+        proxy.ask(f"/{i}")
+    assert proxy.metric("pando_upstream_backpressure_total", target=trio[2].address) == 20
+    trio[1].default = bad    # when it is ejected, the other was looked at as well
+    until(lambda: [proxy.ask("/") for _ in range(6)] and target_of(proxy, trio[1])["state"] == "ejected", "an ejection")
+    assert target_of(proxy, trio[2])["state"] == "up"

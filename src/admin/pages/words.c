@@ -187,8 +187,10 @@ static void say_some_down(struct judgement *j, const struct admin_service *servi
     snprintf(v->sentence, sizeof v->sentence, "%s: %u of %u targets up. %s is passed over: %s%s.",
              service->service->name, tally->taking, tally->targets, down->name, reason_of(down),
              again);
-    snprintf(v->advice, sizeof v->advice,
-             "See whether the server runs and listens. On its machine type: ss -ltn");
+    snprintf(v->advice, sizeof v->advice, "%s",
+             pages_state(down) == TARGET_EJECTED
+                 ? "See what it answers. Type: pando tap --status 5xx"
+                 : "See whether the server runs and listens. On its machine type: ss -ltn");
 }
 
 static void say_errors(struct judgement *j, const struct admin_service *service,
