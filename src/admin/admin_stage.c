@@ -52,6 +52,7 @@ struct visit {
     X("/readyz",         GET,  BOTH,    show_readyz,  "200 while requests are welcome")            \
     X("/api/status",     GET,  BOTH,    show_status,  "the status page as JSON")                   \
     X("/control/reload", POST, CONTROL, do_reload,    "reads the configuration anew")              \
+    X("/control/target", POST, CONTROL, do_order,     "?do=drain, undrain or weight &service= &target= &weight=") \
     X("/control/tap",    GET,  CONTROL, do_tap,       "live requests; ?service= status= path=")
 
 enum door_sort { DOOR_BOTH, DOOR_CONTROL };
@@ -228,6 +229,74 @@ static void do_reload(struct visit *visit)
         return;
     }
     const bool ok = sources->reload(sources->self, draft.out);
+    start(&reply, visit, ok ? 200 : 422, "text/plain; charset=utf-8");
+    draft_send(&draft, &reply);
+}
+
+/* One member of the query, "name=value"; false: it is none of an order. */
+static bool read_order_member(struct admin_order *order, const char *at, size_t bytes)
+{
+    static const char *const words[] = {
+#define X(name, word) [ADMIN_ORDER_##name] = word,
+        ADMIN_ORDERS(X)
+#undef X
+    };
+    char text[sizeof order->target];
+    const char *equals = memchr(at, '=', bytes);
+    if (equals == NULL)
+        return false;
+    const size_t name_bytes = (size_t)(equals - at);
+    if (!tap_unescape(text, sizeof text, equals + 1, bytes - name_bytes - 1))
+        return false;
+    if (name_bytes == 7 && memcmp(at, "service", 7) == 0)
+        return (size_t)snprintf(order->service, sizeof order->service, "%s", text) <
+               sizeof order->service;
+    if (name_bytes == 6 && memcmp(at, "target", 6) == 0)
+        return snprintf(order->target, sizeof order->target, "%s", text) > 0;
+    if (name_bytes == 6 && memcmp(at, "weight", 6) == 0) {
+        order->weight = (uint32_t)strtoul(text, NULL, 10);
+        return order->weight <= TARGET_WEIGHT_MAX;
+    }
+    for (unsigned i = 0; i < ADMIN_ORDERS_COUNT; i++) {
+        if (name_bytes == 2 && memcmp(at, "do", 2) == 0 && strcmp(text, words[i]) == 0) {
+            order->sort = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool read_order(struct admin_order *order, const char *query, size_t bytes)
+{
+    *order = (struct admin_order){.sort = ADMIN_ORDERS_COUNT};
+    while (bytes > 0) {
+        const char *end = memchr(query, '&', bytes);
+        const size_t member_bytes = end == NULL ? bytes : (size_t)(end - query);
+        const size_t used = end == NULL ? bytes : member_bytes + 1;
+        if (!read_order_member(order, query, member_bytes))
+            return false;
+        query += used;
+        bytes -= used;
+    }
+    return order->sort != ADMIN_ORDERS_COUNT && order->service[0] != '\0' &&
+           order->target[0] != '\0';
+}
+
+static void do_order(struct visit *visit)
+{
+    const struct admin_sources *sources = &visit->admin->sources;
+    struct admin_order order;
+    struct draft draft;
+    struct reply reply;
+    if (!read_order(&order, visit->query, visit->query_bytes)) {
+        send_text(visit, 400, "expected ?do=drain, undrain or weight, &service=, &target=\n");
+        return;
+    }
+    if (sources->order == NULL || !draft_open(&draft)) {
+        op_refuse(visit->op, ERR_MEMORY, NULL);
+        return;
+    }
+    const bool ok = sources->order(sources->self, &order, draft.out);
     start(&reply, visit, ok ? 200 : 422, "text/plain; charset=utf-8");
     draft_send(&draft, &reply);
 }

@@ -3,7 +3,7 @@
  *
  * Two stages share one admin: the listener's, which only shows (GET and HEAD of /, /metrics,
  * /healthz, /readyz, /api/status), and the control socket's, which also does POST
- * /control/reload and GET /control/tap. What the pages need of other rooms comes through struct
+ * /control/reload, POST /control/target and GET /control/tap. What the pages need of other rooms comes through struct
  * admin_sources, which main fills.
  *
  * Memory:  fixed per service (its history) and per tap; a page is built in memory, at most 64 MiB.
@@ -52,6 +52,24 @@ struct admin_facts {
     const char *reload_message; /* why it was refused, or what it changed; NULL */
 };
 
+/* What an operator may say of a target. */
+#define ADMIN_ORDERS(X)                                                                            \
+    X(DRAIN, "drain")                                                                              \
+    X(UNDRAIN, "undrain")                                                                          \
+    X(WEIGHT, "weight")
+
+struct admin_order {
+    enum {
+#define X(name, word) ADMIN_ORDER_##name,
+        ADMIN_ORDERS(X)
+#undef X
+        ADMIN_ORDERS_COUNT
+    } sort;
+    char     service[64];
+    char     target[128];
+    uint32_t weight; /* 0: as the file says */
+};
+
 /* What main lends; all outlives the admin. */
 struct admin_sources {
     const char  *version;
@@ -70,6 +88,9 @@ struct admin_sources {
     bool (*service_at)(void *self, size_t index, struct admin_service *out);
     const struct target *(*target_at)(void *self, const struct service *service, size_t index);
     bool (*listener_at)(void *self, size_t index, struct admin_listener *out);
+    /* Does what an operator says of a target; writes to @out what was done or what is wrong. False:
+     * refused. May be NULL. */
+    bool (*order)(void *self, const struct admin_order *order, FILE *out);
     /* Reloads now; writes to @out what changed or what is wrong. False: refused, the old
      * settings hold. May be NULL. */
     bool (*reload)(void *self, FILE *out);

@@ -29,8 +29,7 @@ static int hex_digit(char digit)
     return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
 }
 
-/* Undoes %XX. False: it does not fit, or is no such thing. */
-static bool unescape(char *out, size_t room, const char *text, size_t bytes)
+bool tap_unescape(char *out, size_t room, const char *text, size_t bytes)
 {
     size_t used = 0;
     for (size_t i = 0; i < bytes; i++) {
@@ -75,15 +74,15 @@ static const char *read_member(struct tap_filter *filter, const char *member, si
     const char *value = equals == NULL ? "" : equals + 1;
     const size_t value_bytes = equals == NULL ? 0 : bytes - name_bytes - 1;
     if (name_bytes == 7 && memcmp(member, "service", 7) == 0)
-        return unescape(filter->service, sizeof filter->service, value, value_bytes)
+        return tap_unescape(filter->service, sizeof filter->service, value, value_bytes)
                    ? NULL
                    : "service is the name of a service";
     if (name_bytes == 4 && memcmp(member, "path", 4) == 0)
-        return unescape(filter->path, sizeof filter->path, value, value_bytes)
+        return tap_unescape(filter->path, sizeof filter->path, value, value_bytes)
                    ? NULL
                    : "path is the beginning of a path, at most 255 bytes";
     if (name_bytes == 6 && memcmp(member, "status", 6) == 0)
-        return value_bytes == 0 || (unescape(status, sizeof status, value, value_bytes) &&
+        return value_bytes == 0 || (tap_unescape(status, sizeof status, value, value_bytes) &&
                                     read_status(filter, status))
                    ? NULL
                    : "status is a number such as 503, or 5xx";

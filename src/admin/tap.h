@@ -51,4 +51,7 @@ bool tap_filter_fits(const struct tap_filter *filter, const struct log_tapped *t
 /* Takes over @op and answers it with the stream. */
 void taps_open(struct taps *taps, struct op *op, const struct tap_filter *filter);
 
+/* Undoes %XX of a query. False: it does not fit into @room with its NUL, or is no such thing. */
+bool tap_unescape(char *out, size_t room, const char *text, size_t bytes);
+
 #endif

@@ -48,9 +48,31 @@ static bool is_not_given(enum err_kind kind)
     return kind == ERR_NO_TARGET || kind == ERR_LIMIT || kind == ERR_MEMORY;
 }
 
+/* A server that defends itself is well: 429, and 503 that says when to come again. */
+static void judge_answer(struct target_row *row, const struct http_head *head)
+{
+    const unsigned status = head->status;
+    if (status == 429 || (status == 503 && http_head_has(head, HTTP_FIELD_RETRY_AFTER)))
+        row_add(&row->backpressure_count, 1);
+    else if (status < 500)
+        row_judge(row, TARGET_OUTCOME_GOOD);
+    else
+        row_judge(row,
+                  status >= 502 && status <= 504 ? TARGET_OUTCOME_GATEWAY : TARGET_OUTCOME_ERROR);
+}
+
+/* Connects are the gate's to judge, and a kept connection that is dead says nothing. */
+static void judge_failure(struct target_row *row, enum err_kind kind)
+{
+    if (kind == ERR_TARGET_CLOSED || kind == ERR_TARGET_TIMEOUT || kind == ERR_TARGET_NONSENSE ||
+        kind == ERR_TARGET_INCOMPLETE)
+        row_judge(row, TARGET_OUTCOME_LOCAL);
+}
+
 static void count_answer(struct target_row *row, const struct op *op)
 {
     const unsigned class = op->answer.head.status / 100u;
+    judge_answer(row, &op->answer.head);
     row_add(&row->statuses_count[class < 6 ? class : 0], 1);
     if (op->sent_ns != 0 && op->answered_ns >= op->sent_ns)
         histogram_record(&row->latency_us, (op->answered_ns - op->sent_ns) / NS_PER_US);
@@ -67,6 +89,7 @@ static void answered(struct frame *self, struct op *op)
         count_answer(row, op);
     else if (is_targets_failure(kind))
         row_add(&row->failures_count, 1);
+    judge_failure(row, kind);
     op_answer_above(self, op);
 }
 
@@ -89,6 +112,8 @@ static void finished(struct frame *self, struct op *op, enum outcome outcome)
     const bool late = op->answer.error == ERR_NONE && is_targets_failure(broke_off);
     if (late)
         row_add(&row_of(attempt)->failures_count, 1);
+    if (late)
+        judge_failure(row_of(attempt), broke_off);
     if (attempt->stage->strategy->finished != NULL)
         tell_strategy(attempt, op, late || is_targets_failure(op->answer.error));
     /* Released: who reads 0 and frees the target also sees what was counted. */

@@ -41,8 +41,11 @@ void balance__wheel_fill(struct balance_wheel *wheel, const struct target_set *s
     wheel->count = set->count;
     if (set->weight_sum == set->weight_max * set->count)
         return;
-    wheel->weight_sum = set->weight_sum;
-    for (uint32_t i = 0; i < set->count; i++)
-        wheel->at[i] = (struct balance_place){.share = set->at[i]->weight * set->count, .other = i};
+    wheel->weight_sum = 0; /* weights may move: what is swept must be the sum of what was read */
+    for (uint32_t i = 0; i < set->count; i++) {
+        const uint32_t weight = set->at[i]->weight;
+        wheel->at[i] = (struct balance_place){.share = weight * set->count, .other = i};
+        wheel->weight_sum += weight;
+    }
     sweep(wheel);
 }

@@ -31,15 +31,6 @@ static void write_duration(char out[24], uint64_t ns)
         snprintf(out, 24, "%llu s", (unsigned long long)((ns + NS_PER_S / 2) / NS_PER_S));
 }
 
-static bool any_takes(const struct registry_service *service)
-{
-    for (size_t i = 0; i < service->targets_count; i++) {
-        if (set_takes(service->targets[i]->state))
-            return true;
-    }
-    return false;
-}
-
 /* A pause that follows a trial is no news: it was told when the target failed first. */
 static void tell(struct registry_target *rt, enum target_state before, uint64_t pause_ns)
 {
@@ -55,7 +46,7 @@ static void tell(struct registry_target *rt, enum target_state before, uint64_t 
     write_duration(pause, pause_ns);
     registry__tell(registry, REGISTRY_TELL_TROUBLE, "%s: %s is passed over for %s: %s", service,
                    rt->target.name, pause, reason != NULL ? reason : "it cannot be reached");
-    if (!any_takes(rt->service))
+    if (!registry__any_takes(rt->service))
         registry__tell(registry, REGISTRY_TELL_TROUBLE,
                        "%s: no target is left; requests are answered with 503", service);
 }

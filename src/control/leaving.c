@@ -47,7 +47,7 @@ static void fill(struct registry_target *rt, const struct wanted *wanted)
     struct target *target = &rt->target;
     snprintf(target->name, sizeof target->name, "%s", wanted->name);
     snprintf(target->zone, sizeof target->zone, "%s", wanted->zone);
-    target->weight = wanted->weight;
+    rt->file_weight = wanted->weight;
     target->workers_count = (uint16_t)rt->registry->sources.workers_count;
     target->address = wanted->address;
     target->address_bytes = wanted->address_bytes;
@@ -79,6 +79,9 @@ struct registry_target *registry__target_new(struct registry_service *service,
             (struct registry_closing){.target = rt, .worker = registry->sources.workers[i]};
     fill(rt, wanted);
     registry__health_init(rt, before);
+    registry__check_init(rt, before);
+    registry__outlier_init(rt, before);
+    registry__order_apply(rt);
     return rt;
 }
 
@@ -87,6 +90,7 @@ struct registry_target *registry__target_new(struct registry_service *service,
 void registry__target_leave(struct registry_target *rt)
 {
     timer_clear(&rt->retry);
+    registry__check_stop(rt);
     rt->service = NULL;
     rt->state = TARGET_GONE;
     atomic_store_explicit(&rt->target.state, TARGET_GONE, memory_order_relaxed);
@@ -110,6 +114,12 @@ static void on_close(struct post *post)
                         closing);
 }
 
+void registry__stopped_if_done(struct registry *registry)
+{
+    if (registry->closing_count == 0 && registry->probes_count == 0 && registry->stopped != NULL)
+        loop_post(registry->sources.loop, &registry->stopped_post);
+}
+
 static void finish_closing(struct registry_target *rt)
 {
     struct registry *registry = rt->registry;
@@ -117,8 +127,8 @@ static void finish_closing(struct registry_target *rt)
     if (!registry->stopping) {
         list_remove(&rt->link);
         registry__target_free(rt);
-    } else if (registry->closing_count == 0 && registry->stopped != NULL) {
-        loop_post(registry->sources.loop, &registry->stopped_post);
+    } else {
+        registry__stopped_if_done(registry);
     }
 }
 
@@ -165,6 +175,7 @@ void registry__target_free(struct registry_target *rt)
     if (rt == NULL)
         return;
     timer_clear(&rt->retry);
+    timer_clear(&rt->check.next);
     rows_unref(rt->rows);
     mem_free(rt);
 }

@@ -58,7 +58,7 @@ static struct registry_target *find(const struct registry_service *service,
 
 static bool is_same(const struct registry_target *rt, const struct wanted *wanted)
 {
-    return rt->target.weight == wanted->weight && strcmp(rt->target.zone, wanted->zone) == 0;
+    return rt->file_weight == wanted->weight && strcmp(rt->target.zone, wanted->zone) == 0;
 }
 
 static bool list_targets(struct registry_plan *plan)
@@ -90,11 +90,12 @@ static struct target_set *make_set(const struct registry_service *service,
 {
     struct target **taking = mem_alloc((count + 1) * sizeof(struct target *));
     struct target_set *set = NULL;
+    const bool is_panic = registry__is_panic(service, targets, count);
     size_t used = 0;
     if (taking == NULL)
         return NULL;
     for (size_t i = 0; i < count; i++) {
-        if (set_takes(targets[i]->state))
+        if (registry__takes(targets[i], is_panic))
             taking[used++] = &targets[i]->target;
     }
     set = set_new(taking, used, service->version + 1);
@@ -171,6 +172,7 @@ static void deliver(struct registry_service *service, unsigned index, struct tar
 static void publish(struct registry_service *service, struct target_set *set)
 {
     service->version = set->version;
+    registry__mark_panic(service);
     for (unsigned i = 0; i < service->registry->sources.workers_count; i++) {
         set_ref(set);
         deliver(service, i, set);
@@ -267,8 +269,10 @@ void registry__plan_commit(struct registry_plan *plan, bool is_told)
     service->targets = plan->targets;
     service->targets_count = plan->wanted_count;
     for (size_t i = 0; i < service->targets_count; i++) {
-        if (!service->targets[i]->kept)
-            registry__health_arm(service->targets[i]);
+        if (service->targets[i]->kept)
+            continue;
+        registry__health_arm(service->targets[i]);
+        registry__check_arm(service->targets[i]);
     }
     service->is_dirty = false;
     publish(service, plan->set);

@@ -37,6 +37,7 @@ static void service_free(struct registry_service *service)
     mem_free(service->targets);
     mem_free(service->deliveries);
     mem_free(service->rows_memory);
+    mem_free(service->health);
     mem_free(service);
 }
 
@@ -87,6 +88,11 @@ static struct registry_service *find_in(const struct list *list, const char *nam
     return NULL;
 }
 
+struct registry_service *registry__find(const struct registry *registry, const char *name)
+{
+    return find_in(&registry->services, name);
+}
+
 struct service *registry_take(struct registry *registry, const char *name)
 {
     struct registry_service *service = find_in(&registry->services, name);
@@ -121,6 +127,7 @@ struct staged {
     struct registry_name              **names;
     size_t                              names_count;
     struct registry_plan                plan;
+    struct registry_health             *health;
     bool                                is_new;
 };
 
@@ -166,7 +173,8 @@ static bool stage(struct registry *registry, struct staged *staged)
         staged->is_new = true;
         staged->service = service_new(registry, name);
     }
-    return staged->service != NULL && stage_names(staged) &&
+    staged->health = registry__health_copy(staged->spec->health);
+    return staged->service != NULL && staged->health != NULL && stage_names(staged) &&
            registry__plan(&staged->plan, staged->service, staged->names, staged->names_count);
 }
 
@@ -182,6 +190,7 @@ static void unstage(struct registry *registry, struct staged *staged)
             registry__name_drop(registry, name);
     }
     mem_free(staged->names);
+    mem_free(staged->health);
     if (staged->is_new)
         service_free(staged->service);
 }
@@ -223,7 +232,12 @@ static void commit(struct registry *registry, struct staged *staged)
     }
     service->pause_first_ns = staged->spec->pause_first_ns;
     service->pause_most_ns = staged->spec->pause_most_ns;
+    service->outlier =
+        staged->spec->outlier != NULL ? *staged->spec->outlier : (struct outlier_settings){0};
+    registry__health_take(service, staged->health);
     registry__plan_commit(&staged->plan, registry->started && !staged->is_new);
+    if (registry->started)
+        registry__health_took(service);
     registry__name_troubles(service);
     if (registry->started)
         ask_names(service);
@@ -265,6 +279,7 @@ enum err_kind registry_apply(struct registry *registry,
     }
     if (done == count) {
         commit_all(registry, staged, count);
+        registry__orders_prune(registry);
         mem_free(staged);
         return ERR_NONE;
     }
@@ -316,6 +331,23 @@ static void on_tick(struct timer *timer)
     set_tick(registry);
 }
 
+static void set_look(struct registry *registry)
+{
+    struct loop *loop = registry->sources.loop;
+    timer_set(&loop->timers, &registry->look, loop->now_ns + REGISTRY_LOOK_MS * NS_PER_MS);
+}
+
+static void on_look(struct timer *timer)
+{
+    struct registry *registry = list_item(timer, struct registry, look);
+    list_each(&registry->services, link, after)
+    {
+        struct registry_service *service = list_item(link, struct registry_service, link);
+        registry__outlier_look(service, registry->sources.loop->now_ns);
+    }
+    set_look(registry);
+}
+
 /* --- life ----------------------------------------------------------------------------------- */
 
 static void on_stopped(struct post *post)
@@ -338,7 +370,9 @@ struct registry *registry_new(const struct registry_sources *sources, struct err
     list_init(&registry->leaving);
     list_init(&registry->gone);
     list_init(&registry->abandoned);
+    registry__orders_load(registry);
     timer_init(&registry->tick, on_tick);
+    timer_init(&registry->look, on_look);
     random_init(&registry->random, clock_wall_ns() ^ (uintptr_t)registry);
     return registry;
 }
@@ -347,8 +381,14 @@ void registry_start(struct registry *registry)
 {
     registry->started = true;
     set_tick(registry);
+    set_look(registry);
     list_each(&registry->services, link, after)
-        ask_names(list_item(link, struct registry_service, link));
+    {
+        struct registry_service *service = list_item(link, struct registry_service, link);
+        service->checks_changed = false;
+        registry__check_arm_all(service);
+        ask_names(service);
+    }
 }
 
 static void close_targets(struct list *services)
@@ -358,6 +398,7 @@ static void close_targets(struct list *services)
         struct registry_service *service = list_item(link, struct registry_service, link);
         for (size_t i = 0; i < service->targets_count; i++) {
             timer_clear(&service->targets[i]->retry);
+            registry__check_stop(service->targets[i]);
             registry__target_close(service->targets[i]);
         }
         for (size_t i = 0; i < service->names_count; i++)
@@ -371,6 +412,7 @@ void registry_stop(struct registry *registry, void (*done)(void *self), void *se
     registry->stopped = done;
     registry->stopped_self = self;
     timer_clear(&registry->tick);
+    timer_clear(&registry->look);
     dns_free(registry->dns);
     registry->dns = NULL;
     registry->closing_count++; /* so that the last to close is not taken for all */
@@ -378,8 +420,8 @@ void registry_stop(struct registry *registry, void (*done)(void *self), void *se
     close_targets(&registry->leaving);
     list_each(&registry->gone, link, after)
         registry__target_close(list_item(link, struct registry_target, link));
-    if (--registry->closing_count == 0)
-        loop_post(registry->sources.loop, &registry->stopped_post);
+    registry->closing_count--;
+    registry__stopped_if_done(registry);
 }
 
 static void free_services(struct list *services)
@@ -399,6 +441,7 @@ void registry_free(struct registry *registry)
         return;
     registry->stopping = true;
     timer_clear(&registry->tick);
+    timer_clear(&registry->look);
     dns_free(registry->dns);
     registry->dns = NULL;
     free_services(&registry->services);
@@ -413,6 +456,7 @@ void registry_free(struct registry *registry)
         list_remove(link);
         registry__target_free(list_item(link, struct registry_target, link));
     }
+    orders_fini(&registry->orders);
     mem_free(registry);
 }
 
@@ -437,7 +481,9 @@ struct target *registry_target_at(const struct service *service, size_t index)
 const char *registry_trouble(const struct service *service)
 {
     const struct registry_service *own = registry_service_of(service);
-    return own->trouble[0] != '\0' ? own->trouble : NULL;
+    if (own->trouble[0] != '\0')
+        return own->trouble;
+    return own->is_panic ? REGISTRY_PANIC : NULL;
 }
 
 bool registry_is_settled(const struct registry *registry)

@@ -28,6 +28,8 @@
 #include "loop/loop.h"
 #include "path/service.h"
 
+struct health_settings;
+struct outlier_settings;
 struct registry;
 
 enum {
@@ -62,6 +64,7 @@ struct registry_sources {
     struct worker **workers; /* workers_count of them, by index; their loops are open */
     unsigned        workers_count;
     const char     *dns_servers; /* NULL: those of resolv.conf */
+    const char     *orders_path; /* where orders are kept; NULL: nowhere */
     void           *self;        /* for the calls below */
     /* One event, as a sentence. On the control thread. */
     void (*told)(void *self, enum registry_tone tone, const char *text);
@@ -86,6 +89,8 @@ struct registry_service_spec {
     const struct registry_target_spec *targets;
     size_t                             targets_count;
     uint64_t                           pause_first_ns, pause_most_ns;
+    const struct health_settings      *health;  /* copied; NULL: nobody is asked */
+    const struct outlier_settings     *outlier; /* copied; NULL: nobody is ejected */
 };
 
 /* NULL: @e says why. */
@@ -112,6 +117,21 @@ struct service *registry_take(struct registry *registry, const char *name);
 
 /* Gives the reference back. Any thread. */
 void registry_give(struct service *service);
+
+/* What an operator may say of a target. */
+enum registry_order_sort { REGISTRY_ORDER_DRAIN, REGISTRY_ORDER_UNDRAIN, REGISTRY_ORDER_WEIGHT };
+
+struct registry_order {
+    enum registry_order_sort sort;
+    const char              *service, *target; /* names, as they are shown */
+    uint32_t                 weight;           /* WEIGHT: 1 to TARGET_WEIGHT_MAX; 0: the file's */
+};
+
+/* Does it, and keeps it over reloads and restarts until it is taken back or the file says another
+ * weight for the target. NONE: *@out is the target, and @e has a story if it could not be stored. */
+must_check enum err_kind registry_order(struct registry *registry,
+                                        const struct registry_order *given,
+                                        const struct target **out, struct err *e);
 
 /* --- for those who show it -------------------------------------------------------------------- */
 

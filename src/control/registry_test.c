@@ -127,7 +127,11 @@ static void apply(const unsigned *ports, uint32_t weight)
         house.targets[count] =
             (struct registry_target_spec){&house.addresses[count], weight, "eu/a"};
     }
-    house.service = (struct registry_service_spec){"shop", house.targets, count, 1, 1};
+    house.service = (struct registry_service_spec){.name = "shop",
+                                                   .targets = house.targets,
+                                                   .targets_count = count,
+                                                   .pause_first_ns = 1,
+                                                   .pause_most_ns = 1};
     cr_assert(registry_apply(house.registry, &house.service, 1, NULL) == ERR_NONE);
 }
 

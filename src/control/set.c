@@ -15,9 +15,10 @@ struct target_set *set_new(struct target *const *targets, size_t count, uint64_t
         struct target *target = targets[i];
         target_ref(target);
         set->at[set->count++] = target;
-        set->weight_sum += target->weight;
-        if (target->weight > set->weight_max)
-            set->weight_max = target->weight;
+        const uint32_t weight = target->weight;
+        set->weight_sum += weight;
+        if (weight > set->weight_max)
+            set->weight_max = weight;
     }
     return set;
 }

@@ -114,6 +114,32 @@ static void close_pool(void *self, struct worker *worker, struct target *target,
     done(token);
 }
 
+static bool order(void *self, const struct admin_order *order, FILE *out)
+{
+    struct server *server = self;
+    static const enum registry_order_sort sorts[] = {
+        [ADMIN_ORDER_DRAIN] = REGISTRY_ORDER_DRAIN,
+        [ADMIN_ORDER_UNDRAIN] = REGISTRY_ORDER_UNDRAIN,
+        [ADMIN_ORDER_WEIGHT] = REGISTRY_ORDER_WEIGHT,
+    };
+    const struct registry_order given = {sorts[order->sort], order->service, order->target,
+                                         order->weight};
+    const struct target *target;
+    struct err e = {0};
+    if (registry_order(server->registry, &given, &target, &e) != ERR_NONE) {
+        fprintf(out, "error: %s\nnothing was changed\n", e.story);
+        return false;
+    }
+    if (order->sort == ADMIN_ORDER_WEIGHT)
+        fprintf(out, "%s/%s has weight %u\n", order->service, target->name, target->weight_said);
+    else
+        fprintf(out, "%s/%s is %s; %u in flight\n", order->service, target->name,
+                target_state_word(target_shown_state(target)), target->inflight);
+    if (e.story[0] != '\0')
+        fprintf(out, "warning: it would not survive a restart: %s\n", e.story);
+    return true;
+}
+
 static bool service_at(void *self, size_t index, struct admin_service *out)
 {
     const struct server *server = self;
@@ -208,7 +234,10 @@ static enum err_kind start_threads(struct server *server, const struct settings 
 static enum err_kind start_registry(struct server *server, const struct settings *settings,
                                     struct err *e)
 {
+    (void)snprintf(server->orders_path, sizeof server->orders_path, "%s/targets",
+                   settings->data_path);
     const struct registry_sources sources = {
+        .orders_path = server->orders_path,
         .loop = &server->control.loop,
         .workers = server->worker_pointers,
         .workers_count = server->workers_count,
@@ -244,6 +273,7 @@ static enum err_kind start_admin(struct server *server, const struct settings *s
         .service_at = service_at,
         .target_at = target_at,
         .listener_at = listener_at,
+        .order = order,
         .reload = server__reload,
     };
     server->admin = admin_new(&sources);

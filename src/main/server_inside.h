@@ -61,6 +61,7 @@ struct server {
     struct http_service_settings
          admin_service; /* a copy: a reload's own request outlives the settings it came under */
     char reload_message[512];
+    char orders_path[4128]; /* the registry's; data and a name */
     pthread_t           signal_thread;
     int                 signal_fd;
     int                 signal_stop_fds[2];

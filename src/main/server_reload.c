@@ -206,6 +206,8 @@ enum err_kind server__apply_services(struct server *server, const struct setting
             .targets_count = service->targets_count,
             .pause_first_ns = service->breaker.pause_first_ns,
             .pause_most_ns = service->breaker.pause_most_ns,
+            .health = &service->health,
+            .outlier = &service->outlier,
         };
         for (size_t j = 0; j < service->targets_count; j++)
             targets[used++] = (struct registry_target_spec){

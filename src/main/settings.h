@@ -15,6 +15,8 @@
 #include "admit/admit_settings.h"
 #include "breaker/breaker_settings.h"
 #include "config/config.h"
+#include "control/health_settings.h"
+#include "control/outlier_settings.h"
 #include "engine/http/http_engine_settings.h"
 #include "front/http/http_settings.h"
 #include "front/listener_settings.h"
@@ -72,6 +74,8 @@ struct settings_service {
     struct http_service_settings  http;          /* whole: global presets already taken in */
     struct http_engine_settings   upstream;
     struct breaker_settings       breaker;
+    struct health_settings        health;
+    struct outlier_settings       outlier;
     struct admit_service_settings limits;
 };
 
@@ -95,6 +99,8 @@ struct settings {
         http_service;                     /* for requests of no service; preset of the services */
     struct http_engine_settings upstream; /* preset of the services */
     struct breaker_settings     breaker;  /* preset of the services */
+    struct health_settings      health;   /* preset of the services */
+    struct outlier_settings     outlier;  /* preset of the services */
     uint64_t unready_for_ns; /* shutdown: /readyz fails this long before listeners close */
     uint64_t drain_for_ns;   /* shutdown: then requests in progress have this long */
 };

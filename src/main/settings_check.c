@@ -3,6 +3,7 @@
  *
  * Runs over the filled struct; where a row was wrong, the struct holds its preset, and the check
  * looks at what was said (config_has) so that one mistake gives one error. */
+#include "control/check/statuses.h"
 #include "core/mem.h"
 #include "main/settings_keys.h"
 
@@ -396,6 +397,33 @@ static void check_breaker(const struct checker *checker, const char *in,
                  "breaker.pause-first is over breaker.pause-most");
 }
 
+/* @in: as above. What came from the global section is complained of there. */
+static void check_health(const struct checker *checker, const char *in,
+                         const struct health_settings *health)
+{
+    struct check_statuses statuses;
+    char path[PATH_BYTES];
+    (void)snprintf(path, sizeof path, "%shealth.status", in);
+    if (!check_statuses_read(&statuses, health->status))
+        complain(checker, path, CONFIG_PART_VALUE,
+                 "expected numbers and ranges with commas, such as 200, 204, 300-399",
+                 "health.status is no list of statuses");
+    (void)snprintf(path, sizeof path, "%shealth.path", in);
+    if (health->path[0] != '/' || health->path[strcspn(health->path, " \r\n\t")] != '\0')
+        complain(checker, path, CONFIG_PART_VALUE, "expected a path that begins with /",
+                 "health.path cannot be asked for");
+    (void)snprintf(path, sizeof path, "%shealth.host", in);
+    if (health->host[strcspn(health->host, " \r\n\t/")] != '\0')
+        complain(checker, path, CONFIG_PART_VALUE, "expected a host, with a port if need be",
+                 "health.host is not a host");
+}
+
+static bool same_health(const struct health_settings *one, const struct health_settings *other)
+{
+    return strcmp(one->status, other->status) == 0 && strcmp(one->path, other->path) == 0 &&
+           strcmp(one->host, other->host) == 0;
+}
+
 static bool same_pauses(const struct breaker_settings *one, const struct breaker_settings *other)
 {
     return one->pause_first_ns == other->pause_first_ns &&
@@ -416,6 +444,8 @@ static void check_service(const struct checker *checker, size_t index)
         check_http(checker, in, &service->http);
     if (!same_pauses(&service->breaker, &settings->breaker))
         check_breaker(checker, in, &service->breaker);
+    if (!same_health(&service->health, &settings->health))
+        check_health(checker, in, &service->health);
 }
 
 static void check_places(const struct checker *checker)
@@ -438,6 +468,7 @@ void settings_check(struct settings *settings, struct config_errors *errors)
     check_listeners(&checker);
     check_http(&checker, "", &settings->http_service);
     check_breaker(&checker, "", &settings->breaker);
+    check_health(&checker, "", &settings->health);
     for (size_t i = 0; i < settings->services_count; i++)
         check_service(&checker, i);
     check_same_matches(&checker);

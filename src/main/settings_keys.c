@@ -76,6 +76,16 @@ static const struct config_key breaker_keys[] = {BREAKER_SETTINGS(X) END};
 static const struct config_table breaker_table = TABLE(breaker_keys, struct breaker_settings);
 #undef X
 
+#define X(...) CONFIG_KEY(struct health_settings, , __VA_ARGS__)
+static const struct config_key health_keys[] = {HEALTH_SETTINGS(X) END};
+static const struct config_table health_table = TABLE(health_keys, struct health_settings);
+#undef X
+
+#define X(...) CONFIG_KEY(struct outlier_settings, , __VA_ARGS__)
+static const struct config_key outlier_keys[] = {OUTLIER_SETTINGS(X) END};
+static const struct config_table outlier_table = TABLE(outlier_keys, struct outlier_settings);
+#undef X
+
 /* ---- listeners ---- */
 
 #define X(...) CONFIG_KEY(struct listener_settings, , __VA_ARGS__)
@@ -146,6 +156,8 @@ static const struct config_key service_keys[] = {
     INHERITED("http", http, http_service, http_service_table),
     INHERITED("upstream", upstream, upstream, upstream_table),
     INHERITED("breaker", breaker, breaker, breaker_table),
+    INHERITED("health", health, health, health_table),
+    INHERITED("outlier", outlier, outlier, outlier_table),
     {.name = "limits", .kind = CONFIG_SECTION, .offset = offsetof(struct settings_service, limits),
      .table = &service_limits_table, .help = "how much of this service is let in"},
     END};
@@ -185,6 +197,10 @@ static const struct config_key root_keys[] = {
             "how servers are talked to; a service may say it for itself"),
     SECTION("breaker", breaker, breaker_table,
             "what happens to a target that cannot be connected to; also in a service"),
+    SECTION("health", health, health_table,
+            "how targets are asked whether they are well; a service may say it for itself"),
+    SECTION("outlier", outlier, outlier_table,
+            "when a target is passed over for how it answers; a service may say it for itself"),
     SECTION("limits", limits, limits_table, "how much is let in"),
     SECTION("log", log, log_table, "what is logged, where and how"),
     {.name = "shutdown", .kind = CONFIG_SECTION, .table = &shutdown_table,

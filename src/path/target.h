@@ -30,7 +30,10 @@ enum { TARGET_WEIGHT_MAX = 256 };
     X(UP, "up", "takes requests")                                                                  \
     X(PAUSED, "paused", "could not be connected to; waits before it is tried again")               \
     X(TRIAL, "trial", "one request may try it")                                                    \
-    X(GONE, "gone", "no longer named by the configuration or by DNS; finishes what it has")
+    X(GONE, "gone", "no longer named by the configuration or by DNS; finishes what it has")        \
+    X(DRAINING, "draining", "an operator drains it: takes nothing new, finishes what it has")      \
+    X(DOWN, "down", "its health checks fail")                                                      \
+    X(EJECTED, "ejected", "answered worse than the others; passed over for a while")
 
 enum target_state {
 #define X(name, word, gist) TARGET_##name,
@@ -39,7 +42,27 @@ enum target_state {
     TARGET_STATES_COUNT
 };
 
+/* The states from DRAINING on are control's judgement (target.standing); gates never see them. */
 const char *target_state_word(enum target_state state);
+
+enum { TARGET_REASON_BYTES = 160 };
+
+/* What an attempt says of a target, from well to worse; each is also all that stand before it but
+ * GOOD. */
+enum target_outcome {
+    TARGET_OUTCOME_GOOD,
+    TARGET_OUTCOME_ERROR,   /* an answer of 5xx */
+    TARGET_OUTCOME_GATEWAY, /* of 502, 503 or 504 */
+    TARGET_OUTCOME_LOCAL,   /* no answer in time, a broken or malformed one */
+};
+
+/* The outcomes but GOOD, as they are counted. */
+enum target_fault {
+    TARGET_FAULT_ERROR,
+    TARGET_FAULT_GATEWAY,
+    TARGET_FAULT_LOCAL,
+    TARGET_FAULTS_COUNT
+};
 
 /* What one worker did with a target. Written with relaxed stores by that worker, read by
  * anybody. */
@@ -48,29 +71,46 @@ struct target_row {
     _Atomic uint64_t failures_count; /* of them, those without a usable answer */
     _Atomic uint64_t connects_count;
     _Atomic uint64_t connect_failures_count;
-    _Atomic uint64_t reused_count;      /* attempts over a kept connection */
-    _Atomic uint64_t idle_count;        /* kept connections now */
-    _Atomic uint64_t open_count;        /* connections now, kept or busy */
-    _Atomic uint64_t statuses_count[6]; /* answers by class; [0]: none of 1xx to 5xx */
-    struct histogram latency_us;        /* from sent to the answer's head */
+    _Atomic uint64_t reused_count;       /* attempts over a kept connection */
+    _Atomic uint64_t idle_count;         /* kept connections now */
+    _Atomic uint64_t open_count;         /* connections now, kept or busy */
+    _Atomic uint64_t statuses_count[6];  /* answers by class; [0]: none of 1xx to 5xx */
+    _Atomic uint64_t backpressure_count; /* answers of 429, and of 503 with Retry-After */
+    /* For outlier ejection: attempts that say how well it is, and of them the bad ones. */
+    _Atomic uint64_t outcomes_count;
+    _Atomic uint64_t faults_count[TARGET_FAULTS_COUNT];
+    _Atomic uint64_t faults_in_a_row[TARGET_FAULTS_COUNT];
+    struct histogram latency_us; /* from sent to the answer's head */
+    /* Control's own: the counts at its last look. */
+    uint64_t outcomes_seen, faults_seen[TARGET_FAULTS_COUNT];
 } __attribute__((aligned(64)));
 
 struct target {
-    char                    name[128]; /* as shown: "10.0.0.1:3000", "unix:/run/app.sock" */
-    char                    zone[64];  /* "" if not said */
-    uint16_t                weight;    /* 1 to TARGET_WEIGHT_MAX */
+    char name[128]; /* as shown: "10.0.0.1:3000", "unix:/run/app.sock" */
+    char zone[64];  /* "" if not said */
+    /* (a) What balance compares. Control moves it while the target is in sets: by an operator's
+     * word, or a slow start. A set's sums are those of the moment in which it was made. */
+    _Atomic uint16_t        weight;
+    _Atomic uint16_t        weight_said; /* (a) 1 to TARGET_WEIGHT_MAX: as people say and see it */
     uint16_t                workers_count;
     socklen_t               address_bytes;
     struct sockaddr_storage address;
     uint64_t         identity; /* hash of service and address; stable over reloads and restarts */
     _Atomic uint32_t inflight; /* (a) requests given and not finished, all workers */
     _Atomic uint32_t state;    /* (a) enum target_state */
-    _Atomic uint64_t retry_at_ns;                 /* (a) while PAUSED: when it is tried again */
-    _Atomic uint32_t failures_in_a_row;           /* (a) connects; doubles the pause */
-    _Atomic(const char *) reason;                 /* (a) static text: why it is not UP */
-    _Atomic uint32_t      refs_count;             /* (a) */
-    void                 *pools[WORKERS_ALL_MAX]; /* the engine's, one per worker */
-    struct target_row    *rows;                   /* one per worker, workers_count of them */
+    _Atomic uint64_t retry_at_ns;       /* (a) while PAUSED: when it is tried again */
+    _Atomic uint32_t failures_in_a_row; /* (a) connects; doubles the pause */
+    _Atomic(const char *) reason;       /* (a) static text: why it is not UP */
+    _Atomic uint32_t      refs_count;   /* (a) */
+    _Atomic uint32_t      standing; /* (a) enum target_state: UP, or DRAINING, DOWN or EJECTED */
+    /* What follows up to the pools is written and read by the control thread alone. */
+    char               standing_reason[TARGET_REASON_BYTES]; /* a sentence; "" if it stands well */
+    bool               takes_anyway;           /* in the set in spite of its standing */
+    uint64_t           ejections_count;        /* ever */
+    uint64_t           checks_count;           /* active health checks that gave a verdict */
+    uint64_t           check_failures_count;   /* of them, those that failed */
+    void              *pools[WORKERS_ALL_MAX]; /* the engine's, one per worker */
+    struct target_row *rows;                   /* one per worker, workers_count of them */
 };
 
 /* An immutable snapshot of the targets in service; shared by all workers. */
@@ -82,6 +122,22 @@ struct target_set {
     uint32_t         weight_max;
     struct target   *at[]; /* in the order of the file; each referenced */
 };
+
+/* What it is for people: control's judgement if that is not well, else the gates' word. */
+static inline enum target_state target_shown_state(const struct target *target)
+{
+    const uint32_t word = atomic_load_explicit(&target->state, memory_order_relaxed);
+    const uint32_t standing = atomic_load_explicit(&target->standing, memory_order_relaxed);
+    return (enum target_state)(word == TARGET_GONE || standing == TARGET_UP ? word : standing);
+}
+
+/* Why it is not up, as a sentence; NULL if nothing is to be said. On the control thread. */
+static inline const char *target_shown_reason(const struct target *target)
+{
+    return target->standing_reason[0] != '\0'
+               ? target->standing_reason
+               : atomic_load_explicit(&target->reason, memory_order_relaxed);
+}
 
 /* One more that names it: a set, or an op. Control frees no target that has a reference. */
 static inline void target_ref(struct target *target)
@@ -100,6 +156,20 @@ static inline void row_add(_Atomic uint64_t *counter, uint64_t by)
 {
     atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + by,
                           memory_order_relaxed);
+}
+
+/* Counts what an attempt says of the target of @row. */
+static inline void row_judge(struct target_row *row, enum target_outcome outcome)
+{
+    row_add(&row->outcomes_count, 1);
+    for (unsigned i = 0; i < TARGET_FAULTS_COUNT; i++) {
+        if (i < (unsigned)outcome) {
+            row_add(&row->faults_count[i], 1);
+            row_add(&row->faults_in_a_row[i], 1);
+        } else if (atomic_load_explicit(&row->faults_in_a_row[i], memory_order_relaxed) != 0) {
+            atomic_store_explicit(&row->faults_in_a_row[i], 0, memory_order_relaxed);
+        }
+    }
 }
 
 #endif

@@ -46,7 +46,8 @@ const char pages_style[] =
     "th.t{width:180px}th.z{width:80px}th.n{width:70px}\n"
     "th.n,td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}\n"
     "td.name{font-family:ui-monospace,monospace;font-size:13px}\n"
-    ".up{color:var(--good)}.trial{color:var(--worn)}.paused,.gone{color:var(--bad)}\n"
+    ".up{color:var(--good)}.trial,.draining{color:var(--worn)}\n"
+    ".paused,.gone,.down,.ejected{color:var(--bad)}\n"
     ".error{color:var(--bad)}.warning{color:var(--worn)}\n"
     "svg{vertical-align:middle}svg rect{fill:currentColor;opacity:.55}\n"
     ".pair{display:grid;grid-template-columns:minmax(0,1fr) minmax(0,2fr);gap:12px}\n"
@@ -114,16 +115,18 @@ static void put_bars(FILE *out, const struct figures *figures)
 
 /* A shape for each state, for those who do not see its colour. */
 static const char *const shapes[TARGET_STATES_COUNT] = {
-    [TARGET_UP] = "&#9679;",      /* a full circle */
-    [TARGET_PAUSED] = "&#10005;", /* a cross */
-    [TARGET_TRIAL] = "&#9680;",   /* a half circle */
-    [TARGET_GONE] = "&#9675;",    /* an empty circle */
+    [TARGET_UP] = "&#9679;",                                     /* a full circle */
+    [TARGET_PAUSED] = "&#10005;",                                /* a cross */
+    [TARGET_TRIAL] = "&#9680;",                                  /* a half circle */
+    [TARGET_GONE] = "&#9675;",                                   /* an empty circle */
+    [TARGET_DRAINING] = "&#9660;",                               /* a triangle that points down */
+    [TARGET_DOWN] = "&#10005;",    [TARGET_EJECTED] = "&#8856;", /* a circle with a stroke */
 };
 
 static void put_state(const struct pages *pages, const struct target *target, FILE *out)
 {
     const enum target_state state = pages_state(target);
-    const char *reason = atomic_load_explicit(&target->reason, memory_order_relaxed);
+    const char *reason = target_shown_reason(target);
     const uint64_t retry_ns = atomic_load_explicit(&target->retry_at_ns, memory_order_relaxed);
     const char *word = target_state_word(state);
     fprintf(out, "<td><span class=%s>%s %s</span>", word, shapes[state], word);
@@ -152,7 +155,7 @@ static void put_target(const struct pages *pages, const struct target *target, F
     fputs("<td>", out);
     pages_put_html(out, target->zone);
     fputs("</td>", out);
-    put_count_cell(out, target->weight);
+    put_count_cell(out, target->weight_said);
     put_count_cell(out, atomic_load_explicit(&target->inflight, memory_order_relaxed));
     put_rate_cell(out, figures.requests_per_second);
     put_latency_cell(out, figures.p50_us);

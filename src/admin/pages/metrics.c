@@ -129,10 +129,17 @@ PUT_TARGET(connect_failures, openmetrics_counter, s->sums->connect_failures)
 PUT_TARGET(reused, openmetrics_counter, s->sums->reused)
 PUT_TARGET(open, openmetrics_gauge, (int64_t)s->sums->open)
 PUT_TARGET(idle, openmetrics_gauge, (int64_t)s->sums->idle)
-PUT_TARGET(weight, openmetrics_gauge, s->target->weight)
+PUT_TARGET(weight, openmetrics_gauge, s->target->weight_said)
 PUT_TARGET(inflight, openmetrics_gauge,
            atomic_load_explicit(&s->target->inflight, memory_order_relaxed))
 PUT_TARGET(healthy, openmetrics_gauge, pages_state(s->target) == TARGET_UP)
+PUT_TARGET(checks, openmetrics_counter, s->target->checks_count)
+PUT_TARGET(check_failures, openmetrics_counter, s->target->check_failures_count)
+PUT_TARGET(draining, openmetrics_gauge, pages_state(s->target) == TARGET_DRAINING)
+PUT_TARGET(ejections, openmetrics_counter, s->target->ejections_count)
+PUT_TARGET(ejected, openmetrics_gauge, pages_state(s->target) == TARGET_EJECTED)
+PUT_TARGET(backpressure, openmetrics_counter, s->sums->backpressure)
+PUT_TARGET(down, openmetrics_gauge, pages_state(s->target) == TARGET_DOWN)
 
 #define TARGET_FAMILIES(X)                                                                         \
     X(COUNTER, "pando_upstream_requests", "", requests, "attempts that a target was given")        \
@@ -152,6 +159,15 @@ PUT_TARGET(healthy, openmetrics_gauge, pages_state(s->target) == TARGET_UP)
     X(GAUGE, "pando_upstream_inflight", "", inflight, "requests given and not finished")           \
     X(GAUGE, "pando_upstream_weight", "", weight, "its share of the requests, from 1 to 256")      \
     X(GAUGE, "pando_upstream_healthy", "", healthy, "1 if it takes requests")                      \
+    X(COUNTER, "pando_upstream_checks", "", checks, "active health checks that gave a verdict")    \
+    X(COUNTER, "pando_upstream_check_failures", "", check_failures, "of them, those that failed")  \
+    X(GAUGE, "pando_upstream_down", "", down, "1 if its health checks fail")                       \
+    X(GAUGE, "pando_upstream_draining", "", draining, "1 if an operator drains it")                \
+    X(COUNTER, "pando_upstream_ejections", "", ejections,                                          \
+      "times that it was passed over for how it answers")                                          \
+    X(GAUGE, "pando_upstream_ejected", "", ejected, "1 if it is passed over for how it answers")   \
+    X(COUNTER, "pando_upstream_backpressure", "", backpressure,                                    \
+      "answers of 429, and of 503 with Retry-After, which are no faults")                          \
     X(GAUGE, "pando_breaker_state", "", state, "0: up, 1: one request tries it, 2: passed over")
 
 static void put_targets(const struct pages *pages, struct openmetrics *out,

@@ -40,8 +40,10 @@ struct pages_verdict {
 
 /* Targets of a service by what they are. */
 struct pages_tally {
-    unsigned targets, taking, paused;
-    uint64_t inflight; /* requests that they have */
+    unsigned targets, taking; /* drained ones are neither taking nor paused */
+    unsigned paused;          /* not up, whatever the reason */
+    unsigned anyway;          /* taking although judged not to be well, since too few are */
+    uint64_t inflight;        /* requests that they have */
 };
 
 /* Counts the targets of @service. */

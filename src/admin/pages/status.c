@@ -60,11 +60,10 @@ static json_t *target(const struct pages *pages, const struct target *t)
                         : json_null();
     return json_pack(
         "{s:o, s:o, s:i, s:s, s:o, s:o, s:o, s:o, s:o, s:f, s:o, s:o, s:o, s:o}", "name",
-        text(t->name), "zone", text(t->zone), "weight", (int)t->weight, "state",
-        target_state_word(pages_state(t)), "reason",
-        text(atomic_load_explicit(&t->reason, memory_order_relaxed)), "retry_in_s", again,
-        "inflight", count(atomic_load_explicit(&t->inflight, memory_order_relaxed)), "requests",
-        count(sums.requests), "failures", count(sums.errors), "requests_per_s",
+        text(t->name), "zone", text(t->zone), "weight", (int)t->weight_said, "state",
+        target_state_word(pages_state(t)), "reason", text(target_shown_reason(t)), "retry_in_s",
+        again, "inflight", count(atomic_load_explicit(&t->inflight, memory_order_relaxed)),
+        "requests", count(sums.requests), "failures", count(sums.errors), "requests_per_s",
         figures.requests_per_second, "connections", count(sums.open), "idle_connections",
         count(sums.idle), "connects", count(sums.connects), "latency_ms", latency(&figures));
 }

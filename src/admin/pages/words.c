@@ -89,7 +89,7 @@ void pages_put_html(FILE *out, const char *text)
 
 enum target_state pages_state(const struct target *target)
 {
-    return (enum target_state)atomic_load_explicit(&target->state, memory_order_relaxed);
+    return target_shown_state(target);
 }
 
 void pages_tally(const struct pages *pages, const struct service *service,
@@ -101,10 +101,11 @@ void pages_tally(const struct pages *pages, const struct service *service,
     for (size_t i = 0; (target = sources->target_at(sources->self, service, i)) != NULL; i++) {
         tally->targets++;
         tally->inflight += atomic_load_explicit(&target->inflight, memory_order_relaxed);
-        if (pages_state(target) == TARGET_UP)
+        const enum target_state state = pages_state(target);
+        if (state == TARGET_UP || target->takes_anyway)
             tally->taking++;
-        else
-            tally->paused++;
+        tally->anyway += target->takes_anyway;
+        tally->paused += state != TARGET_UP && state != TARGET_DRAINING;
     }
 }
 
@@ -128,17 +129,19 @@ static bool is_worse(const struct judgement *j, enum pages_tone tone)
 static const struct target *first_down(const struct pages *pages, const struct service *service)
 {
     const struct admin_sources *sources = pages->sources;
-    const struct target *target;
+    const struct target *target, *drained = NULL;
     for (size_t i = 0; (target = sources->target_at(sources->self, service, i)) != NULL; i++) {
-        if (pages_state(target) != TARGET_UP)
+        if (pages_state(target) == TARGET_DRAINING)
+            drained = target;
+        else if (pages_state(target) != TARGET_UP)
             return target;
     }
-    return NULL;
+    return drained;
 }
 
 static const char *reason_of(const struct target *target)
 {
-    const char *reason = atomic_load_explicit(&target->reason, memory_order_relaxed);
+    const char *reason = target_shown_reason(target);
     return reason != NULL ? reason : "it cannot be reached";
 }
 
@@ -184,8 +187,10 @@ static void say_some_down(struct judgement *j, const struct admin_service *servi
     snprintf(v->sentence, sizeof v->sentence, "%s: %u of %u targets up. %s is passed over: %s%s.",
              service->service->name, tally->taking, tally->targets, down->name, reason_of(down),
              again);
-    snprintf(v->advice, sizeof v->advice,
-             "See whether the server runs and listens. On its machine type: ss -ltn");
+    snprintf(v->advice, sizeof v->advice, "%s",
+             pages_state(down) == TARGET_EJECTED
+                 ? "See what it answers. Type: pando tap --status 5xx"
+                 : "See whether the server runs and listens. On its machine type: ss -ltn");
 }
 
 static void say_errors(struct judgement *j, const struct admin_service *service,
@@ -230,6 +235,8 @@ static void judge_service(struct judgement *j, const struct admin_service *servi
         j->p99_us = figures.p99_us;
     if (tally.taking == 0)
         say_no_target(j, service);
+    else if (tally.anyway > 0)
+        say_trouble(j, service);
     else if (tally.paused > 0)
         say_some_down(j, service, &tally);
     say_errors(j, service, &figures);

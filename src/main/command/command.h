@@ -28,6 +28,11 @@ enum {
     X(check, "[FILE]", 1, "say everything that is wrong with a configuration")                     \
     X(reload, "[FILE]", 1,                                                                         \
       "make the running server read its configuration again, and say what changed")                \
+    X(drain, "SERVICE/TARGET [FILE]", 2,                                                           \
+      "give a target nothing new while it finishes what it has; survives restarts")                \
+    X(undrain, "SERVICE/TARGET [FILE]", 2, "give it requests again")                               \
+    X(weight, "SERVICE/TARGET N|file [FILE]", 3,                                                   \
+      "change a target's share of the requests, until the file says another weight for it")        \
     X(status, "[FILE]", 1, "show services, targets and their health")                              \
     X(tap, "[FILE]", 1, "show requests as they finish")                                            \
     X(config, "schema | docs | show [FILE] | diff OLD NEW", 3,                                     \
@@ -57,7 +62,7 @@ enum {
       "threads that carry traffic; one for each core unless set")                                  \
     X(io, "io", "KIND", COMMANDS_LOADING, "auto, epoll or io_uring")                               \
     X(zone, "zone", "REGION/ZONE", COMMANDS_LOADING, "where this node stands")                     \
-    X(control, "control", "PATH", COMMANDS_LOADING " reload status tap", "the control socket")     \
+    X(control, "control", "PATH", COMMANDS_LOADING " reload drain undrain weight status tap", "the control socket")     \
     X(sets, "set", "a.b=VALUE", COMMANDS_LOADING, "any setting, over the file; may be repeated")   \
     X(live, "live", "", "check", "also bind every listener's address and connect to every target") \
     X(json, "json", "", "check status tap", "for programs")                                        \

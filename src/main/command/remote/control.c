@@ -5,8 +5,10 @@
 #include "main/command/remote/client.h"
 #include "main/settings_keys.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
     RELOAD_WAIT_S = 60, /* thousands of targets take their time */
@@ -107,6 +109,22 @@ bool control_ask(const struct control *control, struct control_question *questio
         config_errors_write_text(&control->errors, stderr);
     }
     return false;
+}
+
+bool control_add_query(char target[CONTROL_TARGET_BYTES_MAX], const char *key, const char *value)
+{
+    size_t at = strlen(target);
+    if (value == NULL)
+        return true;
+    if (at + strlen(key) + 3 * strlen(value) + 3 > CONTROL_TARGET_BYTES_MAX)
+        return false;
+    at += (size_t)sprintf(target + at, "%c%s=", strchr(target, '?') == NULL ? '?' : '&', key);
+    for (; *value != '\0'; value++) {
+        const unsigned char byte = (unsigned char)*value;
+        const bool is_plain = byte < 0x80 && (isalnum(byte) || strchr("-_./", byte) != NULL);
+        at += (size_t)sprintf(target + at, is_plain ? "%c" : "%%%02X", byte);
+    }
+    return true;
 }
 
 /* ---- reload ---- */

@@ -34,4 +34,11 @@ struct control_question {
 /* Asks. False: there was no whole answer, and why was written. */
 must_check bool control_ask(const struct control *control, struct control_question *question);
 
+enum { CONTROL_TARGET_BYTES_MAX = 1500 };
+
+/* Adds "?key=value" or "&key=value", with what is not plain escaped; a NULL is left out. False: it
+ * does not fit. */
+must_check bool control_add_query(char target[CONTROL_TARGET_BYTES_MAX], const char *key,
+                                  const char *value);
+
 #endif

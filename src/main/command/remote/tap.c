@@ -4,7 +4,6 @@
 #include "main/command/remote/control.h"
 #include "main/command/remote/json.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +11,6 @@
 
 enum {
     LINE_BYTES_MAX = 64 * 1024, /* twice what the log's longest line may be */
-    TARGET_BYTES_MAX = 1500,
 };
 
 struct tap {
@@ -78,30 +76,14 @@ static bool take(void *self, const char *at, size_t bytes)
     return fflush(stdout) == 0;
 }
 
-/* Adds "?key=value" or "&key=value", with what is not plain escaped. False: it does not fit. */
-static bool add_query(char target[TARGET_BYTES_MAX], const char *key, const char *value)
-{
-    size_t at = strlen(target);
-    if (value == NULL)
-        return true;
-    if (at + strlen(key) + 3 * strlen(value) + 3 > TARGET_BYTES_MAX)
-        return false;
-    at += (size_t)sprintf(target + at, "%c%s=", strchr(target, '?') == NULL ? '?' : '&', key);
-    for (; *value != '\0'; value++) {
-        const unsigned char byte = (unsigned char)*value;
-        const bool is_plain = byte < 0x80 && (isalnum(byte) || strchr("-_./", byte) != NULL);
-        at += (size_t)sprintf(target + at, is_plain ? "%c" : "%%%02X", byte);
-    }
-    return true;
-}
-
 static int show(const struct command_line *line, const struct control *control, struct tap *tap)
 {
-    char target[TARGET_BYTES_MAX] = "/control/tap";
+    char target[CONTROL_TARGET_BYTES_MAX] = "/control/tap";
     struct control_question question = {
         .method = "GET", .target = target, .received = take, .self = tap};
-    if (!add_query(target, "service", line->service) ||
-        !add_query(target, "status", line->statuses) || !add_query(target, "path", line->path)) {
+    if (!control_add_query(target, "service", line->service) ||
+        !control_add_query(target, "status", line->statuses) ||
+        !control_add_query(target, "path", line->path)) {
         fputs("error: what is to be chosen by is too long\n", stderr);
         return EXIT_USAGE;
     }

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* control/standing.c - who may be in the set: an operator's word, then checks, then ejections.
+ *
+ * The gates' own word (up, paused, trial) says whether a target can be connected to; what is here
+ * comes on top of it and is strongest first. If too few are well, the fault is likelier in what
+ * judges them, so judgement is ignored; but no target is used that could not be connected to. */
+#include "control/members.h"
+
+#include <stdio.h>
+
+static bool is_well(const struct registry_target *rt)
+{
+    return !rt->check.is_down && rt->outlier.until_ns == 0;
+}
+
+bool registry__is_panic(const struct registry_service *service,
+                        struct registry_target *const *targets, size_t count)
+{
+    const uint32_t percent = service->health == NULL ? 0 : service->health->settings.panic;
+    size_t asked = 0, well = 0, judged = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (targets[i]->is_drained)
+            continue;
+        asked++;
+        well += targets[i]->state == TARGET_UP && is_well(targets[i]);
+        judged += !is_well(targets[i]);
+    }
+    return judged > 0 && well * 100 < asked * percent;
+}
+
+bool registry__takes(const struct registry_target *rt, bool is_panic)
+{
+    return !rt->is_drained && set_takes(rt->state) && (is_panic || is_well(rt));
+}
+
+static enum target_state standing_of(const struct registry_target *rt)
+{
+    if (rt->is_drained)
+        return TARGET_DRAINING;
+    if (rt->check.is_down)
+        return TARGET_DOWN;
+    return rt->outlier.until_ns != 0 ? TARGET_EJECTED : TARGET_UP;
+}
+
+static void write_reason(struct registry_target *rt, enum target_state standing)
+{
+    char *out = rt->target.standing_reason;
+    const size_t room = sizeof rt->target.standing_reason;
+    if (standing == TARGET_DRAINING)
+        (void)snprintf(out, room, "an operator drains it");
+    else if (standing == TARGET_DOWN)
+        (void)snprintf(out, room, "health check: %s", rt->check.why);
+    else if (standing == TARGET_EJECTED)
+        outlier_write_reason(&rt->outlier, out, room);
+    else
+        out[0] = '\0';
+}
+
+void registry__weigh(struct registry_target *rt)
+{
+    rt->target.weight = rt->target.weight_said;
+}
+
+void registry__stand(struct registry_target *rt)
+{
+    const enum target_state standing = standing_of(rt);
+    write_reason(rt, standing);
+    atomic_store_explicit(&rt->target.standing, standing, memory_order_relaxed);
+}
+
+void registry__mark_panic(struct registry_service *service)
+{
+    const bool was = service->is_panic;
+    service->is_panic = registry__is_panic(service, service->targets, service->targets_count);
+    for (size_t i = 0; i < service->targets_count; i++) {
+        struct registry_target *rt = service->targets[i];
+        rt->target.takes_anyway = !is_well(rt) && registry__takes(rt, service->is_panic);
+    }
+    if (service->is_panic == was)
+        return;
+    registry__tell(service->registry, was ? REGISTRY_TELL_CHANGE : REGISTRY_TELL_TROUBLE,
+                   was ? "%s: enough targets are well again; checks and ejections hold"
+                       : "%s: " REGISTRY_PANIC,
+                   service->service.name);
+}
+
+bool registry__any_takes(const struct registry_service *service)
+{
+    for (size_t i = 0; i < service->targets_count; i++) {
+        if (registry__takes(service->targets[i], service->is_panic))
+            return true;
+    }
+    return false;
+}
