@@ -73,6 +73,7 @@ struct settings_service {
     struct http_engine_settings   upstream;
     struct breaker_settings       breaker;
     struct admit_service_settings limits;
+    struct rate_settings          rate;
 };
 
 struct settings {

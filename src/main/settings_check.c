@@ -5,6 +5,7 @@
  * looks at what was said (config_has) so that one mistake gives one error. */
 #include "core/mem.h"
 #include "main/settings_keys.h"
+#include "path/client_key.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -396,6 +397,17 @@ static void check_breaker(const struct checker *checker, const char *in,
                  "breaker.pause-first is over breaker.pause-most");
 }
 
+static void check_client_key(const struct checker *checker, const char *in, const char *key,
+                             const char *text)
+{
+    char path[PATH_BYTES + 32];
+    struct client_key_rule rule;
+    (void)snprintf(path, sizeof path, "%s%s", in, key);
+    if (!client_key_read(text, &rule))
+        complain(checker, path, CONFIG_PART_VALUE, "expected address, header:NAME or cookie:NAME",
+                 "this tells no clients apart");
+}
+
 static bool same_pauses(const struct breaker_settings *one, const struct breaker_settings *other)
 {
     return one->pause_first_ns == other->pause_first_ns &&
@@ -411,6 +423,7 @@ static void check_service(const struct checker *checker, size_t index)
     check_matches(checker, service);
     check_same_targets(checker, index);
     check_zones(checker, service);
+    check_client_key(checker, in, "rate.key", service->rate.key);
     /* What came from the global section is complained of there. */
     if (strcmp(service->http.via, settings->http_service.via) != 0)
         check_http(checker, in, &service->http);
