@@ -35,6 +35,7 @@ enum err_sent {
     X(INPUT,             400, "http_request_error",           "ERR",  NO,    "the request is malformed") \
     X(LIMIT,             503, "proxy_internal_limit_exceeded", "BUSY", NO,   "a limit of this node was reached") \
     X(CLIENT_LIMIT,      429, "http_request_denied",          "BUSY", NO,    "this client holds too many connections") \
+    X(RATE_LIMIT,        429, "http_request_denied",          "BUSY", NO,    "this client sends more requests than it may") \
     X(BODY_LIMIT,        413, "http_request_error",           "ERR",  NO,    "the request body is larger than allowed") \
     X(NO_ROUTE,          404, "destination_not_found",        "ERR",  NO,    "no service answers for this host and path") \
     X(NO_TARGET,         503, "destination_unavailable",      "BUSY", NO,    "no target of the service is available") \

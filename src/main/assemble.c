@@ -4,7 +4,7 @@
  *     front > admit > guard > balance > gate > engine
  *
  * front    front/http: what is being asked? Router and exchanges; one per listener and worker.
- * admit    admit/: may it come in now? Only where a limit on requests is set.
+ * admit    admit/: may it come in now? Only where a rate or a limit on requests is set.
  * guard    breaker/: may it be tried again? Requests that were not sent go to another target.
  * balance  balance/: which target takes it?
  * gate     breaker/: is that target well? A refusal goes back to guard.
@@ -13,6 +13,7 @@
  * A room that a service does not use is not on its path. */
 #include "main/assemble.h"
 
+#include "admit/rate_stage.h"
 #include "balance/balance_stage.h"
 #include "breaker/gate_stage.h"
 #include "breaker/guard_stage.h"
@@ -23,12 +24,48 @@
 /* --- generations
  * ------------------------------------------------------------------------------------------------ */
 
+void keeps_init(struct keeps *keeps)
+{
+    keep_init(&keeps->rates);
+}
+
+void keeps_fini(struct keeps *keeps)
+{
+    keep_fini(&keeps->rates);
+}
+
+/* Takes what services keep. False: no memory. */
+static bool take_kept(struct generation *generation, struct keeps *keeps)
+{
+    const struct settings *settings = generation->settings;
+    generation->rates = mem_alloc((settings->services_count + 1) * sizeof(struct rate_table *));
+    if (generation->rates == NULL)
+        return false;
+    for (size_t i = 0; i < settings->services_count; i++) {
+        const struct settings_service *service = &settings->services[i];
+        if (service->rate.requests == 0)
+            continue;
+        generation->rates[i] = rate_table_get(&keeps->rates, service->name, service->rate.keys);
+        if (generation->rates[i] == NULL)
+            return false;
+    }
+    return true;
+}
+
+static void give_kept(struct generation *generation)
+{
+    for (size_t i = 0; generation->rates != NULL && i < generation->settings->services_count; i++)
+        rate_table_give(generation->rates[i]);
+    mem_free(generation->rates);
+}
+
 static void generation_free(struct generation *generation)
 {
     for (size_t i = 0; generation->services != NULL && i < generation->settings->services_count;
          i++)
         if (generation->services[i] != NULL)
             registry_give(generation->services[i]);
+    give_kept(generation);
     mem_free(generation->services);
     mem_free((void *)generation->inflight);
     settings_free(generation->settings);
@@ -36,7 +73,7 @@ static void generation_free(struct generation *generation)
 }
 
 struct generation *generation_new(struct settings *settings, struct registry *registry,
-                                  struct admit *admit)
+                                  struct admit *admit, struct keeps *keeps)
 {
     const size_t count = settings->services_count;
     struct generation *generation = mem_alloc(sizeof *generation);
@@ -44,13 +81,15 @@ struct generation *generation_new(struct settings *settings, struct registry *re
         return NULL;
     generation->services = mem_alloc((count + 1) * sizeof(struct service *));
     generation->inflight = mem_alloc((count + 1) * sizeof(_Atomic uint32_t));
-    if (generation->services == NULL || generation->inflight == NULL) {
+    generation->settings = settings;
+    if (generation->services == NULL || generation->inflight == NULL ||
+        !take_kept(generation, keeps)) {
+        give_kept(generation);
         mem_free(generation->services);
         mem_free((void *)generation->inflight);
         mem_free(generation);
         return NULL;
     }
-    generation->settings = settings;
     generation->admit = admit;
     atomic_init(&generation->refs_count, 1);
     for (size_t i = 0; i < count; i++)
@@ -75,6 +114,7 @@ void generation_unref(struct generation *generation)
 
 /* The rooms of one service on one worker. */
 struct service_path {
+    struct rate_stage        rate;
     struct admit_stage       admit;
     struct guard_stage       guard;
     struct balance_stage     balance;
@@ -110,6 +150,11 @@ static bool build_service(struct path *path, size_t index)
         admit_stage_init(&rooms->admit, path->generation->admit, &path->generation->inflight[index],
                          &settings->limits, rooms->top);
         rooms->top = &rooms->admit.stage;
+    }
+    if (path->generation->rates[index] != NULL) {
+        rate_stage_init(&rooms->rate, service, path->generation->rates[index], &settings->rate,
+                        path->generation->admit->key, rooms->top);
+        rooms->top = &rooms->rate.stage;
     }
     return true;
 }

@@ -13,23 +13,33 @@
 #define PANDO_MAIN_ASSEMBLE_H
 
 #include "admit/admit.h"
+#include "admit/rate_table.h"
 #include "control/registry.h"
 #include "main/settings.h"
 #include "main/worker_thread.h"
 
+/* What services keep over reloads, by name; outlives every generation. */
+struct keeps {
+    struct keep rates;
+};
+
+void keeps_init(struct keeps *keeps);
+void keeps_fini(struct keeps *keeps);
+
 struct generation {
-    struct settings  *settings; /* owned */
-    struct service  **services; /* by index of settings->services; each given back at the end */
-    _Atomic uint32_t *inflight; /* requests in progress per service, over all workers */
-    struct admit     *admit;
-    _Atomic uint32_t  refs_count;
+    struct settings    *settings; /* owned */
+    struct service    **services; /* by index of settings->services; each given back at the end */
+    _Atomic uint32_t   *inflight; /* requests in progress per service, over all workers */
+    struct rate_table **rates;    /* per service; NULL: none is set */
+    struct admit       *admit;
+    _Atomic uint32_t    refs_count;
 };
 
 /* Takes over @settings, and references to the registry's services, which must have been applied.
  * NULL: no memory (then
  * @settings is still the caller's). */
 struct generation *generation_new(struct settings *settings, struct registry *registry,
-                                  struct admit *admit) must_check;
+                                  struct admit *admit, struct keeps *keeps) must_check;
 struct generation *generation_ref(struct generation *generation);
 void generation_unref(struct generation *generation);
 

@@ -333,6 +333,7 @@ static enum err_kind start(struct server *server, struct settings *settings, str
     struct hash_key key;
     if (getrandom(&key, sizeof key, 0) != sizeof key)
         return err_set_errno(e, "getrandom");
+    keeps_init(&server->keeps);
     enum err_kind failed = server__start_signals(server, e);
     if (failed == ERR_NONE && !admit_init(&server->admit, &settings->limits, key))
         failed = err_set(e, ERR_MEMORY, "no memory");
@@ -348,7 +349,7 @@ static enum err_kind start(struct server *server, struct settings *settings, str
         failed = start_listeners(server, settings, e);
     if (failed != ERR_NONE)
         return failed;
-    server->generation = generation_new(settings, server->registry, &server->admit);
+    server->generation = generation_new(settings, server->registry, &server->admit, &server->keeps);
     if (server->generation == NULL)
         return err_set(e, ERR_MEMORY, "no memory for the configuration");
     server->facts = (struct admin_facts){
@@ -377,6 +378,7 @@ static void end(struct server *server)
     admin_free(server->admin);
     worker_thread_fini(&server->control);
     generation_unref(server->generation); /* gives its services back */
+    keeps_fini(&server->keeps);
     registry_free(server->registry);
     log_free(server->log);
     admit_fini(&server->admit);

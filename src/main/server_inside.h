@@ -45,6 +45,7 @@ struct server {
     struct admin                  *admin;
     struct admin_facts             facts;
     struct admit                   admit;
+    struct keeps                   keeps;
     struct admission      open_door;  /* for admin listeners and the control socket: always in */
     struct generation    *generation; /* the newest */
     unsigned              workers_count;

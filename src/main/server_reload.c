@@ -303,7 +303,8 @@ static bool take_settings(struct server *server, struct settings *settings, FILE
         return refuse_reload(server, out, e.story);
     if (server__apply_services(server, settings, &e) != ERR_NONE)
         return refuse_reload(server, out, e.story);
-    struct generation *generation = generation_new(settings, server->registry, &server->admit);
+    struct generation *generation =
+        generation_new(settings, server->registry, &server->admit, &server->keeps);
     if (generation == NULL)
         return refuse_reload(server, out, "no memory for the new configuration");
     if (log_change(server->log, &settings->log, &e) != ERR_NONE)

@@ -77,6 +77,7 @@ struct settings_service {
     struct health_settings        health;
     struct outlier_settings       outlier;
     struct admit_service_settings limits;
+    struct rate_settings          rate;
 };
 
 struct settings {

@@ -6,6 +6,7 @@
 #include "control/check/statuses.h"
 #include "core/mem.h"
 #include "main/settings_keys.h"
+#include "path/client_key.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -424,6 +425,17 @@ static bool same_health(const struct health_settings *one, const struct health_s
            strcmp(one->host, other->host) == 0;
 }
 
+static void check_client_key(const struct checker *checker, const char *in, const char *key,
+                             const char *text)
+{
+    char path[PATH_BYTES + 32];
+    struct client_key_rule rule;
+    (void)snprintf(path, sizeof path, "%s%s", in, key);
+    if (!client_key_read(text, &rule))
+        complain(checker, path, CONFIG_PART_VALUE, "expected address, header:NAME or cookie:NAME",
+                 "this tells no clients apart");
+}
+
 static bool same_pauses(const struct breaker_settings *one, const struct breaker_settings *other)
 {
     return one->pause_first_ns == other->pause_first_ns &&
@@ -439,6 +451,7 @@ static void check_service(const struct checker *checker, size_t index)
     check_matches(checker, service);
     check_same_targets(checker, index);
     check_zones(checker, service);
+    check_client_key(checker, in, "rate.key", service->rate.key);
     /* What came from the global section is complained of there. */
     if (strcmp(service->http.via, settings->http_service.via) != 0)
         check_http(checker, in, &service->http);

@@ -14,6 +14,7 @@
 #define CONTROL_BYTES_MAX 107
 
 static const struct config_choice log_formats[] = {LOG_FORMATS(CONFIG_WORD){.name = NULL}};
+static const struct config_choice rate_when_full[] = {RATE_WHEN_FULL(CONFIG_WORD){.name = NULL}};
 static const struct config_choice log_levels[] = {LOG_LEVELS(CONFIG_WORD){.name = NULL}};
 const struct config_choice settings_ios[] = {SETTINGS_IOS(CONFIG_WORD){.name = NULL}};
 const struct config_choice settings_balances[] = {SETTINGS_BALANCES(CONFIG_WORD){.name = NULL}};
@@ -131,6 +132,11 @@ static const struct config_table service_limits_table =
     TABLE(service_limits_keys, struct admit_service_settings);
 #undef X
 
+#define X(...) CONFIG_KEY(struct rate_settings, , __VA_ARGS__)
+static const struct config_key rate_keys[] = {RATE_SETTINGS(X) END};
+static const struct config_table rate_table = TABLE(rate_keys, struct rate_settings);
+#undef X
+
 #define SERVICE_SETTINGS(X)                                                                        \
     X(balance, "balance", CHOICE, settings_balances, 0, SETTINGS_BALANCE_TWO_CHOICES, LIVE,        \
       "which target takes a request")
@@ -160,6 +166,8 @@ static const struct config_key service_keys[] = {
     INHERITED("outlier", outlier, outlier, outlier_table),
     {.name = "limits", .kind = CONFIG_SECTION, .offset = offsetof(struct settings_service, limits),
      .table = &service_limits_table, .help = "how much of this service is let in"},
+    {.name = "rate", .kind = CONFIG_SECTION, .offset = offsetof(struct settings_service, rate),
+     .table = &rate_table, .help = "how often each client may ask"},
     END};
 static const struct config_table service_table =
     TABLE(service_keys, struct settings_service, .element = "service");

@@ -96,6 +96,10 @@ struct op {
     uint8_t        retries_count;
     bool           cancelled;
     bool           answered;
+    /* Field lines of a room's own that every answer to the client gets, each ended by CRLF; they lie
+     * in the arena. NULL: none. */
+    const char *answer_fields;
+    uint32_t    answer_fields_bytes;
     bool kept_connection; /* the last attempt went over a connection that had been used before */
     struct arena arena;
     uint64_t     block[OP_ARENA_BYTES / 8];

@@ -32,12 +32,22 @@ struct service_view {
     struct list        listeners;
 };
 
+/* What limits did to a service's requests; counters, one row each. From the list come the fields of
+ * the row, the metrics page and /api/status. */
+#define SERVICE_LIMIT_FIGURES(X)                                                                   \
+    /* name          help                                                                      */ \
+    X(rate_limited,   "requests that were over the rate of their client")                          \
+    X(rate_forgotten, "clients whose rate was forgotten to make room for another")
+
 /* What one worker did for a service. */
 struct service_row {
     _Atomic uint64_t requests_count;
     _Atomic uint64_t statuses_count[6]; /* answers to clients by class; [0]: no answer */
     _Atomic uint64_t errors_count[ERR_KINDS_COUNT]; /* answers that Pando made, by kind */
     _Atomic uint64_t retries_count;
+#define X(name, help) _Atomic uint64_t name##_count;
+    SERVICE_LIMIT_FIGURES(X)
+#undef X
     _Atomic uint64_t bytes_in;  /* request bodies */
     _Atomic uint64_t bytes_out; /* answer bodies */
     struct histogram latency_us; /* from the head's last byte to the answer's last byte */

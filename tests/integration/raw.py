@@ -256,10 +256,12 @@ def chunked(body, size=7, trailers=()):
 class Client:
     """A client connection."""
 
-    def __init__(self, address, timeout_s=20):
+    def __init__(self, address, timeout_s=20, source=None):
         family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
         self.sock = socket.socket(family, socket.SOCK_STREAM)
         self.sock.settimeout(timeout_s)
+        if source is not None:
+            self.sock.bind((source, 0))
         self.sock.connect(address)
         if family == socket.AF_INET:
             self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -33,6 +33,9 @@ void sums_of_service(struct sums *sums, const struct service *service)
         const struct service_row *row = &service->rows[w];
         sums->requests += get(&row->requests_count);
         sums->retries += get(&row->retries_count);
+#define X(name, help) sums->name += get(&row->name##_count);
+        SERVICE_LIMIT_FIGURES(X)
+#undef X
         sums->bytes_in += get(&row->bytes_in);
         sums->bytes_out += get(&row->bytes_out);
         for (unsigned i = 0; i < 6; i++)

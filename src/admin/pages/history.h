@@ -28,6 +28,9 @@ struct sums {
     uint64_t              requests;
     uint64_t              errors;  /* answered with 5xx; of a target: without a usable answer */
     uint64_t              retries; /* of a service */
+#define X(name, help) uint64_t name; /* of a service */
+    SERVICE_LIMIT_FIGURES(X)
+#undef X
     uint64_t              bytes_in, bytes_out;
     uint64_t              statuses[6];
     uint64_t              errors_by_kind[ERR_KINDS_COUNT];

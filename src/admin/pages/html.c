@@ -203,6 +203,15 @@ static void put_head_figures(FILE *out, const struct sums *sums, const struct fi
             p50, p99, retries);
 }
 
+/* Said only where it happens. */
+static void put_limits(FILE *out, const struct sums *sums)
+{
+    char limited[32];
+    pages_write_count(limited, sums->rate_limited);
+    if (sums->rate_limited > 0)
+        fprintf(out, "<span>over rate <b>%s</b></span>", limited);
+}
+
 static void put_service_head(const struct pages *pages, const struct admin_service *service,
                              FILE *out)
 {
@@ -220,6 +229,7 @@ static void put_service_head(const struct pages *pages, const struct admin_servi
     pages_put_html(out, service->balance);
     fputs("</span>", out);
     put_head_figures(out, &sums, &figures, tally.inflight);
+    put_limits(out, &sums);
     fputs("</div>\n", out);
     if (service->trouble != NULL) {
         fputs("<p class=warning>", out);

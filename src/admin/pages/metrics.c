@@ -54,6 +54,9 @@ static void put_duration(struct openmetrics *out, const struct service *service,
 PUT_SERVICE_COUNTER(retries)
 PUT_SERVICE_COUNTER(bytes_in)
 PUT_SERVICE_COUNTER(bytes_out)
+#define X(name, help) PUT_SERVICE_COUNTER(name)
+SERVICE_LIMIT_FIGURES(X)
+#undef X
 
 #define SERVICE_FAMILIES(X)                                                                        \
     X(COUNTER, "pando_requests", "", put_statuses,                                                 \
@@ -86,6 +89,11 @@ static void put_service_families(const struct pages *pages, struct openmetrics *
     openmetrics_family(out, OPENMETRICS_##sort, name, unit, help);                                 \
     put_services(pages, out, put);
     SERVICE_FAMILIES(X)
+#undef X
+#define X(name, help)                                                                              \
+    openmetrics_family(out, OPENMETRICS_COUNTER, "pando_" #name, "", help);                        \
+    put_services(pages, out, put_service_##name);
+    SERVICE_LIMIT_FIGURES(X)
 #undef X
 }
 

@@ -99,13 +99,28 @@ static json_t *service(const struct pages *pages, const struct admin_service *s)
                      list);
 }
 
+/* What limits do to the service's requests. */
+static json_t *limits(const struct service *s)
+{
+    struct sums sums;
+    json_t *object = json_object();
+    sums_of_service(&sums, s);
+#define X(name, help) json_object_set_new(object, #name, count(sums.name));
+    SERVICE_LIMIT_FIGURES(X)
+#undef X
+    return object;
+}
+
 static json_t *services(const struct pages *pages)
 {
     const struct admin_sources *sources = pages->sources;
     struct admin_service s;
     json_t *list = json_array();
-    for (size_t i = 0; sources->service_at(sources->self, i, &s); i++)
-        json_array_append_new(list, service(pages, &s));
+    for (size_t i = 0; sources->service_at(sources->self, i, &s); i++) {
+        json_t *object = service(pages, &s);
+        json_object_set_new(object, "limits", limits(s.service));
+        json_array_append_new(list, object);
+    }
     return list;
 }
 

@@ -58,6 +58,13 @@ static void put_common(struct http1_writer *w, const struct http_exchange *excha
         http1_put_text(w, "Connection: keep-alive\r\n");
 }
 
+/* What a room of the path adds to every answer. */
+static void put_room_fields(struct http1_writer *w, const struct op *op)
+{
+    if (op->answer_fields != NULL)
+        http1_put(w, op->answer_fields, op->answer_fields_bytes);
+}
+
 static void put_via(struct http1_writer *w, const struct http_exchange *exchange)
 {
     const char *via = exchange->settings->via;
@@ -104,7 +111,7 @@ static bool write_head(struct http_exchange *exchange)
 {
     struct http_conn *hc = exchange->conn;
     const struct http_head *head = &exchange->op->answer.head;
-    const uint32_t room = head->head_bytes + HEAD_EXTRA_BYTES;
+    const uint32_t room = head->head_bytes + exchange->op->answer_fields_bytes + HEAD_EXTRA_BYTES;
     uint8_t *at = conn_head_room(&hc->conn, room);
     if (at == NULL) {
         conn_close(&hc->conn);
@@ -122,6 +129,7 @@ static bool write_head(struct http_exchange *exchange)
         put_framing(&w, exchange, head);
         put_common(&w, exchange, head);
     }
+    put_room_fields(&w, exchange->op);
     put_via(&w, exchange);
     http1_put_text(&w, "\r\n");
     assert(!w.full);
@@ -136,12 +144,13 @@ static bool write_head(struct http_exchange *exchange)
  * --------------------------------------------------------------------------------- */
 
 struct problem {
-    unsigned      status;
-    enum err_kind kind;
-    const char   *detail;
-    uint32_t      retry_after_s;
-    bool          close;
-    bool          with_body; /* false for HEAD */
+    unsigned         status;
+    enum err_kind    kind;
+    const char      *detail;
+    uint32_t         retry_after_s;
+    bool             close;
+    bool             with_body; /* false for HEAD */
+    const struct op *op;        /* whose rooms may add fields; NULL: no request was read */
 };
 
 /* RFC 9457 document. All texts are ours and free of quotes. */
@@ -173,7 +182,8 @@ static bool write_problem(struct http_conn *hc, const struct http_service_settin
 {
     char body[PROBLEM_BYTES_MAX];
     const int length = write_problem_body(body, sizeof body, problem);
-    const uint32_t room = 2 * PROBLEM_BYTES_MAX;
+    const uint32_t room =
+        2 * PROBLEM_BYTES_MAX + (problem->op != NULL ? problem->op->answer_fields_bytes : 0);
     uint8_t *at = conn_out_room(&hc->conn) > 0 ? conn_head_room(&hc->conn, room) : NULL;
     if (at == NULL || length < 0 || (size_t)length >= sizeof body)
         return false;
@@ -187,6 +197,8 @@ static bool write_problem(struct http_conn *hc, const struct http_service_settin
         http1_put_decimal(&w, problem->retry_after_s);
         http1_put_text(&w, "\r\n");
     }
+    if (problem->op != NULL)
+        put_room_fields(&w, problem->op);
     if (problem->status == 405)
         http1_put_text(&w, "Allow: " HTTP_ALLOWED_METHODS "\r\n");
     http1_put_text(&w, "Date: ");
@@ -215,6 +227,7 @@ static bool write_error(struct http_exchange *exchange)
         .status = own ? exchange->refusal_status : answer->status,
         .retry_after_s = answer->retry_after_s,
         .with_body = exchange->op->request->head.method != HTTP_METHOD_HEAD,
+        .op = exchange->op,
     };
     if (problem.status == 0)
         problem.status = err_row(problem.kind)->status;

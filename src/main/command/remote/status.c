@@ -104,6 +104,15 @@ static void add_headings(struct grid *grid)
     grid_end_row(grid);
 }
 
+/* Said only where it happens. */
+static void print_limits(const json_t *limits)
+{
+    if (limits == NULL || remote_json_number(limits, "rate_limited") == 0)
+        return;
+    printf("  over the rate of their client: %.0f requests\n",
+           remote_json_number(limits, "rate_limited"));
+}
+
 static void print_service(const json_t *service, bool has_color)
 {
     struct grid grid = {0};
@@ -116,6 +125,7 @@ static void print_service(const json_t *service, bool has_color)
            string_of(service, "name"), string_of(service, "balance"),
            remote_json_number(service, "requests"), remote_json_number(service, "errors"),
            remote_json_number(service, "retries"), remote_json_number(service, "inflight"));
+    print_limits(json_object_get(service, "limits"));
     if (string_of(service, "trouble")[0] != '\0')
         printf("  %s\n", string_of(service, "trouble"));
     (void)grid_write(&grid, INDENT, has_color, stdout);
