@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* control/orders.h - what operators said of single targets at run time: drains and weights.
+/* control/orders/orders.h - what operators said of single targets at run time: drains and weights.
  *
  * An order holds over reloads and restarts until it is taken back, or until the file says something
  * else: another weight for that target, or the target not at all. Orders are kept in a small file,
@@ -11,8 +11,8 @@
  *
  * Memory:  orders own themselves. Threads: the control thread. Errors: a file that cannot be read
  *          or written is told, and the orders hold until the process ends. */
-#ifndef PANDO_CONTROL_ORDERS_H
-#define PANDO_CONTROL_ORDERS_H
+#ifndef PANDO_CONTROL_ORDERS_ORDERS_H
+#define PANDO_CONTROL_ORDERS_ORDERS_H
 
 #include "core/err.h"
 #include "core/list.h"
