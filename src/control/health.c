@@ -78,9 +78,8 @@ static void move_to(struct registry_target *rt, const struct registry_verdict *v
         registry__publish(rt->service);
 }
 
-static void on_retry(struct timer *timer)
+void registry__health_try(struct registry_target *rt)
 {
-    struct registry_target *rt = list_item(timer, struct registry_target, retry);
     if (rt->service == NULL || rt->state != TARGET_PAUSED)
         return;
     const struct registry_verdict verdict = {
@@ -89,6 +88,11 @@ static void on_retry(struct timer *timer)
             atomic_load_explicit(&rt->target.failures_in_a_row, memory_order_relaxed),
     };
     move_to(rt, &verdict);
+}
+
+static void on_retry(struct timer *timer)
+{
+    registry__health_try(list_item(timer, struct registry_target, retry));
 }
 
 void registry__health_arm(struct registry_target *rt)

@@ -15,6 +15,13 @@
 
 /* --- rows ----------------------------------------------------------------------------------- */
 
+/* Counters that a target's successor goes on with. */
+struct registry_rows {
+    uint32_t           refs_count; /* the control thread's */
+    void              *memory;
+    struct target_row *at;
+};
+
 static struct registry_rows *rows_new(unsigned workers_count)
 {
     const size_t align = _Alignof(struct target_row);

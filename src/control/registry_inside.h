@@ -18,8 +18,7 @@
 #include "core/random.h"
 
 enum {
-    REGISTRY_TICK_MS =
-        250, /* what is gone is freed, and what failed for lack of memory tried again */
+    REGISTRY_TICK_MS = 250, /* what is gone is freed, what had no memory tried again */
     REGISTRY_LOOK_MS = 100, /* what workers counted is summed */
     REGISTRY_EVENT_BYTES = 320,
     REGISTRY_TOLD_MAX = 8, /* targets named one by one when many come or leave at once */
@@ -69,13 +68,6 @@ struct registry_name {
     bool              asking;
     bool              settled; /* answered for once, well or not */
     const char       *why;     /* static sentence: what is wrong with it; NULL */
-};
-
-/* Counters that a target's successor goes on with. */
-struct registry_rows {
-    uint32_t           refs_count; /* the control thread's */
-    void              *memory;
-    struct target_row *at;
 };
 
 /* The closing of a target's pool on one worker. */

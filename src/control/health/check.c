@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* control/health/check.c - active health checks: when each target is asked, and what its answers mean.
+/* control/health/check.c - active health checks: when a target is asked, what its answer means.
  *
  * A target is asked at once when it comes, then every interval, give or take the jitter. So many
  * passes or failures in a row change its standing; the very first verdict does so alone, since
@@ -177,6 +177,7 @@ static void count_pass(struct registry_target *rt)
     struct registry_check *check = &rt->check;
     check->failures_count = 0;
     registry__outlier_passed(rt);
+    registry__health_try(rt); /* it can be connected to, so its pause need not last */
     if (check->is_down && ++check->passes_count >= rt->service->health->settings.rise)
         rise(rt);
 }

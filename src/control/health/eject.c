@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* control/health/eject.c - outliers: what the workers counted, given to the pure machine, and what follows.
- */
+/* control/health/eject.c - outliers: what workers counted, and what follows from it. */
 #include "control/health/health.h"
 #include "control/members.h"
 

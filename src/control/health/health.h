@@ -19,7 +19,7 @@
 #define REGISTRY_PANIC                                                                             \
     "fewer targets are well than health.panic-below says, so checks and ejections are ignored"
 
-/* --- ../health.c --------------------------------------------------------------------------------- */
+/* --- ../health.c ------------------------------------------------------------------------------ */
 
 /* service.reported: from any worker. */
 void registry__reported(struct service *service, struct target *target, bool ok,
@@ -28,6 +28,9 @@ void registry__reported(struct service *service, struct target *target, bool ok,
 /* Prepares the part of a new target that health.c owns; goes on with the state of @before if
  * there was one. */
 void registry__health_init(struct registry_target *target, const struct registry_target *before);
+
+/* One that is paused may be tried by a request now. */
+void registry__health_try(struct registry_target *target);
 
 /* Starts the timer that a target's state asks for. */
 void registry__health_arm(struct registry_target *target);

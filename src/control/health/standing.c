@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* control/health/standing.c - who may be in the set: an operator's word, then checks, then ejections.
+/* control/health/standing.c - who is in the set: an operator's word, checks, ejections.
  *
  * The gates' own word (up, paused, trial) says whether a target can be connected to; what is here
  * comes on top of it and is strongest first. If too few are well, the fault is likelier in what

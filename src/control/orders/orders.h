@@ -37,6 +37,7 @@ struct orders {
     size_t      count;
 };
 
+/* An empty list; frees a list. */
 void orders_init(struct orders *orders);
 void orders_fini(struct orders *orders);
 
@@ -47,7 +48,7 @@ struct order *orders_find(const struct orders *orders, const char *service, cons
 must_check struct order *orders_add(struct orders *orders, const char *service, const char *target);
 void orders_drop(struct orders *orders, struct order *order);
 
-/* Adds what stands in @in; false: it is no such file, or there is no memory; what was read stays. */
+/* Adds what stands in @in. False: it is no such file, or no memory; what was read stays. */
 must_check bool orders_read(struct orders *orders, FILE *in);
 void orders_write(const struct orders *orders, FILE *out);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* control/outlier/outlier.h - passes over for a while a target that answers worse than the others. Pure.
+/* control/outlier/outlier.h - passes over who answers worse than the others. Pure.
  *
  * A target is ejected for so many bad answers in a row, or, once per interval, because its share of
  * good ones lies far below everybody's. The n-th ejection lasts n times as long; each interval
