@@ -52,7 +52,7 @@ struct visit {
     X("/readyz",         GET,  BOTH,    show_readyz,  "200 while requests are welcome")            \
     X("/api/status",     GET,  BOTH,    show_status,  "the status page as JSON")                   \
     X("/control/reload", POST, CONTROL, do_reload,    "reads the configuration anew")              \
-    X("/control/target", POST, CONTROL, do_order,     "?do=drain, undrain or weight &service= &target= &weight=") \
+    X("/control/target", POST, CONTROL, do_order,     "orders; ?do= service= target= weight=")     \
     X("/control/tap",    GET,  CONTROL, do_tap,       "live requests; ?service= status= path=")
 
 enum door_sort { DOOR_BOTH, DOOR_CONTROL };

@@ -3,8 +3,8 @@
  *
  * Two stages share one admin: the listener's, which only shows (GET and HEAD of /, /metrics,
  * /healthz, /readyz, /api/status), and the control socket's, which also does POST
- * /control/reload, POST /control/target and GET /control/tap. What the pages need of other rooms comes through struct
- * admin_sources, which main fills.
+ * /control/reload, POST /control/target and GET /control/tap. What the pages need of other rooms
+ * comes through struct admin_sources, which main fills.
  *
  * Memory:  fixed per service (its history) and per tap; a page is built in memory, at most 64 MiB.
  * Threads: the control thread, all of it.

@@ -6,6 +6,7 @@
  * from it is for the breaker room's pure machine (sources.judge) to say. A target is PAUSED (not
  * in the set), then in TRIAL (in the set; a worker claims the one request by changing the word),
  * then UP again or PAUSED for longer. */
+#include "control/health/health.h"
 #include "control/members.h"
 
 #include "core/units.h"
@@ -58,6 +59,7 @@ static void move_to(struct registry_target *rt, const struct registry_verdict *v
     const enum target_state before = rt->state;
     const uint64_t now_ns = rt->registry->sources.loop->now_ns;
     const bool paused = verdict->state == TARGET_PAUSED;
+    const bool came_up = verdict->state == TARGET_UP && before != TARGET_UP;
     rt->state = verdict->state;
     rt->claim_seen_ns = 0;
     atomic_store_explicit(&target->failures_in_a_row, verdict->failures_in_a_row,
@@ -68,14 +70,16 @@ static void move_to(struct registry_target *rt, const struct registry_verdict *v
         atomic_store_explicit(&target->reason, NULL, memory_order_relaxed);
     atomic_store_explicit(&target->state, verdict->state, memory_order_release);
     registry__health_arm(rt);
+    if (came_up)
+        registry__warm_start(rt);
     tell(rt, before, verdict->retry_at_ns > now_ns ? verdict->retry_at_ns - now_ns : 0);
-    if (set_takes(before) != set_takes(rt->state))
+    if (set_takes(before) != set_takes(rt->state) ||
+        (came_up && (rt->service->is_panic || rt->service->is_warming)))
         registry__publish(rt->service);
 }
 
-static void on_retry(struct timer *timer)
+void registry__health_try(struct registry_target *rt)
 {
-    struct registry_target *rt = list_item(timer, struct registry_target, retry);
     if (rt->service == NULL || rt->state != TARGET_PAUSED)
         return;
     const struct registry_verdict verdict = {
@@ -84,6 +88,11 @@ static void on_retry(struct timer *timer)
             atomic_load_explicit(&rt->target.failures_in_a_row, memory_order_relaxed),
     };
     move_to(rt, &verdict);
+}
+
+static void on_retry(struct timer *timer)
+{
+    registry__health_try(list_item(timer, struct registry_target, retry));
 }
 
 void registry__health_arm(struct registry_target *rt)

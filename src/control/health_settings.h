@@ -44,6 +44,11 @@ extern const struct config_choice health_checks[];
     X(jitter, "jitter", COUNT, 0, 100, 20, LIVE,                                                   \
       "percent by which an interval is shortened or lengthened at random, so that nodes do not "   \
       "ask in step")                                                                               \
+    X(slow_start_ns, "slow-start", DURATION_OR_NONE, CONFIG_MS(100), CONFIG_HOURS(1), CONFIG_NONE, \
+      LIVE,                                                                                        \
+      "how long the weight of a target grows after it came, or came back; not if all are new")     \
+    X(slow_start_least, "slow-start-least", COUNT, 1, 100, 10, LIVE,                               \
+      "percent of its weight with which it begins")                                                \
     X(panic, "panic-below", COUNT, 0, 100, 50, LIVE,                                               \
       "if fewer percent of the targets than this are well, checks and ejections are ignored, but " \
       "none is used that could not be connected to; 0 is never")

@@ -4,6 +4,7 @@
  * A target that is gone stays until no set and no op names it (refs_count) and it has nothing in
  * flight. Nobody can come to name it anew then, so its pools are closed on every worker, and
  * when the last worker says so it is freed. */
+#include "control/health/health.h"
 #include "control/registry_inside.h"
 
 #include "core/mem.h"
@@ -13,6 +14,13 @@
 #include <string.h>
 
 /* --- rows ----------------------------------------------------------------------------------- */
+
+/* Counters that a target's successor goes on with. */
+struct registry_rows {
+    uint32_t           refs_count; /* the control thread's */
+    void              *memory;
+    struct target_row *at;
+};
 
 static struct registry_rows *rows_new(unsigned workers_count)
 {
@@ -73,6 +81,7 @@ struct registry_target *registry__target_new(struct registry_service *service,
     }
     rt->registry = registry;
     rt->service = service;
+    rt->is_new = before == NULL;
     link_init(&rt->link);
     for (unsigned i = 0; i < workers_count; i++)
         rt->closings[i] =
@@ -81,6 +90,7 @@ struct registry_target *registry__target_new(struct registry_service *service,
     registry__health_init(rt, before);
     registry__check_init(rt, before);
     registry__outlier_init(rt, before);
+    registry__warm_init(rt, before);
     registry__order_apply(rt);
     return rt;
 }

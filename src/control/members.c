@@ -5,6 +5,7 @@
  * Targets that stay are kept as they are; one whose weight or zone changed gets a successor with
  * its state and counters, since what sets name never changes. */
 #include "control/members.h"
+#include "control/health/health.h"
 
 #include "core/mem.h"
 #include "path/service.h"
@@ -273,9 +274,14 @@ void registry__plan_commit(struct registry_plan *plan, bool is_told)
             continue;
         registry__health_arm(service->targets[i]);
         registry__check_arm(service->targets[i]);
+        if (service->targets[i]->is_new)
+            registry__warm_start(service->targets[i]);
+        service->targets[i]->is_new = false;
     }
     service->is_dirty = false;
     publish(service, plan->set);
+    if (service->is_warming) /* its sums are those of the weights before */
+        registry__publish(service);
     mem_free(plan->wanted);
     *plan = (struct registry_plan){0};
 }

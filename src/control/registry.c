@@ -3,6 +3,7 @@
  *
  * New settings are staged first: new services, names and targets are made and a plan is laid for
  * each service. Only if all of that has its memory they are put in force, which cannot fail. */
+#include "control/health/health.h"
 #include "control/members.h"
 
 #include "core/mem.h"
@@ -344,6 +345,7 @@ static void on_look(struct timer *timer)
     {
         struct registry_service *service = list_item(link, struct registry_service, link);
         registry__outlier_look(service, registry->sources.loop->now_ns);
+        registry__warm_look(service, registry->sources.loop->now_ns);
     }
     set_look(registry);
 }

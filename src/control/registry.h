@@ -128,7 +128,7 @@ struct registry_order {
 };
 
 /* Does it, and keeps it over reloads and restarts until it is taken back or the file says another
- * weight for the target. NONE: *@out is the target, and @e has a story if it could not be stored. */
+ * weight for the target. NONE: *@out is the target; @e has a story if it could not be stored. */
 must_check enum err_kind registry_order(struct registry *registry,
                                         const struct registry_order *given,
                                         const struct target **out, struct err *e);

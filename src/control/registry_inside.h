@@ -5,38 +5,26 @@
  *     members.c    a service's targets: planned from settings and names, put in force, published
  *     names.c      names that are asked for again and again
  *     health.c     reports of workers, pauses, trials
- *     check.c      active health checks
- *     eject.c      outliers: what workers counted, and what follows
- *     operate.c    drains and weights that operators order
- *     standing.c   who may be in the set: the order of what is said of a target
+ *     health/      what control itself finds of targets, and what operators say: health/health.h
  *     leaving.c    targets that are gone: pools closed, memory freed */
 #ifndef PANDO_CONTROL_REGISTRY_INSIDE_H
 #define PANDO_CONTROL_REGISTRY_INSIDE_H
 
-#include "control/check/statuses.h"
 #include "control/dns/dns.h"
-#include "control/health_settings.h"
-#include "control/orders.h"
-#include "control/outlier.h"
+#include "control/health/parts.h"
 #include "control/registry.h"
 #include "control/set.h"
 #include "control/wanted.h"
 #include "core/random.h"
 
 enum {
-    REGISTRY_TICK_MS =
-        250, /* what is gone is freed, and what failed for lack of memory tried again */
+    REGISTRY_TICK_MS = 250, /* what is gone is freed, what had no memory tried again */
     REGISTRY_LOOK_MS = 100, /* what workers counted is summed */
     REGISTRY_EVENT_BYTES = 320,
     REGISTRY_TOLD_MAX = 8, /* targets named one by one when many come or leave at once */
 };
 
-/* What is told and shown while health is ignored. */
-#define REGISTRY_PANIC                                                                             \
-    "fewer targets are well than health.panic-below says, so checks and ejections are ignored"
-
 struct registry_service;
-struct probe;
 
 struct registry {
     struct registry_sources sources;
@@ -82,31 +70,6 @@ struct registry_name {
     const char       *why;     /* static sentence: what is wrong with it; NULL */
 };
 
-/* Counters that a target's successor goes on with. */
-struct registry_rows {
-    uint32_t           refs_count; /* the control thread's */
-    void              *memory;
-    struct target_row *at;
-};
-
-/* A service's copy of its health settings, with their texts. */
-struct registry_health {
-    struct health_settings settings;
-    struct check_statuses  statuses;
-    char                   texts[];
-};
-
-/* The active checks of a target. */
-struct registry_check {
-    struct timer  next;
-    struct probe *probe; /* under way, or NULL */
-    uint64_t      began_ns;
-    uint32_t      passes_count, failures_count; /* in a row */
-    bool          is_known;                     /* there was a verdict */
-    bool          is_down;
-    char          why[128]; /* the last failure's reason */
-};
-
 /* The closing of a target's pool on one worker. */
 struct registry_closing {
     struct post             post;
@@ -127,7 +90,9 @@ struct registry_target {
     struct outlier        outlier;
     uint16_t              file_weight; /* as settings or DNS say it */
     bool                  is_drained;
-    bool                  kept; /* for the plan being made */
+    bool                  is_new;        /* it has no predecessor, and is not in force yet */
+    uint64_t              warm_since_ns; /* it starts slowly since then; 0: it does not */
+    bool                  kept;          /* for the plan being made */
     bool                  closing;
     uint32_t              closings_left;
     /* What a worker reported last; see health.c. */
@@ -166,6 +131,8 @@ struct registry_service {
     struct registry_health   *health; /* NULL until settings are in force */
     struct outlier_settings   outlier;
     bool                      is_ejecting;    /* workers' counts were looked at last time */
+    bool                      is_warming;     /* weights are counted in hundredths */
+    uint32_t                  slow_count;     /* targets that may be starting slowly */
     uint64_t                  sweep_ns;       /* when error rates are compared next */
     bool                      checks_changed; /* by the settings that are being put in force */
     bool                      is_panic;       /* too few are well: judgement is ignored */
@@ -202,83 +169,6 @@ void registry__name_free(struct registry_name *name);
 
 /* Writes service->trouble anew. */
 void registry__name_troubles(struct registry_service *service);
-
-/* --- health.c --------------------------------------------------------------------------------- */
-
-/* service.reported: from any worker. */
-void registry__reported(struct service *service, struct target *target, bool ok,
-                        const char *reason);
-
-/* Prepares the part of a new target that health.c owns; goes on with the state of @before if
- * there was one. */
-void registry__health_init(struct registry_target *target, const struct registry_target *before);
-
-/* Starts the timer that a target's state asks for. */
-void registry__health_arm(struct registry_target *target);
-
-/* Trials that were claimed and never reported are offered again. */
-void registry__health_tick(struct registry_service *service, uint64_t now_ns);
-
-/* --- check.c ---------------------------------------------------------------------------------- */
-
-/* A copy of @settings (NULL: no checks); NULL: no memory. */
-struct registry_health *registry__health_copy(const struct health_settings *settings) must_check;
-
-/* Puts @health in force, which is taken over; registry__health_took() when the targets of the new
- * settings are in force too. */
-void registry__health_take(struct registry_service *service, struct registry_health *health);
-void registry__health_took(struct registry_service *service);
-
-/* Prepares a new target; goes on with what is known of @before if there was one. */
-void registry__check_init(struct registry_target *target, const struct registry_target *before);
-
-/* Asks from now on, if the settings say so. */
-void registry__check_arm(struct registry_target *target);
-void registry__check_arm_all(struct registry_service *service);
-
-/* Asks no more; a check that is under way is called off. */
-void registry__check_stop(struct registry_target *target);
-
-/* --- eject.c ---------------------------------------------------------------------------------- */
-
-/* Goes on with what is known of @before. */
-void registry__outlier_init(struct registry_target *target, const struct registry_target *before);
-
-/* Looks at what workers counted, and ejects or takes back. */
-void registry__outlier_look(struct registry_service *service, uint64_t now_ns);
-
-/* A health check has passed: ends an ejection, if settings say so. */
-void registry__outlier_passed(struct registry_target *target);
-
-/* --- operate.c -------------------------------------------------------------------------------- */
-
-/* Reads the orders of before. */
-void registry__orders_load(struct registry *registry);
-
-/* Drops the orders that settings have taken back. */
-void registry__orders_prune(struct registry *registry);
-
-/* Puts in force what is ordered for it, if anything; the caller publishes. */
-void registry__order_apply(struct registry_target *target);
-
-/* --- standing.c ------------------------------------------------------------------------------- */
-
-/* Are so few of @targets well that health is ignored? */
-bool registry__is_panic(const struct registry_service *service,
-                        struct registry_target *const *targets, size_t count);
-
-/* May requests be given to it? */
-bool registry__takes(const struct registry_target *target, bool is_panic);
-bool registry__any_takes(const struct registry_service *service);
-
-/* Works out its weight anew; the caller publishes. */
-void registry__weigh(struct registry_target *target);
-
-/* Works out its standing and the reason anew; the caller publishes. */
-void registry__stand(struct registry_target *target);
-
-/* Works out anew whether health is ignored, and tells it if that has changed. */
-void registry__mark_panic(struct registry_service *service);
 
 /* --- leaving.c -------------------------------------------------------------------------------- */
 

@@ -16,7 +16,7 @@
 #include "breaker/breaker_settings.h"
 #include "config/config.h"
 #include "control/health_settings.h"
-#include "control/outlier_settings.h"
+#include "control/outlier/outlier_settings.h"
 #include "engine/http/http_engine_settings.h"
 #include "front/http/http_settings.h"
 #include "front/listener_settings.h"

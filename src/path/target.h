@@ -105,6 +105,7 @@ struct target {
     _Atomic uint32_t      standing; /* (a) enum target_state: UP, or DRAINING, DOWN or EJECTED */
     /* What follows up to the pools is written and read by the control thread alone. */
     char               standing_reason[TARGET_REASON_BYTES]; /* a sentence; "" if it stands well */
+    uint8_t            withheld_percent;       /* of its weight, while it starts slowly */
     bool               takes_anyway;           /* in the set in spite of its standing */
     uint64_t           ejections_count;        /* ever */
     uint64_t           checks_count;           /* active health checks that gave a verdict */

@@ -317,3 +317,53 @@ def test_backpressure_is_no_fault(start, trio, script):
     trio[1].default = bad    # when it is ejected, the other was looked at as well
     until(lambda: [proxy.ask("/") for _ in range(6)] and target_of(proxy, trio[1])["state"] == "ejected", "an ejection")
     assert target_of(proxy, trio[2])["state"] == "up"
+
+
+# --- slow start ---
+
+
+def warming(proxy, server):
+    return proxy.metric("pando_upstream_withheld_percent", target=server.address)
+
+
+@pytest.mark.parametrize("balance", ["round-robin", "two-choices", "least-connections"])
+def test_a_target_that_comes_starts_with_a_part_of_its_weight(start, trio, balance):
+    def with_targets(count, slow_start):
+        return {"services": {"shop": {"balance": balance, "targets": [s.address for s in trio[:count]],
+                                      "health": {"slow-start": slow_start, "slow-start-least": 10}}}, "workers": 1}
+    proxy = start(with_targets(2, "1h"))
+    assert warming(proxy, trio[0]) == 0    # all are new
+    assert proxy.reload(with_targets(3, "1h")).returncode == 0
+    assert warming(proxy, trio[2]) == 90 and warming(proxy, trio[0]) == 0
+    assert "slow start: 10 % of its weight" in target_of(proxy, trio[2])["reason"]
+    assert target_of(proxy, trio[2])["state"] == "up" and target_of(proxy, trio[2])["weight"] == 1
+    shares = counts(proxy, 210)
+    if balance == "round-robin":
+        assert shares == {"s0": 100, "s1": 100, "s2": 10}
+    assert 0 < shares["s2"] < 40, shares
+    assert proxy.reload(with_targets(3, "1s")).returncode == 0
+    until(lambda: warming(proxy, trio[2]) == 0, "its whole weight")
+    until(lambda: target_of(proxy, trio[2])["reason"] is None, "no word of it")
+    if balance == "round-robin":
+        until(lambda: counts(proxy, 30) == {"s0": 10, "s1": 10, "s2": 10}, "equal shares")
+
+
+def test_a_target_that_recovers_starts_slowly_and_its_own_weight_counts(start, trio):
+    config = config_of(trio, {**HTTP, "slow-start": "1h", "slow-start-least": 50}, workers=1)
+    proxy = start(config)
+    trio[1].well = lambda exchange: exchange.answer(500)
+    await_state(proxy, trio[1], "down")
+    assert warming(proxy, trio[1]) == 0
+    trio[1].well = lambda exchange: exchange.answer(200, body=b"well")
+    await_state(proxy, trio[1], "up")
+    assert warming(proxy, trio[1]) == 50
+    until(lambda: counts(proxy, 10) == {"s0": 4, "s1": 2, "s2": 4}, "half of its share")
+    order(proxy, "weight", f"shop/{trio[1].address}", "4")
+    until(lambda: counts(proxy, 16) == {"s0": 4, "s1": 8, "s2": 4}, "half of its new share")
+    order(proxy, "drain", f"shop/{trio[0].address}")
+    order(proxy, "undrain", f"shop/{trio[0].address}")
+    assert warming(proxy, trio[0]) == 50
+    config["services"]["shop"]["health"]["slow-start"] = "none"
+    assert proxy.reload(config).returncode == 0
+    until(lambda: [warming(proxy, server) for server in trio] == [0, 0, 0], "no slow start")
+    until(lambda: counts(proxy, 12) == {"s0": 2, "s1": 8, "s2": 2}, "whole shares")

@@ -147,6 +147,7 @@ PUT_TARGET(draining, openmetrics_gauge, pages_state(s->target) == TARGET_DRAININ
 PUT_TARGET(ejections, openmetrics_counter, s->target->ejections_count)
 PUT_TARGET(ejected, openmetrics_gauge, pages_state(s->target) == TARGET_EJECTED)
 PUT_TARGET(backpressure, openmetrics_counter, s->sums->backpressure)
+PUT_TARGET(withheld, openmetrics_gauge, s->target->withheld_percent)
 PUT_TARGET(down, openmetrics_gauge, pages_state(s->target) == TARGET_DOWN)
 
 #define TARGET_FAMILIES(X)                                                                         \
@@ -176,6 +177,8 @@ PUT_TARGET(down, openmetrics_gauge, pages_state(s->target) == TARGET_DOWN)
     X(GAUGE, "pando_upstream_ejected", "", ejected, "1 if it is passed over for how it answers")   \
     X(COUNTER, "pando_upstream_backpressure", "", backpressure,                                    \
       "answers of 429, and of 503 with Retry-After, which are no faults")                          \
+    X(GAUGE, "pando_upstream_withheld_percent", "", withheld,                                      \
+      "percent of its weight that it does not have yet, since it starts slowly")                   \
     X(GAUGE, "pando_breaker_state", "", state, "0: up, 1: one request tries it, 2: passed over")
 
 static void put_targets(const struct pages *pages, struct openmetrics *out,

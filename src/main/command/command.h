@@ -62,7 +62,8 @@ enum {
       "threads that carry traffic; one for each core unless set")                                  \
     X(io, "io", "KIND", COMMANDS_LOADING, "auto, epoll or io_uring")                               \
     X(zone, "zone", "REGION/ZONE", COMMANDS_LOADING, "where this node stands")                     \
-    X(control, "control", "PATH", COMMANDS_LOADING " reload drain undrain weight status tap", "the control socket")     \
+    X(control, "control", "PATH", COMMANDS_LOADING " reload drain undrain weight status tap",      \
+      "the control socket")                                                                        \
     X(sets, "set", "a.b=VALUE", COMMANDS_LOADING, "any setting, over the file; may be repeated")   \
     X(live, "live", "", "check", "also bind every listener's address and connect to every target") \
     X(json, "json", "", "check status tap", "for programs")                                        \

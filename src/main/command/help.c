@@ -16,7 +16,7 @@
     X("pando run pando.yaml", "serve")                                                             \
     X("pando run --http :80 --set limits.connections=20000", "flags win over the file")            \
     X("pando reload", "take the changed file")                                                     \
-    X("pando drain shop/10.0.0.1:3000", "let it finish, before it is stopped")                      \
+    X("pando drain shop/10.0.0.1:3000", "let it finish, before it is stopped")                     \
     X("pando status --watch", "services, targets, health")                                         \
     X("pando tap --status 5xx", "what fails, as it happens")                                       \
     X("pando config diff pando.yaml new.yaml", "what a reload would change")                       \
@@ -30,9 +30,9 @@
                "/etc/pando/pando.yaml. With --to alone no file is read.")                          \
     X("what wins", "--set, then the other flags, then the file and what it includes, then the "    \
                    "presets.")                                                                     \
-    X("control socket", "reload, drain, weight, status and tap talk to the server over a "    \
-                        "socket that only its user and root may open: --control, else what the "     \
-                        "file says under `control`, else /run/pando/control.sock for root and "                    \
+    X("control socket", "reload, drain, weight, status and tap talk to the server over a "         \
+                        "socket that only its user and root may open: --control, else what the "   \
+                        "file says under `control`, else /run/pando/control.sock for root and "    \
                         "$XDG_RUNTIME_DIR/pando/control.sock for others.")                         \
     X("signals", "SIGHUP: reload. SIGTERM, SIGINT: drain, then end; a second one ends at once. "   \
                  "SIGUSR2: start the new program on the same sockets, then drain the old one.")    \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* control/eject.c - outliers: what the workers counted, given to the pure machine, and what follows.
- */
+/* control/health/eject.c - outliers: what workers counted, and what follows from it. */
+#include "control/health/health.h"
 #include "control/members.h"
 
 #include "core/units.h"
@@ -45,6 +45,8 @@ static void tell(const struct registry_target *rt)
 static void changed(struct registry_target *rt)
 {
     rt->target.ejections_count = rt->outlier.ejections_total;
+    if (rt->outlier.until_ns == 0)
+        registry__warm_start(rt);
     registry__stand(rt);
     if (!rt->is_drained && !rt->check.is_down)
         tell(rt);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* control/check.c - active health checks: when each target is asked, and what its answers mean.
+/* control/health/check.c - active health checks: when a target is asked, what its answer means.
  *
  * A target is asked at once when it comes, then every interval, give or take the jitter. So many
  * passes or failures in a row change its standing; the very first verdict does so alone, since
  * nothing else is known. What could not be asked (no descriptor, no memory) is no verdict. */
 #include "control/check/probe.h"
+#include "control/health/health.h"
 #include "control/members.h"
 
 #include "core/mem.h"
@@ -151,6 +152,7 @@ static void fall(struct registry_target *rt)
 static void rise(struct registry_target *rt)
 {
     rt->check.is_down = false;
+    registry__warm_start(rt);
     registry__stand(rt);
     registry__publish(rt->service);
     registry__tell(rt->registry, REGISTRY_TELL_CHANGE, "%s: %s is up again: its health checks pass",
@@ -175,6 +177,7 @@ static void count_pass(struct registry_target *rt)
     struct registry_check *check = &rt->check;
     check->failures_count = 0;
     registry__outlier_passed(rt);
+    registry__health_try(rt); /* it can be connected to, so its pause need not last */
     if (check->is_down && ++check->passes_count >= rt->service->health->settings.rise)
         rise(rt);
 }

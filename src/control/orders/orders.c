@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* control/orders.c - the list of orders, and the file that holds it. */
-#include "control/orders.h"
+/* control/orders/orders.c - the list of orders, and the file that holds it. */
+#include "control/orders/orders.h"
 
 #include "core/mem.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* control/orders.h - what operators said of single targets at run time: drains and weights.
+/* control/orders/orders.h - what operators said of single targets at run time: drains and weights.
  *
  * An order holds over reloads and restarts until it is taken back, or until the file says something
  * else: another weight for that target, or the target not at all. Orders are kept in a small file,
@@ -11,8 +11,8 @@
  *
  * Memory:  orders own themselves. Threads: the control thread. Errors: a file that cannot be read
  *          or written is told, and the orders hold until the process ends. */
-#ifndef PANDO_CONTROL_ORDERS_H
-#define PANDO_CONTROL_ORDERS_H
+#ifndef PANDO_CONTROL_ORDERS_ORDERS_H
+#define PANDO_CONTROL_ORDERS_ORDERS_H
 
 #include "core/err.h"
 #include "core/list.h"
@@ -37,6 +37,7 @@ struct orders {
     size_t      count;
 };
 
+/* An empty list; frees a list. */
 void orders_init(struct orders *orders);
 void orders_fini(struct orders *orders);
 
@@ -47,7 +48,7 @@ struct order *orders_find(const struct orders *orders, const char *service, cons
 must_check struct order *orders_add(struct orders *orders, const char *service, const char *target);
 void orders_drop(struct orders *orders, struct order *order);
 
-/* Adds what stands in @in; false: it is no such file, or there is no memory; what was read stays. */
+/* Adds what stands in @in. False: it is no such file, or no memory; what was read stays. */
 must_check bool orders_read(struct orders *orders, FILE *in);
 void orders_write(const struct orders *orders, FILE *out);
 

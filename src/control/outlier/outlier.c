@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* control/outlier.c - runs of errors, and rates that lie far from the others'. */
-#include "control/outlier.h"
+/* control/outlier/outlier.c - runs of errors, and rates that lie far from the others'. */
+#include "control/outlier/outlier.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* control/outlier.h - passes over for a while a target that answers worse than the others. Pure.
+/* control/outlier/outlier.h - passes over who answers worse than the others. Pure.
  *
  * A target is ejected for so many bad answers in a row, or, once per interval, because its share of
  * good ones lies far below everybody's. The n-th ejection lasts n times as long; each interval
@@ -9,10 +9,10 @@
  * Time:    nanoseconds on the monotonic clock; passed in, never read.
  * Memory:  a struct outlier owns nothing; zeroed is one that is in.
  * Threads: the caller's. Errors: none. */
-#ifndef PANDO_CONTROL_OUTLIER_H
-#define PANDO_CONTROL_OUTLIER_H
+#ifndef PANDO_CONTROL_OUTLIER_OUTLIER_H
+#define PANDO_CONTROL_OUTLIER_OUTLIER_H
 
-#include "control/outlier_settings.h"
+#include "control/outlier/outlier_settings.h"
 #include "path/target.h"
 
 /* Why a target is ejected; the sentence follows "ejected for 30 s: ". */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* control/operate.c - an operator's word about a target: drains and weights at run time. */
+/* control/health/operate.c - an operator's word about a target: drains and weights at run time. */
+#include "control/health/health.h"
 #include "control/members.h"
 
 #include <string.h>
@@ -149,7 +150,10 @@ enum err_kind registry_order(struct registry *registry, const struct registry_or
         return refuse_target(service, given->target, e);
     if (!note(registry, rt, given))
         return err_set(e, ERR_LIMIT, "no memory, or more than %d orders", ORDERS_MAX);
+    const bool was_drained = rt->is_drained;
     registry__order_apply(rt);
+    if (was_drained && !rt->is_drained)
+        registry__warm_start(rt);
     registry__publish(service);
     tell_order(rt, given);
     *out = &rt->target;

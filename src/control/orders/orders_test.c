@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* control/orders_test.c - orders as text: what is written is read again, what is damaged refused. */
-#include "control/orders.h"
+/* control/orders/orders_test.c - orders, as a list, as text and in a file. */
+#include "control/orders/orders.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>

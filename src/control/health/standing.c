@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* control/standing.c - who may be in the set: an operator's word, then checks, then ejections.
+/* control/health/standing.c - who is in the set: an operator's word, checks, ejections.
  *
  * The gates' own word (up, paused, trial) says whether a target can be connected to; what is here
  * comes on top of it and is strongest first. If too few are well, the fault is likelier in what
  * judges them, so judgement is ignored; but no target is used that could not be connected to. */
+#include "control/health/health.h"
 #include "control/members.h"
+
+#include "control/health/warm.h"
 
 #include <stdio.h>
 
@@ -52,13 +55,11 @@ static void write_reason(struct registry_target *rt, enum target_state standing)
         (void)snprintf(out, room, "health check: %s", rt->check.why);
     else if (standing == TARGET_EJECTED)
         outlier_write_reason(&rt->outlier, out, room);
+    else if (rt->target.withheld_percent > 0)
+        (void)snprintf(out, room, "slow start: %d %% of its weight",
+                       WARM_WHOLE - rt->target.withheld_percent);
     else
         out[0] = '\0';
-}
-
-void registry__weigh(struct registry_target *rt)
-{
-    rt->target.weight = rt->target.weight_said;
 }
 
 void registry__stand(struct registry_target *rt)

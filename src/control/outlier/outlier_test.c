@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* control/outlier_test.c - who is ejected, for how long, and who is not. */
-#include "control/outlier.h"
+/* control/outlier/outlier_test.c - who is ejected, for how long, and who is not. */
+#include "control/outlier/outlier.h"
 
 #include "core/units.h"
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* control/outlier_settings.h - when a target is passed over for how it answers, one row each.
+/* control/outlier/outlier_settings.h - when a target is ejected for how it answers.
  *
  * In the file: the section `outlier`, which is also the preset of `outlier` in a service.
  * Columns: config/table.h. Times are nanoseconds. */
-#ifndef PANDO_CONTROL_OUTLIER_SETTINGS_H
-#define PANDO_CONTROL_OUTLIER_SETTINGS_H
+#ifndef PANDO_CONTROL_OUTLIER_OUTLIER_SETTINGS_H
+#define PANDO_CONTROL_OUTLIER_OUTLIER_SETTINGS_H
 
 #include "config/config.h"
 
