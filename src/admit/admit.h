@@ -62,6 +62,8 @@ struct admit_stage {
     uint32_t          service_requests_max; /* 0: none */
 };
 
+/* @admit, @service_requests and @below outlive the stage; a counter of the service is shared by all
+ * workers. */
 void admit_stage_init(struct admit_stage *stage, struct admit *admit,
                       _Atomic uint32_t *service_requests,
                       const struct admit_service_settings *settings, struct stage *below);

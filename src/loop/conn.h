@@ -61,7 +61,9 @@ enum conn_send_state {
     CONN_SEND_STATES_COUNT
 };
 
+/* The names of the rows above, static. */
 const char *conn_receive_state_name(enum conn_receive_state state);
+/* The same for the sending half. */
 const char *conn_send_state_name(enum conn_send_state state);
 
 struct conn;
@@ -139,7 +141,9 @@ struct conn {
     struct iovec iov[CONN_OUT_MAX];
 };
 
+/* Hooks itself into @loop, which outlives it. */
 void conn_hub_init(struct conn_hub *hub, struct loop *loop);
+/* After the last connection was closed. Accepts one that was never initialised, all zero. */
 void conn_hub_fini(struct conn_hub *hub);
 
 /* Takes over @fd. @counted: it counts in the hub's figures by state (client connections do).

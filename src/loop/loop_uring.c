@@ -70,7 +70,7 @@ static void tag(struct io_uring_sqe *sqe, const void *item, unsigned whose)
 }
 
 /* --- buffer rings
- * ----------------------------------------------------------------------------------------------- */
+ * ---------------------------------------------------------------------------------------------- */
 
 static void arm(struct sock *sock);
 
@@ -203,7 +203,7 @@ static enum err_kind open_back(struct loop *loop, struct err *e)
 }
 
 /* --- sockets
- * ---------------------------------------------------------------------------------------------------- */
+ * ---------------------------------------------------------------------------------------------- */
 
 static void cancel(struct uring_back *back, const void *item, unsigned whose)
 {
@@ -351,7 +351,7 @@ static void on_connect(struct sock *sock, const struct io_uring_cqe *cqe)
 }
 
 /* --- listeners
- * -------------------------------------------------------------------------------------------------- */
+ * ---------------------------------------------------------------------------------------------- */
 
 static void listen_change(struct listener *listener)
 {
@@ -384,7 +384,7 @@ static void on_accept(struct listener *listener, const struct io_uring_cqe *cqe)
 }
 
 /* --- turns
- * ------------------------------------------------------------------------------------------------------ */
+ * ---------------------------------------------------------------------------------------------- */
 
 static bool flush(struct loop *loop)
 {

@@ -35,6 +35,7 @@ struct timer_wheel {
     struct list slots[TIMER_LEVELS][TIMER_SLOTS];
 };
 
+/* @now_ns: monotonic; what it is turned with later goes on from there. */
 void timer_wheel_init(struct timer_wheel *wheel, uint64_t now_ns);
 
 void timer_init(struct timer *timer, void (*fired)(struct timer *));

@@ -126,7 +126,7 @@ static void *serve(void *argument)
 }
 
 /* --- a client
- * ------------------------------------------------------------------------------------------------------- */
+ * ---------------------------------------------------------------------------------------------- */
 
 /* All that comes until the connection ends or nothing more does. */
 static size_t talk(const struct sockaddr_in *address, const char *request, char *out, size_t room)
@@ -172,7 +172,7 @@ static void talk_a_while(const struct sockaddr_in *address)
 }
 
 /* --- the path
- * ------------------------------------------------------------------------------------------------------- */
+ * ---------------------------------------------------------------------------------------------- */
 
 static enum err_kind let_in(struct admission *self, const struct sockaddr *peer)
 {

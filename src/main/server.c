@@ -189,7 +189,7 @@ static bool listener_at(void *self, size_t index, struct admin_listener *out)
 }
 
 /* --- start
- * ------------------------------------------------------------------------------------------------------ */
+ * ---------------------------------------------------------------------------------------------- */
 
 /* Ready once every name has been answered for, well or not, so that a first request need not
  * fail. */

@@ -11,7 +11,7 @@
 #include <string.h>
 
 /* --- sockets
- * ---------------------------------------------------------------------------------------------------- */
+ * ---------------------------------------------------------------------------------------------- */
 
 struct listening *server__find_listening(struct server *server, const char *name)
 {
@@ -184,7 +184,7 @@ bool server__bring(struct server *server, struct generation *generation)
 }
 
 /* --- services
- * --------------------------------------------------------------------------------------------------- */
+ * ---------------------------------------------------------------------------------------------- */
 
 enum err_kind server__apply_services(struct server *server, const struct settings *settings,
                                      struct err *e)
@@ -221,7 +221,7 @@ enum err_kind server__apply_services(struct server *server, const struct setting
 }
 
 /* --- reload
- * ----------------------------------------------------------------------------------------------------- */
+ * ---------------------------------------------------------------------------------------------- */
 
 /* Sockets for listeners that are new or whose address changed. They replace the old ones in
  * @next. */

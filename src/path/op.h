@@ -123,7 +123,9 @@ void op_free(struct op *op);
  * memory. */
 struct pipe *op_open_request_body(struct op *op, uint32_t room) must_check;
 
+/* One more holder; @request itself. */
 struct request *request_ref(struct request *request);
+/* The last one gives its memory back. */
 void request_unref(struct request *request);
 
 /* Copies @from, whose bytes and fields lie in some receive buffer, to @arena. False: no room. */

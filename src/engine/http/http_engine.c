@@ -39,7 +39,7 @@ static void publish_counts(const struct http_pool *pool)
 }
 
 /* --- pools
- * ------------------------------------------------------------------------------------------------------ */
+ * ---------------------------------------------------------------------------------------------- */
 
 static struct http_pool *pool_of(struct http_engine_worker *engine, struct target *target)
 {
@@ -488,7 +488,7 @@ static uint32_t received(struct conn *conn, struct buf *buf, uint8_t *at, uint32
 }
 
 /* --- ends
- * ------------------------------------------------------------------------------------------------------- */
+ * ---------------------------------------------------------------------------------------------- */
 
 void http__end_tunnel_if_over(struct http_upstream *up)
 {
@@ -642,7 +642,7 @@ const struct conn_dialect http__upstream_dialect = {
 };
 
 /* --- submit
- * ----------------------------------------------------------------------------------------------------- */
+ * ---------------------------------------------------------------------------------------------- */
 
 static void attach(struct http_upstream *up, struct http_engine_stage *stage, struct op *op)
 {
@@ -776,7 +776,7 @@ bool http_engine_stage_init(struct http_engine_stage *stage, struct http_engine_
 }
 
 /* --- life
- * ------------------------------------------------------------------------------------------------------- */
+ * ---------------------------------------------------------------------------------------------- */
 
 void http_engine_worker_init(struct http_engine_worker *engine, struct worker *worker)
 {

@@ -70,7 +70,7 @@ static inline struct http_upstream *http_upstream_of(struct conn *conn)
 extern const struct conn_dialect http__upstream_dialect;
 
 /* --- http_send.c
- * ------------------------------------------------------------------------------------------------ */
+ * ---------------------------------------------------------------------------------------------- */
 
 /* Queues the op's request head, and its body as it comes. False: no memory. */
 bool http__send_request(struct http_upstream *up) must_check;

@@ -41,7 +41,7 @@ static bool keeps_alive(const struct http_exchange *exchange)
 }
 
 /* --- heads
- * ------------------------------------------------------------------------------------------------------ */
+ * ---------------------------------------------------------------------------------------------- */
 
 static void put_common(struct http1_writer *w, const struct http_exchange *exchange,
                        const struct http_head *head)
@@ -274,7 +274,7 @@ void http__refuse(struct http_conn *hc, unsigned status, enum err_kind kind, con
 }
 
 /* --- bodies
- * ----------------------------------------------------------------------------------------------------- */
+ * ---------------------------------------------------------------------------------------------- */
 
 static bool put_text(struct conn *conn, const char *text, uint32_t bytes)
 {
@@ -367,7 +367,7 @@ static bool pump_body(struct http_exchange *exchange)
 }
 
 /* --- exchanges
- * -------------------------------------------------------------------------------------------------- */
+ * ---------------------------------------------------------------------------------------------- */
 
 /* All of it is queued and the op is over: the next one may go. */
 static void retire(struct http_exchange *exchange)

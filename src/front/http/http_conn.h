@@ -122,7 +122,7 @@ void http__exchange_fail(struct http_exchange *exchange, enum err_kind kind, uin
 void http__refuse(struct http_conn *hc, unsigned status, enum err_kind kind, const char *detail);
 
 /* --- http_conn.c
- * ------------------------------------------------------------------------------------------------ */
+ * ---------------------------------------------------------------------------------------------- */
 
 /* After an exchange is over: goes on reading, or waits, or ends. */
 void http__read_on(struct http_conn *hc);
