@@ -25,6 +25,7 @@ struct node {
     struct admin_sources sources;
     struct admin        *admin;
     const char          *trouble;
+    struct admin_circuit circuit;
     unsigned             services_count, targets_count, reloads_count;
     char                 body[BODY_BYTES_MAX];
 };
@@ -34,7 +35,10 @@ static struct node node;
 static bool service_at(void *self, size_t index, struct admin_service *out)
 {
     (void)self;
-    *out = (struct admin_service){&node.bench.service, "two-choices", node.trouble};
+    *out = (struct admin_service){.service = &node.bench.service,
+                                   .balance = "two-choices",
+                                   .trouble = node.trouble,
+                                   .circuit = node.circuit};
     return index < node.services_count;
 }
 
@@ -325,6 +329,25 @@ Test(admin, nothing_left_is_worse_than_a_refused_reload)
     node.targets_count = 0;
     node.trouble = "app.internal:3000: the name does not exist";
     expect_in(verdict().sentence, "503: app.internal:3000: the name does not exist.");
+}
+
+Test(admin, an_open_circuit_breaker_is_said_everywhere)
+{
+    node.circuit = (struct admin_circuit){.state = "closed", .is_closed = true};
+    expect_not_in(ask("/"), "circuit breaker <b>");
+    expect_in(ask("/metrics"), "pando_service_breaker_state{service=\"shop\"} 0");
+    node.circuit = (struct admin_circuit){.state = "open",
+                                          .is_open = true,
+                                          .until_ns = UINT64_MAX,
+                                          .openings_count = 3,
+                                          .reason = "62 % of 120 answers in 10 s were failures"};
+    expect_in(verdict().sentence, "The circuit breaker of shop is open: 62 % of 120 answers");
+    cr_expect(verdict().tone == PAGES_TONE_BAD);
+    expect_in(ask("/"), "circuit breaker <b>open</b>: 62 % of 120");
+    expect_in(ask("/api/status"), "62 % of 120");
+    const char *text = ask("/metrics");
+    expect_in(text, "pando_service_breaker_state{service=\"shop\"} 2");
+    expect_in(text, "pando_service_breaker_openings_total{service=\"shop\"} 3");
 }
 
 Test(admin, a_refused_reload_stopping_and_nothing_at_all)

@@ -102,7 +102,7 @@ void registry__target_leave(struct registry_target *rt)
     timer_clear(&rt->retry);
     registry__check_stop(rt);
     rt->service = NULL;
-    rt->state = TARGET_GONE;
+    rt->state = rt->pause = TARGET_GONE;
     atomic_store_explicit(&rt->target.state, TARGET_GONE, memory_order_relaxed);
     list_add_last(&rt->registry->gone, &rt->link);
 }

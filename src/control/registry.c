@@ -237,6 +237,7 @@ static void commit(struct registry *registry, struct staged *staged)
         staged->spec->outlier != NULL ? *staged->spec->outlier : (struct outlier_settings){0};
     registry__health_take(service, staged->health);
     registry__plan_commit(&staged->plan, registry->started && !staged->is_new);
+    registry__circuit_take(service, staged->spec->circuit);
     if (registry->started)
         registry__health_took(service);
     registry__name_troubles(service);
@@ -345,6 +346,7 @@ static void on_look(struct timer *timer)
     {
         struct registry_service *service = list_item(link, struct registry_service, link);
         registry__outlier_look(service, registry->sources.loop->now_ns);
+        registry__circuit_look(service, registry->sources.loop->now_ns);
         registry__warm_look(service, registry->sources.loop->now_ns);
     }
     set_look(registry);

@@ -212,6 +212,15 @@ Test(registry, two_changes_before_a_worker_turns_are_one)
     cr_expect_str_eq(seen(shop), "3000 3001 3002");
 }
 
+/* As the gate of a worker does. */
+static uint32_t claim(struct target *target)
+{
+    uint32_t epoch = 0;
+    enum trials_mode mode;
+    cr_expect(trials_claim(&target->trials, &epoch, &mode));
+    return epoch;
+}
+
 /* Sets never change, so another weight is another object; its counters and its pause go on. */
 Test(registry, another_weight_makes_a_successor)
 {
@@ -254,7 +263,8 @@ Test(registry, a_failed_target_is_passed_over_then_tried_then_back)
     settle();
     cr_expect_str_eq(seen(shop), "3000 3001");
     cr_expect_eq(atomic_load(&target->state), TARGET_TRIAL);
-    atomic_store(&target->state, TARGET_PAUSED); /* a worker claims the trial, and it goes well */
+    claim(target);
+    atomic_store(&target->state, TARGET_UP); /* it goes well, and the gate says so at once */
     shop->reported(shop, target, true, NULL);
     settle();
     cr_expect_eq(atomic_load(&target->state), TARGET_UP);
@@ -283,11 +293,12 @@ Test(registry, a_claimed_trial_that_nobody_speaks_of_is_offered_again)
     settle();
     pass(2 * NS_PER_S);
     settle();
-    atomic_store(&target->state, TARGET_PAUSED);
+    claim(target);
     pass(NS_PER_S);
-    cr_expect_eq(atomic_load(&target->state), TARGET_PAUSED);
+    cr_expect_eq(trials_left_of(trials_read(&target->trials)), 0);
     pass(11 * NS_PER_S);
     cr_expect_eq(atomic_load(&target->state), TARGET_TRIAL);
+    claim(target);
 }
 
 /* Nothing that names it: no set, no op, nothing in flight; then every worker closes its pool. */

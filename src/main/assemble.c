@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* main/assemble.c - the path in walking order; the first file to read.
  *
- *     front > admit > guard > balance > gate > engine
+ *     front > admit > circuit > guard > balance > gate > engine
  *
  * front    front/http: what is being asked? Router and exchanges; one per listener and worker.
  * admit    admit/: may it come in now? Only where a rate or a limit on requests is set.
+ * circuit  breaker/circuit: is the service well? Only where its circuit breaker is enabled.
  * guard    breaker/: may it be tried again? Requests that were not sent go to another target.
  * balance  balance/: which target takes it?
  * gate     breaker/: is that target well? A refusal goes back to guard.
@@ -15,6 +16,7 @@
 
 #include "admit/rate_stage.h"
 #include "balance/balance_stage.h"
+#include "breaker/circuit/circuit_stage.h"
 #include "breaker/gate_stage.h"
 #include "breaker/guard_stage.h"
 #include "core/mem.h"
@@ -24,29 +26,49 @@
 /* --- generations
  * ---------------------------------------------------------------------------------------------- */
 
-void keeps_init(struct keeps *keeps)
+void keeps_init(struct keeps *keeps, unsigned workers_count)
 {
+    keeps->workers_count = workers_count;
     keep_init(&keeps->rates);
+    keep_init(&keeps->circuits);
 }
 
 void keeps_fini(struct keeps *keeps)
 {
     keep_fini(&keeps->rates);
+    keep_fini(&keeps->circuits);
+}
+
+static bool take_rate(struct generation *generation, struct keeps *keeps, size_t index)
+{
+    const struct settings_service *service = &generation->settings->services[index];
+    if (service->rate.requests == 0)
+        return true;
+    generation->rates[index] = rate_table_get(&keeps->rates, service->name, service->rate.keys);
+    return generation->rates[index] != NULL;
+}
+
+static bool take_circuit(struct generation *generation, struct keeps *keeps, size_t index)
+{
+    const struct settings_service *service = &generation->settings->services[index];
+    if (!service->breaker.service.enabled)
+        return true;
+    const struct circuit_rules rules = circuit_rules_of(&service->breaker.service);
+    generation->circuits[index] =
+        service_circuit_get(&keeps->circuits, service->name, &rules, keeps->workers_count);
+    return generation->circuits[index] != NULL;
 }
 
 /* Takes what services keep. False: no memory. */
 static bool take_kept(struct generation *generation, struct keeps *keeps)
 {
-    const struct settings *settings = generation->settings;
-    generation->rates = mem_alloc((settings->services_count + 1) * sizeof(struct rate_table *));
-    if (generation->rates == NULL)
+    const size_t count = generation->settings->services_count;
+    generation->rates = mem_alloc((count + 1) * sizeof(struct rate_table *));
+    generation->circuits = mem_alloc((count + 1) * sizeof(struct service_circuit *));
+    if (generation->rates == NULL || generation->circuits == NULL)
         return false;
-    for (size_t i = 0; i < settings->services_count; i++) {
-        const struct settings_service *service = &settings->services[i];
-        if (service->rate.requests == 0)
-            continue;
-        generation->rates[i] = rate_table_get(&keeps->rates, service->name, service->rate.keys);
-        if (generation->rates[i] == NULL)
+    for (size_t i = 0; i < count; i++) {
+        if (!take_rate(generation, keeps, i) || !take_circuit(generation, keeps, i))
             return false;
     }
     return true;
@@ -54,9 +76,13 @@ static bool take_kept(struct generation *generation, struct keeps *keeps)
 
 static void give_kept(struct generation *generation)
 {
-    for (size_t i = 0; generation->rates != NULL && i < generation->settings->services_count; i++)
+    const size_t count = generation->settings->services_count;
+    for (size_t i = 0; generation->rates != NULL && i < count; i++)
         rate_table_give(generation->rates[i]);
+    for (size_t i = 0; generation->circuits != NULL && i < count; i++)
+        service_circuit_give(generation->circuits[i]);
     mem_free(generation->rates);
+    mem_free(generation->circuits);
 }
 
 static void generation_free(struct generation *generation)
@@ -116,6 +142,7 @@ void generation_unref(struct generation *generation)
 struct service_path {
     struct rate_stage        rate;
     struct admit_stage       admit;
+    struct circuit_stage     circuit;
     struct guard_stage       guard;
     struct balance_stage     balance;
     struct gate_stage        gate;
@@ -131,6 +158,47 @@ struct path {
     size_t                services_count; /* that were built */
 };
 
+static void init_gate(struct service_path *rooms, struct service *service,
+                      const struct circuit_settings *settings)
+{
+    struct circuit_judge judge;
+    if (settings->enabled)
+        circuit_judge_init(&judge, settings);
+    gate_stage_init(&rooms->gate, service, settings->enabled ? &judge : NULL, &rooms->engine.stage);
+}
+
+/* Above guard: one that is open refuses at once, and what is retried counts once. */
+static bool build_circuit(struct path *path, size_t index)
+{
+    const struct settings_service *settings = &path->generation->settings->services[index];
+    struct service_path *rooms = &path->services[index];
+    const struct circuit_stage_parts parts = {
+        .service = path->generation->services[index],
+        .circuit = path->generation->circuits[index],
+        .settings = &settings->breaker.service,
+        .fallback = &settings->breaker.fallback,
+    };
+    if (parts.circuit == NULL)
+        return true;
+    if (!circuit_stage_init(&rooms->circuit, &parts, rooms->top))
+        return false;
+    rooms->top = &rooms->circuit.stage;
+    return true;
+}
+
+/* When all services are built: who answers instead of whom. */
+static void link_fallbacks(struct path *path)
+{
+    const struct settings *settings = path->generation->settings;
+    for (size_t i = 0; i < path->services_count; i++) {
+        for (size_t k = 0; k < path->services_count; k++) {
+            if (strcmp(settings->services[i].breaker.fallback.service,
+                       settings->services[k].name) == 0)
+                path->services[i].circuit.elsewhere = path->services[k].top;
+        }
+    }
+}
+
 static bool build_service(struct path *path, size_t index)
 {
     const struct settings_service *settings = &path->generation->settings->services[index];
@@ -139,12 +207,14 @@ static bool build_service(struct path *path, size_t index)
     struct worker *worker = &path->thread->worker;
     if (!http_engine_stage_init(&rooms->engine, &path->thread->engine, &settings->upstream))
         return false;
-    gate_stage_init(&rooms->gate, service, &rooms->engine.stage);
+    init_gate(rooms, service, &settings->breaker.target);
     if (!balance_stage_init(&rooms->balance, worker, service,
                             settings_balances[settings->balance].name, &rooms->gate.stage))
         return false;
     guard_stage_init(&rooms->guard, service, &settings->breaker, &rooms->balance.stage);
     rooms->top = &rooms->guard.stage;
+    if (!build_circuit(path, index))
+        return false;
     if (settings->limits.requests_in_flight != 0 ||
         path->generation->settings->limits.requests_in_flight != 0) {
         admit_stage_init(&rooms->admit, path->generation->admit, &path->generation->inflight[index],
@@ -178,8 +248,10 @@ static void add_routes(struct path *path, size_t index)
 
 static void path_free(struct path *path)
 {
-    for (size_t i = 0; i < path->services_count; i++)
+    for (size_t i = 0; i < path->services_count; i++) {
         balance_stage_fini(&path->services[i].balance);
+        circuit_stage_fini(&path->services[i].circuit);
+    }
     mem_free(path->services);
     mem_free(path->router.routes);
     generation_unref(path->generation);
@@ -223,6 +295,7 @@ struct path *path_new(struct worker_thread *thread, struct generation *generatio
         path_free(path);
         return NULL;
     }
+    link_fallbacks(path);
     http_router_sort(&path->router);
     return path;
 }

@@ -14,16 +14,19 @@
 
 #include "admit/admit.h"
 #include "admit/rate_table.h"
+#include "breaker/circuit/service_circuit.h"
 #include "control/registry.h"
 #include "main/settings.h"
 #include "main/worker_thread.h"
 
 /* What services keep over reloads, by name; outlives every generation. */
 struct keeps {
+    unsigned    workers_count;
     struct keep rates;
+    struct keep circuits;
 };
 
-void keeps_init(struct keeps *keeps);
+void keeps_init(struct keeps *keeps, unsigned workers_count);
 void keeps_fini(struct keeps *keeps);
 
 struct generation {
@@ -31,6 +34,7 @@ struct generation {
     struct service    **services; /* by index of settings->services; each given back at the end */
     _Atomic uint32_t   *inflight; /* requests in progress per service, over all workers */
     struct rate_table **rates;    /* per service; NULL: none is set */
+    struct service_circuit **circuits; /* likewise */
     struct admit       *admit;
     _Atomic uint32_t    refs_count;
 };

@@ -246,7 +246,7 @@ static void build(struct worker_thread *thread, void *argument)
     struct stage_world *w = argument;
     if (!http_engine_stage_init(&w->engine, &thread->engine, &upstream))
         return;
-    gate_stage_init(&w->gate, &w->service, &w->engine.stage);
+    gate_stage_init(&w->gate, &w->service, NULL, &w->engine.stage);
     if (!balance_stage_init(&w->balance, &thread->worker, &w->service, "round-robin",
                             &w->gate.stage))
         return;

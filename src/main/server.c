@@ -6,6 +6,7 @@
  * reload:  server_reload.c     stop: server_stop.c */
 #include "main/server_inside.h"
 
+#include "breaker/circuit/circuit.h"
 #include "breaker/pause.h"
 #include "core/mem.h"
 #include "core/units.h"
@@ -150,8 +151,10 @@ static bool service_at(void *self, size_t index, struct admin_service *out)
     *out = (struct admin_service){
         .service = service, .balance = "", .trouble = registry_trouble(service)};
     for (size_t i = 0; i < settings->services_count; i++)
-        if (strcmp(settings->services[i].name, service->name) == 0)
+        if (strcmp(settings->services[i].name, service->name) == 0) {
             out->balance = settings_balances[settings->services[i].balance].name;
+            server__show_circuit(server->generation->circuits[i], &out->circuit);
+        }
     return true;
 }
 
@@ -244,6 +247,7 @@ static enum err_kind start_registry(struct server *server, const struct settings
         .self = server,
         .told = told,
         .judge = judge,
+        .circuit = {.step = circuit_step, .write_cause = circuit_write_cause},
         .close_pool = close_pool,
     };
     server->registry = registry_new(&sources, e);
@@ -333,7 +337,7 @@ static enum err_kind start(struct server *server, struct settings *settings, str
     struct hash_key key;
     if (getrandom(&key, sizeof key, 0) != sizeof key)
         return err_set_errno(e, "getrandom");
-    keeps_init(&server->keeps);
+    keeps_init(&server->keeps, server->workers_count);
     enum err_kind failed = server__start_signals(server, e);
     if (failed == ERR_NONE && !admit_init(&server->admit, &settings->limits, key))
         failed = err_set(e, ERR_MEMORY, "no memory");
@@ -359,6 +363,7 @@ static enum err_kind start(struct server *server, struct settings *settings, str
     };
     if (!server__bring(server, server->generation))
         return err_set(e, ERR_MEMORY, "no memory for the first path");
+    server__start_circuits(server);
     timer_init(&server->ready_timer, become_ready);
     become_ready(&server->ready_timer);
     failed = start_control_front(server, e);

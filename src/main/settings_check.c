@@ -3,7 +3,7 @@
  *
  * Runs over the filled struct; where a row was wrong, the struct holds its preset, and the check
  * looks at what was said (config_has) so that one mistake gives one error. */
-#include "control/check/statuses.h"
+#include "config/value/statuses.h"
 #include "core/mem.h"
 #include "main/settings_keys.h"
 #include "path/client_key.h"
@@ -402,10 +402,10 @@ static void check_breaker(const struct checker *checker, const char *in,
 static void check_health(const struct checker *checker, const char *in,
                          const struct health_settings *health)
 {
-    struct check_statuses statuses;
+    struct config_statuses statuses;
     char path[PATH_BYTES];
     (void)snprintf(path, sizeof path, "%shealth.status", in);
-    if (!check_statuses_read(&statuses, health->status))
+    if (!config_statuses_read(&statuses, health->status))
         complain(checker, path, CONFIG_PART_VALUE,
                  "expected numbers and ranges with commas, such as 200, 204, 300-399",
                  "health.status is no list of statuses");
@@ -459,6 +459,7 @@ static void check_service(const struct checker *checker, size_t index)
         check_breaker(checker, in, &service->breaker);
     if (!same_health(&service->health, &settings->health))
         check_health(checker, in, &service->health);
+    settings__check_breaker(settings, index, checker->errors);
 }
 
 static void check_places(const struct checker *checker)

@@ -72,8 +72,33 @@ static const struct config_key upstream_keys[] = {HTTP_ENGINE_SETTINGS(X) END};
 static const struct config_table upstream_table = TABLE(upstream_keys, struct http_engine_settings);
 #undef X
 
+#define X(...) CONFIG_KEY(struct circuit_settings, , __VA_ARGS__)
+static const struct config_key circuit_keys[] = {CIRCUIT_SETTINGS(X) END};
+static const struct config_table circuit_table = TABLE(circuit_keys, struct circuit_settings);
+#undef X
+
+#define X(...) CONFIG_KEY(struct fallback_settings, , __VA_ARGS__)
+static const struct config_key fallback_keys[] = {FALLBACK_SETTINGS(X) END};
+static const struct config_table fallback_table = TABLE(fallback_keys, struct fallback_settings);
+#undef X
+
+/* A section in the section `breaker`. */
+#define IN_BREAKER(title, field, rows, sentence)                                                   \
+    {                                                                                              \
+        .name = title, .kind = CONFIG_SECTION, .offset = offsetof(struct breaker_settings, field), \
+        .table = &rows, .help = sentence                                                           \
+    }
+
 #define X(...) CONFIG_KEY(struct breaker_settings, , __VA_ARGS__)
-static const struct config_key breaker_keys[] = {BREAKER_SETTINGS(X) END};
+static const struct config_key breaker_keys[] = {
+    BREAKER_SETTINGS(X)
+    IN_BREAKER("service", service, circuit_table,
+               "when the circuit breaker of a service opens, so that it is not asked for a while"),
+    IN_BREAKER("target", target, circuit_table,
+               "likewise for each target by itself; the others then take its requests"),
+    IN_BREAKER("fallback", fallback, fallback_table,
+               "what is answered while the circuit breaker of the service is open"),
+    END};
 static const struct config_table breaker_table = TABLE(breaker_keys, struct breaker_settings);
 #undef X
 

@@ -37,7 +37,10 @@ struct service_view {
 #define SERVICE_LIMIT_FIGURES(X)                                                                   \
     /* name          help                                                                      */ \
     X(rate_limited,   "requests that were over the rate of their client")                          \
-    X(rate_forgotten, "clients whose rate was forgotten to make room for another")
+    X(rate_forgotten, "clients whose rate was forgotten to make room for another")                 \
+    X(breaker_refused, "requests that came while the service's circuit breaker was open, or "      \
+                       "half-open without a trial left")                                           \
+    X(breaker_fallback, "of them, those that were given the fallback")
 
 /* What one worker did for a service. */
 struct service_row {

@@ -17,6 +17,7 @@
 #define PANDO_PATH_TARGET_H
 
 #include "metrics/histogram.h"
+#include "path/circuit/trials.h"
 #include "path/worker.h"
 
 #include <stdatomic.h>
@@ -29,7 +30,8 @@ enum { TARGET_WEIGHT_MAX = 256 };
 #define TARGET_STATES(X)                                                                           \
     X(UP, "up", "takes requests")                                                                  \
     X(PAUSED, "paused", "could not be connected to; waits before it is tried again")               \
-    X(TRIAL, "trial", "one request may try it")                                                    \
+    X(TRIAL, "trial", "so many requests may try it, and no other")                                 \
+    X(OPEN, "open", "its circuit breaker is open: too many failures; passed over for a while")     \
     X(GONE, "gone", "no longer named by the configuration or by DNS; finishes what it has")        \
     X(DRAINING, "draining", "an operator drains it: takes nothing new, finishes what it has")      \
     X(DOWN, "down", "its health checks fail")                                                      \
@@ -81,6 +83,8 @@ struct target_row {
     _Atomic uint64_t faults_count[TARGET_FAULTS_COUNT];
     _Atomic uint64_t faults_in_a_row[TARGET_FAULTS_COUNT];
     struct histogram latency_us; /* from sent to the answer's head */
+    _Atomic uint64_t refused_count; /* attempts that the gate sent elsewhere */
+    struct circuit_tally circuit;   /* for its circuit breaker, if it has one */
     /* Control's own: the counts at its last look. */
     uint64_t outcomes_seen, faults_seen[TARGET_FAULTS_COUNT];
 } __attribute__((aligned(64)));
@@ -98,7 +102,8 @@ struct target {
     uint64_t         identity; /* hash of service and address; stable over reloads and restarts */
     _Atomic uint32_t inflight; /* (a) requests given and not finished, all workers */
     _Atomic uint32_t state;    /* (a) enum target_state */
-    _Atomic uint64_t retry_at_ns;       /* (a) while PAUSED: when it is tried again */
+    struct trials    trials;   /* (a) in TRIAL: how many requests may try it; their results */
+    _Atomic uint64_t retry_at_ns;       /* (a) while PAUSED or OPEN: when it is tried again */
     _Atomic uint32_t failures_in_a_row; /* (a) connects; doubles the pause */
     _Atomic(const char *) reason;       /* (a) static text: why it is not UP */
     _Atomic uint32_t      refs_count;   /* (a) */
@@ -108,6 +113,7 @@ struct target {
     uint8_t            withheld_percent;       /* of its weight, while it starts slowly */
     bool               takes_anyway;           /* in the set in spite of its standing */
     uint64_t           ejections_count;        /* ever */
+    uint64_t           openings_count;         /* of its circuit breaker, ever */
     uint64_t           checks_count;           /* active health checks that gave a verdict */
     uint64_t           check_failures_count;   /* of them, those that failed */
     void              *pools[WORKERS_ALL_MAX]; /* the engine's, one per worker */

@@ -56,6 +56,7 @@ void sums_of_target(struct sums *sums, const struct target *target)
         sums->errors += get(&row->failures_count);
         sums->connects += get(&row->connects_count);
         sums->connect_failures += get(&row->connect_failures_count);
+        sums->refused += get(&row->refused_count);
         sums->backpressure += get(&row->backpressure_count);
         sums->reused += get(&row->reused_count);
         sums->idle += get(&row->idle_count);

@@ -47,7 +47,7 @@ const char pages_style[] =
     "th.n,td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}\n"
     "td.name{font-family:ui-monospace,monospace;font-size:13px}\n"
     ".up{color:var(--good)}.trial,.draining{color:var(--worn)}\n"
-    ".paused,.gone,.down,.ejected{color:var(--bad)}\n"
+    ".paused,.gone,.down,.ejected,.open{color:var(--bad)}\n"
     ".error{color:var(--bad)}.warning{color:var(--worn)}\n"
     "svg{vertical-align:middle}svg rect{fill:currentColor;opacity:.55}\n"
     ".pair{display:grid;grid-template-columns:minmax(0,1fr) minmax(0,2fr);gap:12px}\n"
@@ -120,6 +120,7 @@ static const char *const shapes[TARGET_STATES_COUNT] = {
     [TARGET_TRIAL] = "&#9680;",                                  /* a half circle */
     [TARGET_GONE] = "&#9675;",                                   /* an empty circle */
     [TARGET_DRAINING] = "&#9660;",                               /* a triangle that points down */
+    [TARGET_OPEN] = "&#8856;",                                   /* a circle with a stroke */
     [TARGET_DOWN] = "&#10005;",    [TARGET_EJECTED] = "&#8856;", /* a circle with a stroke */
 };
 
@@ -134,7 +135,7 @@ static void put_state(const struct pages *pages, const struct target *target, FI
         fputs(": ", out);
         pages_put_html(out, reason);
     }
-    if (state == TARGET_PAUSED && retry_ns > pages->now_ns) {
+    if ((state == TARGET_PAUSED || state == TARGET_OPEN) && retry_ns > pages->now_ns) {
         char span[32];
         pages_write_span(span, retry_ns - pages->now_ns);
         fprintf(out, "; tried again in %s", span);
@@ -210,6 +211,27 @@ static void put_limits(FILE *out, const struct sums *sums)
     pages_write_count(limited, sums->rate_limited);
     if (sums->rate_limited > 0)
         fprintf(out, "<span>over rate <b>%s</b></span>", limited);
+    pages_write_count(limited, sums->breaker_refused);
+    if (sums->breaker_refused > 0)
+        fprintf(out, "<span>refused by its breaker <b>%s</b></span>", limited);
+}
+
+/* A circuit breaker that is closed says nothing. */
+static void put_circuit(const struct pages *pages, const struct admin_circuit *circuit, FILE *out)
+{
+    char span[32];
+    if (circuit->state == NULL || circuit->is_closed)
+        return;
+    fprintf(out, "<p class=%s>circuit breaker <b>%s</b>: ", circuit->is_open ? "error" : "warning",
+            circuit->state);
+    pages_put_html(out, circuit->reason);
+    if (circuit->until_ns > pages->now_ns) {
+        pages_write_span(span, circuit->until_ns - pages->now_ns);
+        fprintf(out, "; tried again in %s", span);
+    } else if (!circuit->is_open) {
+        fprintf(out, "; %u trials left", circuit->trials_left);
+    }
+    fputs("</p>\n", out);
 }
 
 static void put_service_head(const struct pages *pages, const struct admin_service *service,
@@ -231,6 +253,7 @@ static void put_service_head(const struct pages *pages, const struct admin_servi
     put_head_figures(out, &sums, &figures, tally.inflight);
     put_limits(out, &sums);
     fputs("</div>\n", out);
+    put_circuit(pages, &service->circuit, out);
     if (service->trouble != NULL) {
         fputs("<p class=warning>", out);
         pages_put_html(out, service->trouble);

@@ -97,6 +97,38 @@ static void put_service_families(const struct pages *pages, struct openmetrics *
 #undef X
 }
 
+/* --- circuit breakers of services ------------------------------------------------------------- */
+
+static int64_t circuit_state(const struct admin_circuit *circuit)
+{
+    return circuit->is_closed ? 0 : circuit->is_open ? 2 : 1;
+}
+
+/* Services without one have no sample. */
+static void put_circuits(const struct pages *pages, struct openmetrics *out, bool is_state)
+{
+    const struct admin_sources *sources = pages->sources;
+    struct admin_service service;
+    for (size_t i = 0; sources->service_at(sources->self, i, &service); i++) {
+        const struct openmetrics_label label = {"service", service.service->name};
+        const struct admin_circuit *circuit = &service.circuit;
+        if (circuit->state != NULL && is_state)
+            openmetrics_gauge(out, &label, 1, circuit_state(circuit));
+        else if (circuit->state != NULL)
+            openmetrics_counter(out, &label, 1, circuit->openings_count);
+    }
+}
+
+static void put_circuit_families(const struct pages *pages, struct openmetrics *out)
+{
+    openmetrics_family(out, OPENMETRICS_GAUGE, "pando_service_breaker_state", "",
+                       "the service's circuit breaker; 0: closed, 1: half-open, 2: open");
+    put_circuits(pages, out, true);
+    openmetrics_family(out, OPENMETRICS_COUNTER, "pando_service_breaker_openings", "",
+                       "times that the service's circuit breaker has opened");
+    put_circuits(pages, out, false);
+}
+
 /* --- targets -------------------------------------------------------------------------------- */
 
 /* One target with the labels it always has. */
@@ -147,6 +179,9 @@ PUT_TARGET(draining, openmetrics_gauge, pages_state(s->target) == TARGET_DRAININ
 PUT_TARGET(ejections, openmetrics_counter, s->target->ejections_count)
 PUT_TARGET(ejected, openmetrics_gauge, pages_state(s->target) == TARGET_EJECTED)
 PUT_TARGET(backpressure, openmetrics_counter, s->sums->backpressure)
+PUT_TARGET(breaker_open, openmetrics_gauge, pages_state(s->target) == TARGET_OPEN)
+PUT_TARGET(breaker_openings, openmetrics_counter, s->target->openings_count)
+PUT_TARGET(refused, openmetrics_counter, s->sums->refused)
 PUT_TARGET(withheld, openmetrics_gauge, s->target->withheld_percent)
 PUT_TARGET(down, openmetrics_gauge, pages_state(s->target) == TARGET_DOWN)
 
@@ -179,7 +214,12 @@ PUT_TARGET(down, openmetrics_gauge, pages_state(s->target) == TARGET_DOWN)
       "answers of 429, and of 503 with Retry-After, which are no faults")                          \
     X(GAUGE, "pando_upstream_withheld_percent", "", withheld,                                      \
       "percent of its weight that it does not have yet, since it starts slowly")                   \
-    X(GAUGE, "pando_breaker_state", "", state, "0: up, 1: one request tries it, 2: passed over")
+    X(GAUGE, "pando_upstream_breaker_open", "", breaker_open, "1 if its circuit breaker is open")  \
+    X(COUNTER, "pando_upstream_breaker_openings", "", breaker_openings,                            \
+      "times that its circuit breaker has opened")                                                 \
+    X(COUNTER, "pando_upstream_refused", "", refused,                                              \
+      "attempts that were sent elsewhere, since it is passed over or its trials are taken")        \
+    X(GAUGE, "pando_breaker_state", "", state, "0: up, 1: some requests try it, 2: passed over")
 
 static void put_targets(const struct pages *pages, struct openmetrics *out,
                         void (*put)(struct openmetrics *, struct sample *))
@@ -354,6 +394,7 @@ void pages_write_metrics(const struct pages *pages, struct openmetrics *out)
 {
     put_config(pages, out);
     put_service_families(pages, out);
+    put_circuit_families(pages, out);
     put_target_families(pages, out);
     put_workers(pages, out);
     put_process(pages, out);

@@ -50,8 +50,8 @@ struct registry_health *registry__health_copy(const struct health_settings *sett
     health->settings.host = keep(&room, from->host);
     health->settings.status = keep(&room, from->status);
     health->settings.body = keep(&room, from->body);
-    if (!check_statuses_read(&health->statuses, from->status))
-        health->statuses = (struct check_statuses){0}; /* settings were checked; nothing passes */
+    if (!config_statuses_read(&health->statuses, from->status))
+        health->statuses = (struct config_statuses){0}; /* settings were checked; nothing passes */
     return health;
 }
 
@@ -143,10 +143,7 @@ static void fall(struct registry_target *rt)
     registry__publish(service);
     registry__tell(rt->registry, REGISTRY_TELL_TROUBLE, "%s: %s is down: health check: %s",
                    service->service.name, rt->target.name, rt->check.why);
-    if (!registry__any_takes(service))
-        registry__tell(rt->registry, REGISTRY_TELL_TROUBLE,
-                       "%s: no target is left; requests are answered with 503",
-                       service->service.name);
+    registry__tell_if_none(service);
 }
 
 static void rise(struct registry_target *rt)

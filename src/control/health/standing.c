@@ -55,6 +55,8 @@ static void write_reason(struct registry_target *rt, enum target_state standing)
         (void)snprintf(out, room, "health check: %s", rt->check.why);
     else if (standing == TARGET_EJECTED)
         outlier_write_reason(&rt->outlier, out, room);
+    else if (rt->pause != TARGET_PAUSED && rt->circuit.state != CIRCUIT_CLOSED)
+        registry__circuit_write_reason(rt, out, room);
     else if (rt->target.withheld_percent > 0)
         (void)snprintf(out, room, "slow start: %d %% of its weight",
                        WARM_WHOLE - rt->target.withheld_percent);
@@ -92,4 +94,12 @@ bool registry__any_takes(const struct registry_service *service)
             return true;
     }
     return false;
+}
+
+void registry__tell_if_none(const struct registry_service *service)
+{
+    if (!registry__any_takes(service))
+        registry__tell(service->registry, REGISTRY_TELL_TROUBLE,
+                       "%s: no target is left; requests are answered with 503",
+                       service->service.name);
 }

@@ -113,6 +113,28 @@ static void print_limits(const json_t *limits)
            remote_json_number(limits, "rate_limited"));
 }
 
+/* One that is closed says nothing. */
+static void print_circuit(const json_t *circuit)
+{
+    const double again_s = remote_json_number(circuit, "half_open_in_s");
+    if (!json_is_object(circuit) || strcmp(string_of(circuit, "state"), "closed") == 0)
+        return;
+    printf("  circuit breaker %s: %s", string_of(circuit, "state"), string_of(circuit, "reason"));
+    if (again_s > 0)
+        printf("; tried again in %.1f s", again_s);
+    printf("\n");
+}
+
+/* Said only where it happened. */
+static void print_refused(const json_t *limits)
+{
+    if (limits == NULL || remote_json_number(limits, "breaker_refused") == 0)
+        return;
+    printf("  refused by the circuit breaker: %.0f requests, %.0f of them given the fallback\n",
+           remote_json_number(limits, "breaker_refused"),
+           remote_json_number(limits, "breaker_fallback"));
+}
+
 static void print_service(const json_t *service, bool has_color)
 {
     struct grid grid = {0};
@@ -125,6 +147,8 @@ static void print_service(const json_t *service, bool has_color)
            string_of(service, "name"), string_of(service, "balance"),
            remote_json_number(service, "requests"), remote_json_number(service, "errors"),
            remote_json_number(service, "retries"), remote_json_number(service, "inflight"));
+    print_circuit(json_object_get(service, "breaker"));
+    print_refused(json_object_get(service, "limits"));
     print_limits(json_object_get(service, "limits"));
     if (string_of(service, "trouble")[0] != '\0')
         printf("  %s\n", string_of(service, "trouble"));
