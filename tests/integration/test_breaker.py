@@ -39,11 +39,17 @@ def await_circuit(proxy, state):
     return circuit_of(proxy)
 
 
+def target_of(proxy, server):
+    return next(target for target in proxy.status()["services"][0]["targets"] if target["name"] == server.address)
+
+
+def state_of(proxy, server):
+    return target_of(proxy, server)["state"]
+
+
 def await_target(proxy, server, state):
-    def find():
-        return next(target for target in proxy.status()["services"][0]["targets"] if target["name"] == server.address)
-    until(lambda: find()["state"] == state, lambda: f"{server.address} {state}: {find()}")
-    return find()
+    until(lambda: state_of(proxy, server) == state, lambda: f"{server.address} {state}: {target_of(proxy, server)}")
+    return target_of(proxy, server)
 
 
 def ask(proxy, path="/", **more):
@@ -290,10 +296,9 @@ def test_a_targets_trials_are_admitted_exactly(start, pair):
     """Of all that come while it is half-open, ten try it; the others go to the other target, and none fails."""
     proxy = start({**config_of(pair, target={**SHORT, "volume": 10}), "workers": 4})
     held = threading.Event()
-    origins_of_trials = lambda exchange: (held.wait(pando.PATIENCE_S), exchange.answer(200, body=b"0"))
     open_target(proxy, pair[0])
-    pair[0].on("/trial", origins_of_trials)
-    pair[0].on("/bad", origins_of_trials)
+    pair[0].on("/trial", lambda exchange: (held.wait(pando.PATIENCE_S), exchange.answer(200, body=b"0")))
+    heal(pair[0], b"0")
     await_target(proxy, pair[0], "trial")
     crowd = Crowd(proxy, 80, "/trial")
     until(lambda: len(crowd.statuses()) == 70, lambda: f"{len(crowd.statuses())} answered")
@@ -318,8 +323,8 @@ def test_a_target_that_cannot_be_connected_to_while_half_open(start, pair):
     assert ask(proxy).status == 200
     with origins.Origin(port=port) as again:
         heal(again, b"0")
-        until(lambda: ask(proxy).body == b"0" and
-              await_target(proxy, again, "up") is not None, "it is back")
+        until(lambda: (ask(proxy), state_of(proxy, again))[1] == "up", "it is back")
+        until(lambda: ask(proxy).body == b"0", "it takes requests")
 
 
 def test_a_reload_keeps_a_target_open(start, pair):
