@@ -36,9 +36,9 @@ static bool service_at(void *self, size_t index, struct admin_service *out)
 {
     (void)self;
     *out = (struct admin_service){.service = &node.bench.service,
-                                   .balance = "two-choices",
-                                   .trouble = node.trouble,
-                                   .circuit = node.circuit};
+                                  .balance = "two-choices",
+                                  .trouble = node.trouble,
+                                  .circuit = node.circuit};
     return index < node.services_count;
 }
 

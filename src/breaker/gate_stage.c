@@ -95,8 +95,7 @@ static void count(const struct passage *passage, const struct op *op,
 {
     struct target *target = passage->target;
     if (trials_epoch_of(trials_read(&target->trials)) == passage->epoch)
-        circuit_tally_add(&target->rows[op->worker->index].circuit, verdict->failed,
-                          verdict->slow);
+        circuit_tally_add(&target->rows[op->worker->index].circuit, verdict->failed, verdict->slow);
 }
 
 /* A trial that could be connected to ends a pause as well, if there was one. */

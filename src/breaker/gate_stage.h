@@ -27,8 +27,8 @@ struct gate_stage {
     struct circuit_judge judge; /* if it has */
 };
 
-/* Needs no fini. @service and @below are borrowed. @judge: of the targets' circuit breakers, copied;
- * NULL: they have none. */
+/* Needs no fini. @service and @below are borrowed. @judge: of the targets' circuit breakers,
+ * copied; NULL: they have none. */
 void gate_stage_init(struct gate_stage *stage, struct service *service,
                      const struct circuit_judge *judge, struct stage *below);
 

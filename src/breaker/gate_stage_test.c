@@ -13,8 +13,8 @@ static void open_gate(enum target_state state)
 {
     bench_init(&bench, 1);
     bench.targets[0].state = state;
-    trials_open(&bench.targets[0].trials,
-                state == TARGET_TRIAL ? TRIALS_BY_CONNECT : TRIALS_FREE, state == TARGET_TRIAL);
+    trials_open(&bench.targets[0].trials, state == TARGET_TRIAL ? TRIALS_BY_CONNECT : TRIALS_FREE,
+                state == TARGET_TRIAL);
     gate_stage_init(&gate, &bench.service, NULL, &bench.below.stage);
 }
 
@@ -209,7 +209,7 @@ Test(gate, without_room_in_the_arena_the_claim_is_given_back)
     bench_fini(&bench);
 }
 
-/* --- with a circuit breaker -------------------------------------------------------------------- */
+/* --- with a circuit breaker ------------------------------------------------------------------- */
 
 static void open_circuit_gate(enum target_state state, uint32_t count)
 {
@@ -218,8 +218,9 @@ static void open_circuit_gate(enum target_state state, uint32_t count)
     open_gate(TARGET_UP);
     bench.targets[0].state = state;
     trials_open(&bench.targets[0].trials,
-                state == TARGET_UP ? TRIALS_FREE : state == TARGET_OPEN ? TRIALS_SHUT
-                                                                        : TRIALS_BY_ANSWER,
+                state == TARGET_UP     ? TRIALS_FREE
+                : state == TARGET_OPEN ? TRIALS_SHUT
+                                       : TRIALS_BY_ANSWER,
                 count);
     gate_stage_init(&gate, &bench.service, &judge, &bench.below.stage);
 }

@@ -82,12 +82,12 @@ struct registry_target {
     struct registry         *registry;
     struct registry_service *service; /* NULL: gone */
     struct registry_rows    *rows;
-    struct list_link         link; /* in registry.gone */
-    enum target_state state; /* as control last set it; from the two that follow */
+    struct list_link         link;  /* in registry.gone */
+    enum target_state        state; /* as control last set it; from the two that follow */
     enum target_state pause; /* whether it can be connected to: UP, PAUSED or TRIAL; or GONE */
     struct circuit    circuit;
     uint64_t          paused_until_ns; /* while `pause` is PAUSED */
-    uint64_t          claim_seen_ns; /* a connect's trial was seen to be claimed; 0: it is not */
+    uint64_t          claim_seen_ns;   /* a connect's trial was seen to be claimed; 0: it is not */
     struct timer      retry;
     struct registry_check check;
     struct outlier        outlier;
@@ -133,8 +133,8 @@ struct registry_service {
     char                      trouble[REGISTRY_EVENT_BYTES];
     struct registry_health   *health; /* NULL until settings are in force */
     struct outlier_settings   outlier;
-    struct circuit_rules      circuit;      /* of each target */
-    bool                      has_circuits; /* they have circuit breakers */
+    struct circuit_rules      circuit;        /* of each target */
+    bool                      has_circuits;   /* they have circuit breakers */
     bool                      is_ejecting;    /* workers' counts were looked at last time */
     bool                      is_warming;     /* weights are counted in hundredths */
     uint32_t                  slow_count;     /* targets that may be starting slowly */

@@ -35,8 +35,8 @@ struct generation {
     _Atomic uint32_t   *inflight; /* requests in progress per service, over all workers */
     struct rate_table **rates;    /* per service; NULL: none is set */
     struct service_circuit **circuits; /* likewise */
-    struct admit       *admit;
-    _Atomic uint32_t    refs_count;
+    struct admit            *admit;
+    _Atomic uint32_t         refs_count;
 };
 
 /* Takes over @settings, and references to the registry's services, which must have been applied.

@@ -40,8 +40,8 @@ static void look(struct timer *timer)
     const struct generation *generation = server->generation;
     for (size_t i = 0; i < generation->settings->services_count; i++) {
         struct service_circuit *circuit = generation->circuits[i];
-        if (circuit != NULL &&
-            service_circuit_look(circuit, loop->now_ns, random_next(&server->control.worker.random)))
+        if (circuit != NULL && service_circuit_look(circuit, loop->now_ns,
+                                                    random_next(&server->control.worker.random)))
             tell(server, circuit, loop->now_ns);
     }
     timer_set(&loop->timers, timer, loop->now_ns + CIRCUITS_LOOK_MS * NS_PER_MS);

@@ -79,12 +79,12 @@ struct target_row {
     _Atomic uint64_t statuses_count[6];  /* answers by class; [0]: none of 1xx to 5xx */
     _Atomic uint64_t backpressure_count; /* answers of 429, and of 503 with Retry-After */
     /* For outlier ejection: attempts that say how well it is, and of them the bad ones. */
-    _Atomic uint64_t outcomes_count;
-    _Atomic uint64_t faults_count[TARGET_FAULTS_COUNT];
-    _Atomic uint64_t faults_in_a_row[TARGET_FAULTS_COUNT];
-    struct histogram latency_us; /* from sent to the answer's head */
-    _Atomic uint64_t refused_count; /* attempts that the gate sent elsewhere */
-    struct circuit_tally circuit;   /* for its circuit breaker, if it has one */
+    _Atomic uint64_t     outcomes_count;
+    _Atomic uint64_t     faults_count[TARGET_FAULTS_COUNT];
+    _Atomic uint64_t     faults_in_a_row[TARGET_FAULTS_COUNT];
+    struct histogram     latency_us;    /* from sent to the answer's head */
+    _Atomic uint64_t     refused_count; /* attempts that the gate sent elsewhere */
+    struct circuit_tally circuit;       /* for its circuit breaker, if it has one */
     /* Control's own: the counts at its last look. */
     uint64_t outcomes_seen, faults_seen[TARGET_FAULTS_COUNT];
 } __attribute__((aligned(64)));

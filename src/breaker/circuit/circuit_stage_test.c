@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* breaker/circuit/circuit_stage_test.c - who may pass, what is counted, what is answered instead. */
+/* breaker/circuit/circuit_stage_test.c - who may pass, what is counted, what is answered. */
 #include "breaker/circuit/circuit_stage.h"
 
 #include "core/units.h"

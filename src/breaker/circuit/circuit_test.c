@@ -203,7 +203,8 @@ Test(circuit, laws_hold_in_20000_random_lives)
         const enum circuit_state before = circuit.state;
         const uint64_t until_ns = circuit.until_ns;
         const uint32_t all = (uint32_t)random_below(random_next(&random), 11);
-        const uint32_t failed = all == 0 ? 0 : (uint32_t)random_below(random_next(&random), all + 1);
+        const uint32_t failed =
+            all == 0 ? 0 : (uint32_t)random_below(random_next(&random), all + 1);
         const struct circuit_look look = {.now_ns = now_ns,
                                           .draw = random_next(&random),
                                           .since = {all, failed, 0},

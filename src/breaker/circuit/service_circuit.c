@@ -28,8 +28,8 @@ static void drop(struct kept *kept)
 static struct service_circuit *circuit_new(unsigned workers_count)
 {
     const size_t align = _Alignof(struct service_circuit_row);
-    struct service_circuit *circuit = mem_alloc(
-        sizeof *circuit + align + workers_count * sizeof(struct service_circuit_row));
+    struct service_circuit *circuit =
+        mem_alloc(sizeof *circuit + align + workers_count * sizeof(struct service_circuit_row));
     if (circuit == NULL)
         return NULL;
     const uintptr_t behind = (uintptr_t)(circuit + 1);

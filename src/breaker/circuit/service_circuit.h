@@ -33,7 +33,6 @@ struct service_circuit {
     struct service_circuit_row *rows; /* workers_count of them */
 };
 
-
 /* The rules that settings say. */
 struct circuit_rules circuit_rules_of(const struct circuit_settings *settings);
 

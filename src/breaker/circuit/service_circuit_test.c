@@ -60,7 +60,7 @@ Test(service_circuit, opens_at_the_total_of_all_workers)
 /* --- with threads ----------------------------------------------------------------------------- */
 
 struct crowd {
-    unsigned         index;
+    unsigned          index;
     _Atomic uint32_t *claimed, *given_back;
     _Atomic bool     *over;
 };
@@ -92,7 +92,7 @@ static void open_it(void)
     cr_assert(service_circuit_look(circuit, now_ns, 0));
 }
 
-/* However many ask at once, and whoever gives back: of each epoch exactly TRIALS are carried out. */
+/* However many ask at once and give back: of each epoch exactly TRIALS are carried out. */
 Test(service_circuit, admits_exactly_so_many_trials_in_total, .timeout = 60)
 {
     _Atomic uint32_t claimed = 0, given_back = 0;

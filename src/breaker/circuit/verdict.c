@@ -45,6 +45,6 @@ struct circuit_verdict circuit_judge(const struct circuit_judge *judge,
         return (struct circuit_verdict){.finding = CIRCUIT_BACKPRESSURE};
     if (failed || slow)
         return (struct circuit_verdict){CIRCUIT_BAD, failed, slow};
-    return (struct circuit_verdict){.finding =
-                                        evidence->error == ERR_NONE ? CIRCUIT_WELL : CIRCUIT_NOTHING};
+    return (struct circuit_verdict){.finding = evidence->error == ERR_NONE ? CIRCUIT_WELL
+                                                                           : CIRCUIT_NOTHING};
 }

@@ -21,8 +21,8 @@ struct circuit_judge {
 };
 
 struct circuit_evidence {
-    enum err_kind error;  /* NONE: it was answered */
-    unsigned      status; /* then */
+    enum err_kind error;        /* NONE: it was answered */
+    unsigned      status;       /* then */
     bool          says_when;    /* the answer has Retry-After */
     bool          is_cancelled; /* the client has left */
     bool          is_timed;     /* elapsed_ns is the servers' doing alone */
@@ -42,7 +42,7 @@ struct circuit_verdict {
 };
 
 /* Judges an answer's head, or an error in its place. */
-struct circuit_verdict circuit_judge(const struct circuit_judge    *judge,
+struct circuit_verdict circuit_judge(const struct circuit_judge *judge,
                                      const struct circuit_evidence *evidence);
 
 /* Did the servers cause this error? */

@@ -19,10 +19,10 @@ Test(verdict, of_statuses)
         bool says_when;
         enum circuit_finding finding;
     } rows[] = {
-        {200, false, CIRCUIT_WELL},         {404, false, CIRCUIT_WELL},
-        {500, false, CIRCUIT_BAD},          {501, false, CIRCUIT_WELL},
-        {502, true, CIRCUIT_BAD},           {503, false, CIRCUIT_BAD},
-        {503, true, CIRCUIT_BACKPRESSURE},  {429, false, CIRCUIT_BACKPRESSURE},
+        {200, false, CIRCUIT_WELL},        {404, false, CIRCUIT_WELL},
+        {500, false, CIRCUIT_BAD},         {501, false, CIRCUIT_WELL},
+        {502, true, CIRCUIT_BAD},          {503, false, CIRCUIT_BAD},
+        {503, true, CIRCUIT_BACKPRESSURE}, {429, false, CIRCUIT_BACKPRESSURE},
         {504, false, CIRCUIT_BAD},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

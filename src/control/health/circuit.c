@@ -24,8 +24,8 @@ static void tell(const struct registry_target *rt, uint64_t now_ns)
     char cause[96];
     switch (rt->circuit.state) {
     case CIRCUIT_OPEN:
-        registry->sources.circuit.write_cause(
-            &rt->circuit.cause, rt->service->circuit.window_ns, cause, sizeof cause);
+        registry->sources.circuit.write_cause(&rt->circuit.cause, rt->service->circuit.window_ns,
+                                              cause, sizeof cause);
         registry__tell(registry, REGISTRY_TELL_TROUBLE,
                        "%s: the circuit breaker of %s is open for %.1f s: %s", service, name,
                        (double)(rt->circuit.until_ns - now_ns) / 1e9, cause);
