@@ -29,6 +29,7 @@ struct admin_service {
     const struct service *service;
     const char           *balance; /* the strategy's name */
     const char           *trouble; /* why it has fewer targets than settings say; NULL */
+    struct service_load   load;    /* of a limit on concurrency */
 };
 
 struct admin_listener {

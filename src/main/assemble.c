@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* main/assemble.c - the path in walking order; the first file to read.
  *
- *     front > admit > guard > balance > gate > engine
+ *     front > admit > concurrency > guard > balance > target limit > gate > engine
  *
  * front    front/http: what is being asked? Router and exchanges; one per listener and worker.
  * admit    admit/: may it come in now? Only where a rate or a limit on requests is set.
+ * concurrency  breaker/concurrency: may it go on now, or does it wait? Only where that is set.
  * guard    breaker/: may it be tried again? Requests that were not sent go to another target.
  * balance  balance/: which target takes it?
+ * target limit  breaker/concurrency: has that target as many as it may? Only where that is set.
  * gate     breaker/: is that target well? A refusal goes back to guard.
  * engine   engine/http: the servers.
  *
@@ -15,6 +17,8 @@
 
 #include "admit/rate_stage.h"
 #include "balance/balance_stage.h"
+#include "breaker/concurrency/concurrency_stage.h"
+#include "breaker/concurrency/target_limit_stage.h"
 #include "breaker/gate_stage.h"
 #include "breaker/guard_stage.h"
 #include "core/mem.h"
@@ -27,17 +31,41 @@
 void keeps_init(struct keeps *keeps)
 {
     keep_init(&keeps->rates);
+    keep_init(&keeps->permits);
 }
 
 void keeps_fini(struct keeps *keeps)
 {
     keep_fini(&keeps->rates);
+    keep_fini(&keeps->permits);
+}
+
+static bool take_permits(struct generation *generation, struct keeps *keeps)
+{
+    const struct settings *settings = generation->settings;
+    generation->permits = mem_alloc((settings->services_count + 1) * sizeof(struct permits *));
+    if (generation->permits == NULL)
+        return false;
+    for (size_t i = 0; i < settings->services_count; i++) {
+        const struct concurrency_settings *concurrency = &settings->services[i].concurrency;
+        const struct permits_rule rule = {.choice = (enum limit_choice)concurrency->limit,
+                                          .bounds = concurrency_bounds(concurrency)};
+        if (!concurrency_is_on(concurrency))
+            continue;
+        generation->permits[i] =
+            permits_get(&keeps->permits, settings->services[i].name, &rule);
+        if (generation->permits[i] == NULL)
+            return false;
+    }
+    return true;
 }
 
 /* Takes what services keep. False: no memory. */
 static bool take_kept(struct generation *generation, struct keeps *keeps)
 {
     const struct settings *settings = generation->settings;
+    if (!take_permits(generation, keeps))
+        return false;
     generation->rates = mem_alloc((settings->services_count + 1) * sizeof(struct rate_table *));
     if (generation->rates == NULL)
         return false;
@@ -56,7 +84,11 @@ static void give_kept(struct generation *generation)
 {
     for (size_t i = 0; generation->rates != NULL && i < generation->settings->services_count; i++)
         rate_table_give(generation->rates[i]);
+    for (size_t i = 0; generation->permits != NULL && i < generation->settings->services_count;
+         i++)
+        permits_give(generation->permits[i]);
     mem_free(generation->rates);
+    mem_free(generation->permits);
 }
 
 static void generation_free(struct generation *generation)
@@ -109,18 +141,37 @@ void generation_unref(struct generation *generation)
         generation_free(generation);
 }
 
+void generation_step(const struct generation *generation, uint64_t now_ns)
+{
+    for (size_t i = 0; i < generation->settings->services_count; i++)
+        if (generation->permits[i] != NULL)
+            permits_step(generation->permits[i], now_ns);
+}
+
+void generation_load(const struct generation *generation, const char *service,
+                     struct service_load *load)
+{
+    *load = (struct service_load){0};
+    for (size_t i = 0; i < generation->settings->services_count; i++)
+        if (generation->permits[i] != NULL &&
+            strcmp(generation->settings->services[i].name, service) == 0)
+            permits_load(generation->permits[i], load);
+}
+
 /* --- paths
  * ---------------------------------------------------------------------------------------------- */
 
 /* The rooms of one service on one worker. */
 struct service_path {
-    struct rate_stage        rate;
-    struct admit_stage       admit;
-    struct guard_stage       guard;
-    struct balance_stage     balance;
-    struct gate_stage        gate;
-    struct http_engine_stage engine;
-    struct stage            *top;
+    struct rate_stage         rate;
+    struct admit_stage        admit;
+    struct concurrency_stage  concurrency;
+    struct guard_stage        guard;
+    struct balance_stage      balance;
+    struct target_limit_stage target_limit;
+    struct gate_stage         gate;
+    struct http_engine_stage  engine;
+    struct stage             *top;
 };
 
 struct path {
@@ -130,6 +181,37 @@ struct path {
     struct service_path  *services;
     size_t                services_count; /* that were built */
 };
+
+/* What stands above the attempts. */
+static bool build_waiting(struct path *path, size_t index)
+{
+    const struct generation *generation = path->generation;
+    struct service_path *rooms = &path->services[index];
+    const struct concurrency_parts parts = {
+        .worker = &path->thread->worker,
+        .service = generation->services[index],
+        .permits = generation->permits[index],
+        .settings = &generation->settings->services[index].concurrency,
+        .key = generation->admit->key,
+    };
+    if (parts.permits == NULL)
+        return true;
+    if (!concurrency_stage_init(&rooms->concurrency, &parts, rooms->top))
+        return false;
+    rooms->top = &rooms->concurrency.stage;
+    return true;
+}
+
+static struct stage *build_target_limit(struct path *path, size_t index, struct stage *below)
+{
+    const struct settings_service *settings = &path->generation->settings->services[index];
+    struct target_limit_stage *limit = &path->services[index].target_limit;
+    if (settings->concurrency.per_target == 0)
+        return below;
+    target_limit_stage_init(limit, path->generation->services[index],
+                            settings->concurrency.per_target, below);
+    return &limit->stage;
+}
 
 static bool build_service(struct path *path, size_t index)
 {
@@ -141,10 +223,15 @@ static bool build_service(struct path *path, size_t index)
         return false;
     gate_stage_init(&rooms->gate, service, &rooms->engine.stage);
     if (!balance_stage_init(&rooms->balance, worker, service,
-                            settings_balances[settings->balance].name, &rooms->gate.stage))
+                            settings_balances[settings->balance].name,
+                            build_target_limit(path, index, &rooms->gate.stage)))
         return false;
     guard_stage_init(&rooms->guard, service, &settings->breaker, &rooms->balance.stage);
     rooms->top = &rooms->guard.stage;
+    if (!build_waiting(path, index)) {
+        balance_stage_fini(&rooms->balance);
+        return false;
+    }
     if (settings->limits.requests_in_flight != 0 ||
         path->generation->settings->limits.requests_in_flight != 0) {
         admit_stage_init(&rooms->admit, path->generation->admit, &path->generation->inflight[index],

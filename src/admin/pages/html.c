@@ -203,6 +203,26 @@ static void put_head_figures(FILE *out, const struct sums *sums, const struct fi
             p50, p99, retries);
 }
 
+/* Only where there is a limit on concurrency. */
+static void put_load(FILE *out, const struct service_load *load)
+{
+    char limit[32], waiting[32];
+    uint64_t count = 0;
+    if (load->limit_word == NULL)
+        return;
+    for (int i = 0; i < PRIORITIES_COUNT; i++)
+        count += load->waiting[i];
+    pages_write_count(limit, load->limit);
+    pages_write_count(waiting, count);
+    fprintf(out, "<span>limit <b>%s</b> (%s)</span><span>waiting <b>%s</b></span>",
+            load->limit == 0 ? "none" : limit, load->limit_word, waiting);
+}
+
+static uint64_t shed_of(const struct sums *sums)
+{
+    return sums->shed_full + sums->shed_displaced + sums->shed_deadline + sums->shed_waited;
+}
+
 /* Said only where it happens. */
 static void put_limits(FILE *out, const struct sums *sums)
 {
@@ -210,6 +230,9 @@ static void put_limits(FILE *out, const struct sums *sums)
     pages_write_count(limited, sums->rate_limited);
     if (sums->rate_limited > 0)
         fprintf(out, "<span>over rate <b>%s</b></span>", limited);
+    pages_write_count(limited, shed_of(sums));
+    if (shed_of(sums) > 0)
+        fprintf(out, "<span>shed <b>%s</b></span>", limited);
 }
 
 static void put_service_head(const struct pages *pages, const struct admin_service *service,
@@ -229,6 +252,7 @@ static void put_service_head(const struct pages *pages, const struct admin_servi
     pages_put_html(out, service->balance);
     fputs("</span>", out);
     put_head_figures(out, &sums, &figures, tally.inflight);
+    put_load(out, &service->load);
     put_limits(out, &sums);
     fputs("</div>\n", out);
     if (service->trouble != NULL) {

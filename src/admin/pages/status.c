@@ -111,6 +111,20 @@ static json_t *limits(const struct service *s)
     return object;
 }
 
+/* The limit on concurrency, and who waits; null where none is set. */
+static json_t *concurrency(const struct service_load *load)
+{
+    if (load->limit_word == NULL)
+        return json_null();
+    json_t *waiting = json_object();
+#define X(enumerator, name, gist)                                                                  \
+    json_object_set_new(waiting, name, count(load->waiting[enumerator]));
+    PRIORITIES(X)
+#undef X
+    return json_pack("{s:s, s:o, s:o, s:o}", "limit", load->limit_word, "now", count(load->limit),
+                     "inflight", count(load->inflight), "waiting", waiting);
+}
+
 static json_t *services(const struct pages *pages)
 {
     const struct admin_sources *sources = pages->sources;
@@ -119,6 +133,7 @@ static json_t *services(const struct pages *pages)
     for (size_t i = 0; sources->service_at(sources->self, i, &s); i++) {
         json_t *object = service(pages, &s);
         json_object_set_new(object, "limits", limits(s.service));
+        json_object_set_new(object, "concurrency", concurrency(&s.load));
         json_array_append_new(list, object);
     }
     return list;
