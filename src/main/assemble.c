@@ -52,8 +52,7 @@ static bool take_permits(struct generation *generation, struct keeps *keeps)
                                           .bounds = concurrency_bounds(concurrency)};
         if (!concurrency_is_on(concurrency))
             continue;
-        generation->permits[i] =
-            permits_get(&keeps->permits, settings->services[i].name, &rule);
+        generation->permits[i] = permits_get(&keeps->permits, settings->services[i].name, &rule);
         if (generation->permits[i] == NULL)
             return false;
     }
@@ -84,8 +83,7 @@ static void give_kept(struct generation *generation)
 {
     for (size_t i = 0; generation->rates != NULL && i < generation->settings->services_count; i++)
         rate_table_give(generation->rates[i]);
-    for (size_t i = 0; generation->permits != NULL && i < generation->settings->services_count;
-         i++)
+    for (size_t i = 0; generation->permits != NULL && i < generation->settings->services_count; i++)
         permits_give(generation->permits[i]);
     mem_free(generation->rates);
     mem_free(generation->permits);

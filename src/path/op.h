@@ -98,8 +98,8 @@ struct op {
     bool           cancelled;
     bool           found_full; /* a target had all the requests it may: later there may be room */
     bool           answered;
-    /* Field lines of a room's own that every answer to the client gets, each ended by CRLF; they lie
-     * in the arena. NULL: none. */
+    /* Field lines of a room's own that every answer to the client gets, each ended by CRLF; they
+     * lie in the arena. NULL: none. */
     const char *answer_fields;
     uint32_t    answer_fields_bytes;
     bool kept_connection; /* the last attempt went over a connection that had been used before */

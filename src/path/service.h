@@ -40,7 +40,7 @@ struct service_view {
     X(rate_forgotten, "clients whose rate was forgotten to make room for another")                 \
     X(waited,         "requests that waited for a permit of their service")                        \
     X(shed_full,      "requests refused because the waiting room was full")                        \
-    X(shed_displaced, "requests that waited and made room for one of higher priority, or for another client") \
+    X(shed_displaced, "requests that had to make room for a higher priority or another client")    \
     X(shed_deadline,  "requests refused at once because their turn would have come too late")      \
     X(shed_waited,    "requests refused after they had waited as long as they may")                \
     X(wait_cancelled, "requests whose client left while they waited")                              \

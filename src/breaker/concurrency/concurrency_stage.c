@@ -80,19 +80,20 @@ static enum sign sign_of(const struct op *op)
 static void report(const struct passage *passage, const struct op *op)
 {
     const struct concurrency_stage *stage = passage->stage;
-    const uint64_t latency_ns = *op->worker->now_ns - passage->begun_ns;
-    const bool is_slow = latency_ns > stage->settings->slow_after_ns;
+    const uint64_t took_ns = *op->worker->now_ns - passage->begun_ns;
+    const bool is_slow = took_ns > stage->settings->slow_after_ns;
+    const uint64_t latency_ns = took_ns > 0 ? took_ns : 1; /* 0 would say nothing */
     enum sign sign = sign_of(op);
     if (sign == SIGN_NONE && op->answer.error == ERR_CANCELLED && is_slow)
         sign = SIGN_TIMEOUT; /* it waited longer than is good, and went */
     if (sign == SIGN_NONE)
         return;
-    permits_report(stage->permits,
-                   &(struct permits_sample){
-                       .begun_ns = passage->begun_ns,
-                       .latency_ns = sign == SIGN_SHED ? 0 : latency_ns < 1 ? 1 : latency_ns,
-                       .dropped = sign != SIGN_ANSWERED || is_slow,
-                   });
+    const struct permits_sample sample = {
+        .begun_ns = passage->begun_ns,
+        .latency_ns = sign == SIGN_SHED ? 0 : latency_ns,
+        .dropped = sign != SIGN_ANSWERED || is_slow,
+    };
+    permits_report(stage->permits, &sample);
 }
 
 static bool is_body_untouched(const struct op *op)
@@ -289,13 +290,14 @@ static void turn_away(struct ticket *ticket, enum permits_verdict verdict)
         return;
     }
     row_add(&row_of(stage, op)->shed_full_count, 1);
-    refuse(stage, op, stage->settings->waiting == 0
-                          ? "as many requests are in progress as the limit of the service allows"
-                          : "the waiting room is full of requests that are as urgent");
+    refuse(stage, op,
+           stage->settings->waiting == 0
+               ? "as many requests are in progress as the limit of the service allows"
+               : "the waiting room is full of requests that are as urgent");
 }
 
-/* @passage: that it had before, then it is next of all; or NULL. The op and its ticket may have gone
- * when this returns. */
+/* @passage: that it had before, then it is next of all; or NULL. The op and its ticket may have
+ * gone when this returns. */
 static void wait(struct concurrency_stage *stage, struct op *op, struct passage *passage)
 {
     const bool first = passage != NULL;

@@ -3,9 +3,9 @@
  * service can do at once, and has the others wait. Above the attempts, so that a request has one
  * permit for all of them. Only where `concurrency` is set.
  *
- * The permit is held until the request's end, and its latency counts to the answer's head. Signs of
- * overload are 429, 503 and 504, timeouts, and answers that take longer than slow-after; errors that
- * say nothing of it (a refused connection, a client that left) are not counted at all.
+ * The permit is held until the request's end, and its latency counts to the answer's head. Signs
+ * of overload are 429, 503 and 504, timeouts, and answers that take longer than slow-after; errors
+ * that say nothing of it (a refused connection, a client that left) are not counted at all.
  *
  * A request of which nothing was sent since all targets had all they may (target_limit_stage.h)
  * gives its permit back and waits again, as the next of all.

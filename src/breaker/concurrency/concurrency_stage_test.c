@@ -233,14 +233,14 @@ Test(concurrency, reads_priorities)
         const char *text;
         enum priority priority;
     } rows[] = {
-        {"critical", PRIORITY_CRITICAL}, {"LOW", PRIORITY_LOW},     {"u=0", PRIORITY_CRITICAL},
-        {"u=1, i", PRIORITY_HIGH},       {"i, u=5", PRIORITY_LOW},  {"u=8", PRIORITIES_COUNT},
+        {"critical", PRIORITY_CRITICAL}, {"LOW", PRIORITY_LOW},      {"u=0", PRIORITY_CRITICAL},
+        {"u=1, i", PRIORITY_HIGH},       {"i, u=5", PRIORITY_LOW},   {"u=8", PRIORITIES_COUNT},
         {"u=33", PRIORITIES_COUNT},      {"xu=1", PRIORITIES_COUNT}, {"", PRIORITIES_COUNT},
         {"highest", PRIORITIES_COUNT},   {"u", PRIORITIES_COUNT},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-        cr_expect(concurrency_read_priority((const uint8_t *)rows[i].text,
-                                            strlen(rows[i].text)) == rows[i].priority,
+        cr_expect(concurrency_read_priority((const uint8_t *)rows[i].text, strlen(rows[i].text)) ==
+                      rows[i].priority,
                   "%s", rows[i].text);
 }
 
@@ -326,13 +326,34 @@ static uint32_t limit_after(void (*end)(void))
     return limit;
 }
 
-static void answer_200(void) { bench_answer(&bench, 200); }
-static void answer_500(void) { bench_answer(&bench, 500); }
-static void answer_503(void) { bench_answer(&bench, 503); }
-static void answer_429(void) { bench_answer(&bench, 429); }
-static void time_out(void) { bench_fail(&bench, ERR_TARGET_TIMEOUT); }
-static void refuse_connection(void) { bench_fail(&bench, ERR_CONNECT_REFUSED); }
-static void leave(void) { bench_fail(&bench, ERR_CANCELLED); }
+static void answer_200(void)
+{
+    bench_answer(&bench, 200);
+}
+static void answer_500(void)
+{
+    bench_answer(&bench, 500);
+}
+static void answer_503(void)
+{
+    bench_answer(&bench, 503);
+}
+static void answer_429(void)
+{
+    bench_answer(&bench, 429);
+}
+static void time_out(void)
+{
+    bench_fail(&bench, ERR_TARGET_TIMEOUT);
+}
+static void refuse_connection(void)
+{
+    bench_fail(&bench, ERR_CONNECT_REFUSED);
+}
+static void leave(void)
+{
+    bench_fail(&bench, ERR_CANCELLED);
+}
 
 static void answer_late(void)
 {

@@ -6,8 +6,8 @@
  *
  * Each worker publishes one word, `next`: the priority of its next waiter above the time since when
  * it waits. The least word of all workers is who is next. Sequentially consistent operations on
- * `next`, `waiting_count` and `inflight` make that of a waiter that comes and a permit that is given
- * back at the same moment, one sees the other. */
+ * `next`, `waiting_count` and `inflight` make that of a waiter that comes and a permit that is
+ * given back at the same moment, one sees the other. */
 #include "breaker/concurrency/permits.h"
 
 #include "core/mem.h"
@@ -18,15 +18,15 @@
 #include <assert.h>
 
 enum {
-    PRIORITY_SHIFT = 60,  /* of the time below it: 36 years since the machine started */
-    HAND_OVERS_MAX = 4,   /* rounds of a release that finds waiters who are just leaving */
-    OWN_SLACK_US = 2000,  /* so much longer another worker's waiter must have waited: a message
+    PRIORITY_SHIFT = 60, /* of the time below it: 36 years since the machine started */
+    HAND_OVERS_MAX = 4,  /* rounds of a release that finds waiters who are just leaving */
+    OWN_SLACK_US = 2000, /* so much longer another worker's waiter must have waited: a message
                              costs more than a call */
 };
 
-#define NOBODY      UINT64_MAX
-#define NO_CAP      UINT32_MAX
-#define SMOOTHING   0.2 /* of the service time */
+#define NOBODY    UINT64_MAX
+#define NO_CAP    UINT32_MAX
+#define SMOOTHING 0.2 /* of the service time */
 
 struct permits_worker {
     struct permits *permits;
@@ -54,17 +54,17 @@ struct permits {
     struct limit_state  state;
     struct limit_window seen; /* sums at the last step */
     /* Everybody's. */
-    char             apart[64];
-    _Atomic uint32_t limit;
-    _Atomic uint32_t cap;
-    _Atomic uint64_t backed_off_ns;
-    _Atomic uint64_t service_ns;
-    _Atomic uint32_t choice; /* enum limit_choice */
-    _Atomic uint32_t workers_top; /* one more than the highest index that joined */
-    char             apart_too[64];
-    _Atomic uint32_t inflight;
-    _Atomic uint32_t waiting_count; /* places taken in all rooms */
-    char             apart_again[64];
+    char                             apart[64];
+    _Atomic uint32_t                 limit;
+    _Atomic uint32_t                 cap;
+    _Atomic uint64_t                 backed_off_ns;
+    _Atomic uint64_t                 service_ns;
+    _Atomic uint32_t                 choice;      /* enum limit_choice */
+    _Atomic uint32_t                 workers_top; /* one more than the highest index that joined */
+    char                             apart_too[64];
+    _Atomic uint32_t                 inflight;
+    _Atomic uint32_t                 waiting_count; /* places taken in all rooms */
+    char                             apart_again[64];
     _Atomic(struct permits_worker *) workers[WORKERS_ALL_MAX];
 };
 
@@ -203,9 +203,9 @@ static void publish(struct permits_worker *worker)
     const struct room_waiter *next = room_next(&worker->room);
     for (int p = 0; p < PRIORITIES_COUNT; p++)
         atomic_store_explicit(&worker->waiting[p], worker->room.counts[p], memory_order_relaxed);
-    atomic_store(&worker->next, next == NULL ? NOBODY
-                                             : ((uint64_t)next->priority << PRIORITY_SHIFT) |
-                                                   next->since_ns);
+    atomic_store(&worker->next,
+                 next == NULL ? NOBODY
+                              : ((uint64_t)next->priority << PRIORITY_SHIFT) | next->since_ns);
 }
 
 static uint32_t waiting_of(const struct permits_worker *worker)
@@ -340,8 +340,8 @@ static bool ask_to_shed(struct permits *permits, enum priority priority)
             uint32_t asked = 0;
             for (int p = 0; worker != NULL && p < PRIORITIES_COUNT; p++)
                 asked += atomic_load_explicit(&worker->sheds[p], memory_order_relaxed);
-            if (worker == NULL || atomic_load_explicit(&worker->waiting[lowest],
-                                                       memory_order_relaxed) <= asked)
+            if (worker == NULL ||
+                atomic_load_explicit(&worker->waiting[lowest], memory_order_relaxed) <= asked)
                 continue;
             atomic_fetch_add(&worker->sheds[priority], 1);
             wake(worker);
@@ -472,9 +472,9 @@ uint64_t permits_expected_wait_ns(const struct permits_worker *worker, uint64_t 
 
 uint64_t permits_backlog_ns(const struct permits_worker *worker)
 {
-    return span_of(worker->permits, (uint64_t)atomic_load_explicit(
-                                        &worker->permits->waiting_count, memory_order_relaxed) +
-                                        1);
+    return span_of(
+        worker->permits,
+        (uint64_t)atomic_load_explicit(&worker->permits->waiting_count, memory_order_relaxed) + 1);
 }
 
 /* --- control ---------------------------------------------------------------------------------- */

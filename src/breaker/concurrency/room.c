@@ -144,8 +144,7 @@ void room_remove(struct room *room, struct room_waiter *waiter)
 
 static struct room_waiter *first_of(const struct list *turns)
 {
-    const struct room_client *client =
-        list_item(list_first(turns), const struct room_client, turn);
+    const struct room_client *client = list_item(list_first(turns), const struct room_client, turn);
     return list_item(list_first(&client->waiters), struct room_waiter, link);
 }
 

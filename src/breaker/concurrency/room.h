@@ -20,7 +20,7 @@
 #include "path/service.h"
 
 enum {
-    ROOM_BUCKETS = 128,    /* of the table of clients; chains are short up to some hundred */
+    ROOM_BUCKETS = 128,     /* of the table of clients; chains are short up to some hundred */
     ROOM_CROWD_LEVELS = 21, /* powers of two up to the largest room */
 };
 
@@ -46,6 +46,7 @@ struct room {
     struct slab clients;
 };
 
+/* Nobody waits yet. */
 void room_init(struct room *room);
 
 /* Nobody waits any more. */

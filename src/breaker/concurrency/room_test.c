@@ -132,7 +132,7 @@ Test(room, a_client_that_fills_the_room_makes_room)
     cr_expect(room_worst(&room, 'x', PRIORITY_NORMAL) == &waiters[7], "the newest of a");
     cr_expect(room_worst(&room, 'b', PRIORITY_NORMAL) == &waiters[7]);
     cr_expect(room_worst(&room, 'a', PRIORITY_NORMAL) == NULL, "itself");
-    cr_expect_str_eq(order(), "abab" "aaaaaa");
+    cr_expect_str_eq(order(), "ababaaaaaa");
 }
 
 Test(room, among_equals_the_one_that_comes_goes)

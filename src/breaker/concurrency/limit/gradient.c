@@ -44,8 +44,7 @@ static void step(struct limit_state *state, const struct limit_bounds *bounds,
         return;
     const double gradient = fmax(GRADIENT_MIN, fmin(1.0, state->long_ns / latency_ns));
     const double wanted = state->limit * gradient + QUEUE;
-    state->limit =
-        limit_within(state->limit * (1 - SMOOTHING) + wanted * SMOOTHING, bounds);
+    state->limit = limit_within(state->limit * (1 - SMOOTHING) + wanted * SMOOTHING, bounds);
 }
 
 const struct limit_machine limit_gradient = {

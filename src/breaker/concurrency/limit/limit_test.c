@@ -34,8 +34,7 @@ Test(limit, every_machine_stays_within_its_bounds_and_is_found)
             struct limit_window window = good(i % 300, (1 + i % 7) * NS_PER_MS);
             window.dropped_count = i % 11 == 0 && window.samples_count > 0;
             machine->step(&state, &narrow, &window, i);
-            cr_assert(state.limit >= 25 && state.limit <= 35, "%s: %f", machine->name,
-                      state.limit);
+            cr_assert(state.limit >= 25 && state.limit <= 35, "%s: %f", machine->name, state.limit);
         }
         state = limit_start(&machine->preset);
         const double before = state.limit;
