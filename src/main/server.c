@@ -152,7 +152,7 @@ static bool service_at(void *self, size_t index, struct admin_service *out)
     generation_load(server->generation, service->name, &out->load);
     for (size_t i = 0; i < settings->services_count; i++)
         if (strcmp(settings->services[i].name, service->name) == 0)
-            out->balance = settings_balances[settings->services[i].balance].name;
+            out->balance = balance_words[settings->services[i].balance.strategy].name;
     return true;
 }
 
