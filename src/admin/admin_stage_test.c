@@ -26,6 +26,7 @@ struct node {
     struct admin        *admin;
     const char          *trouble;
     struct admin_circuit circuit;
+    struct service_load  load;
     unsigned             services_count, targets_count, reloads_count;
     char                 body[BODY_BYTES_MAX];
 };
@@ -38,7 +39,8 @@ static bool service_at(void *self, size_t index, struct admin_service *out)
     *out = (struct admin_service){.service = &node.bench.service,
                                   .balance = "two-choices",
                                   .trouble = node.trouble,
-                                  .circuit = node.circuit};
+                                  .circuit = node.circuit,
+                                  .load = node.load};
     return index < node.services_count;
 }
 
@@ -417,6 +419,25 @@ Test(admin, the_page_says_states_in_words_and_refreshes)
     expect_in(text, "http-equiv=refresh");
     expect_not_in(ask("/?still"), "http-equiv=refresh");
     expect_in(ask("/style.css"), "prefers-color-scheme");
+}
+
+Test(admin, the_pages_say_who_waits)
+{
+    const char *text = ask("/");
+    expect_not_in(text, "limit <b>");
+    expect_not_in(ask("/metrics"), "pando_waiting{");
+    node.load = (struct service_load){"aimd", 40, 39, {0, 2, 1000, 7}};
+    text = ask("/");
+    expect_in(text, "limit <b>40</b>");
+    expect_in(text, "waiting <b>1,009</b>");
+    text = ask("/metrics");
+    expect_in(text, "pando_concurrency_limit{service=\"shop\"} 40\n");
+    expect_in(text, "pando_concurrency_inflight{service=\"shop\"} 39\n");
+    expect_in(text, "pando_waiting{service=\"shop\",priority=\"normal\"} 1000\n");
+    text = ask("/api/status");
+    expect_in(text, "\"limit\": \"aimd\"");
+    expect_in(text, "\"now\": 40");
+    expect_in(text, "\"normal\": 1000");
 }
 
 Test(admin, the_page_has_a_strict_policy)

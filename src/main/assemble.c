@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* main/assemble.c - the path in walking order; the first file to read.
  *
- *     front > admit > circuit > guard > balance > gate > engine
+ *     front > admit > circuit > concurrency > guard > balance > target limit > gate > engine
  *
  * front    front/http: what is being asked? Router and exchanges; one per listener and worker.
  * admit    admit/: may it come in now? Only where a rate or a limit on requests is set.
  * circuit  breaker/circuit: is the service well? Only where its circuit breaker is enabled.
+ * concurrency  breaker/concurrency: may it go on now, or does it wait? Only where that is set.
  * guard    breaker/: may it be tried again? Requests that were not sent go to another target.
  * balance  balance/: which target takes it?
+ * target limit  breaker/concurrency: has that target as many as it may? Only where that is set.
  * gate     breaker/: is that target well? A refusal goes back to guard.
  * engine   engine/http: the servers.
  *
@@ -17,6 +19,8 @@
 #include "admit/rate_stage.h"
 #include "balance/balance_stage.h"
 #include "breaker/circuit/circuit_stage.h"
+#include "breaker/concurrency/concurrency_stage.h"
+#include "breaker/concurrency/target_limit_stage.h"
 #include "breaker/gate_stage.h"
 #include "breaker/guard_stage.h"
 #include "core/mem.h"
@@ -31,12 +35,14 @@ void keeps_init(struct keeps *keeps, unsigned workers_count)
     keeps->workers_count = workers_count;
     keep_init(&keeps->rates);
     keep_init(&keeps->circuits);
+    keep_init(&keeps->permits);
 }
 
 void keeps_fini(struct keeps *keeps)
 {
     keep_fini(&keeps->rates);
     keep_fini(&keeps->circuits);
+    keep_fini(&keeps->permits);
 }
 
 static bool take_rate(struct generation *generation, struct keeps *keeps, size_t index)
@@ -59,16 +65,30 @@ static bool take_circuit(struct generation *generation, struct keeps *keeps, siz
     return generation->circuits[index] != NULL;
 }
 
+static bool take_permits(struct generation *generation, struct keeps *keeps, size_t index)
+{
+    const struct settings_service *service = &generation->settings->services[index];
+    const struct concurrency_settings *concurrency = &service->concurrency;
+    if (!concurrency_is_on(concurrency))
+        return true;
+    const struct permits_rule rule = {.choice = (enum limit_choice)concurrency->limit,
+                                      .bounds = concurrency_bounds(concurrency)};
+    generation->permits[index] = permits_get(&keeps->permits, service->name, &rule);
+    return generation->permits[index] != NULL;
+}
+
 /* Takes what services keep. False: no memory. */
 static bool take_kept(struct generation *generation, struct keeps *keeps)
 {
     const size_t count = generation->settings->services_count;
     generation->rates = mem_alloc((count + 1) * sizeof(struct rate_table *));
     generation->circuits = mem_alloc((count + 1) * sizeof(struct service_circuit *));
-    if (generation->rates == NULL || generation->circuits == NULL)
+    generation->permits = mem_alloc((count + 1) * sizeof(struct permits *));
+    if (generation->rates == NULL || generation->circuits == NULL || generation->permits == NULL)
         return false;
     for (size_t i = 0; i < count; i++) {
-        if (!take_rate(generation, keeps, i) || !take_circuit(generation, keeps, i))
+        if (!take_rate(generation, keeps, i) || !take_circuit(generation, keeps, i) ||
+            !take_permits(generation, keeps, i))
             return false;
     }
     return true;
@@ -81,8 +101,11 @@ static void give_kept(struct generation *generation)
         rate_table_give(generation->rates[i]);
     for (size_t i = 0; generation->circuits != NULL && i < count; i++)
         service_circuit_give(generation->circuits[i]);
+    for (size_t i = 0; generation->permits != NULL && i < count; i++)
+        permits_give(generation->permits[i]);
     mem_free(generation->rates);
     mem_free(generation->circuits);
+    mem_free(generation->permits);
 }
 
 static void generation_free(struct generation *generation)
@@ -135,19 +158,38 @@ void generation_unref(struct generation *generation)
         generation_free(generation);
 }
 
+void generation_step(const struct generation *generation, uint64_t now_ns)
+{
+    for (size_t i = 0; i < generation->settings->services_count; i++)
+        if (generation->permits[i] != NULL)
+            permits_step(generation->permits[i], now_ns);
+}
+
+void generation_load(const struct generation *generation, const char *service,
+                     struct service_load *load)
+{
+    *load = (struct service_load){0};
+    for (size_t i = 0; i < generation->settings->services_count; i++)
+        if (generation->permits[i] != NULL &&
+            strcmp(generation->settings->services[i].name, service) == 0)
+            permits_load(generation->permits[i], load);
+}
+
 /* --- paths
  * ---------------------------------------------------------------------------------------------- */
 
 /* The rooms of one service on one worker. */
 struct service_path {
-    struct rate_stage        rate;
-    struct admit_stage       admit;
-    struct circuit_stage     circuit;
-    struct guard_stage       guard;
-    struct balance_stage     balance;
-    struct gate_stage        gate;
-    struct http_engine_stage engine;
-    struct stage            *top;
+    struct rate_stage         rate;
+    struct admit_stage        admit;
+    struct circuit_stage      circuit;
+    struct concurrency_stage  concurrency;
+    struct guard_stage        guard;
+    struct balance_stage      balance;
+    struct target_limit_stage target_limit;
+    struct gate_stage         gate;
+    struct http_engine_stage  engine;
+    struct stage             *top;
 };
 
 struct path {
@@ -199,6 +241,37 @@ static void link_fallbacks(struct path *path)
     }
 }
 
+/* What stands above the attempts. */
+static bool build_waiting(struct path *path, size_t index)
+{
+    const struct generation *generation = path->generation;
+    struct service_path *rooms = &path->services[index];
+    const struct concurrency_parts parts = {
+        .worker = &path->thread->worker,
+        .service = generation->services[index],
+        .permits = generation->permits[index],
+        .settings = &generation->settings->services[index].concurrency,
+        .key = generation->admit->key,
+    };
+    if (parts.permits == NULL)
+        return true;
+    if (!concurrency_stage_init(&rooms->concurrency, &parts, rooms->top))
+        return false;
+    rooms->top = &rooms->concurrency.stage;
+    return true;
+}
+
+static struct stage *build_target_limit(struct path *path, size_t index, struct stage *below)
+{
+    const struct settings_service *settings = &path->generation->settings->services[index];
+    struct target_limit_stage *limit = &path->services[index].target_limit;
+    if (settings->concurrency.per_target == 0)
+        return below;
+    target_limit_stage_init(limit, path->generation->services[index],
+                            settings->concurrency.per_target, below);
+    return &limit->stage;
+}
+
 static bool build_service(struct path *path, size_t index)
 {
     const struct settings_service *settings = &path->generation->settings->services[index];
@@ -212,12 +285,15 @@ static bool build_service(struct path *path, size_t index)
         .settings = &settings->balance,
         .zone = path->generation->settings->zone,
     };
-    if (!balance_stage_init(&rooms->balance, worker, service, &balance, &rooms->gate.stage))
+    if (!balance_stage_init(&rooms->balance, worker, service, &balance,
+                            build_target_limit(path, index, &rooms->gate.stage)))
         return false;
     guard_stage_init(&rooms->guard, service, &settings->breaker, &rooms->balance.stage);
     rooms->top = &rooms->guard.stage;
-    if (!build_circuit(path, index))
+    if (!build_waiting(path, index) || !build_circuit(path, index)) {
+        balance_stage_fini(&rooms->balance);
         return false;
+    }
     if (settings->limits.requests_in_flight != 0 ||
         path->generation->settings->limits.requests_in_flight != 0) {
         admit_stage_init(&rooms->admit, path->generation->admit, &path->generation->inflight[index],

@@ -150,6 +150,7 @@ static bool service_at(void *self, size_t index, struct admin_service *out)
         return false;
     *out = (struct admin_service){
         .service = service, .balance = "", .trouble = registry_trouble(service)};
+    generation_load(server->generation, service->name, &out->load);
     for (size_t i = 0; i < settings->services_count; i++)
         if (strcmp(settings->services[i].name, service->name) == 0) {
             out->balance = balance_words[settings->services[i].balance.strategy].name;
@@ -206,6 +207,15 @@ static void become_ready(struct timer *timer)
     if (!server->facts.is_ready)
         timer_set(&server->control.loop.timers, timer,
                   server->control.loop.now_ns + READY_LOOK_MS * NS_PER_MS);
+}
+
+/* Until the loop ends: what waits when the process stops is served like any other. */
+static void step_limits(struct timer *timer)
+{
+    struct server *server = list_item(timer, struct server, limits_timer);
+    const uint64_t now_ns = server->control.loop.now_ns;
+    generation_step(server->generation, now_ns);
+    timer_set(&server->control.loop.timers, timer, now_ns + LIMITS_STEP_MS * NS_PER_MS);
 }
 
 static enum err_kind start_threads(struct server *server, const struct settings *settings,
@@ -366,6 +376,8 @@ static enum err_kind start(struct server *server, struct settings *settings, str
     server__start_circuits(server);
     timer_init(&server->ready_timer, become_ready);
     become_ready(&server->ready_timer);
+    timer_init(&server->limits_timer, step_limits);
+    step_limits(&server->limits_timer);
     failed = start_control_front(server, e);
     if (failed != ERR_NONE)
         return failed;

@@ -18,6 +18,7 @@
 enum {
     LISTENERS_MAX = 64,
     READY_LOOK_MS = 50,
+    LIMITS_STEP_MS = 100,
     DESCRIPTORS_SILENCE_S = 5, /* between two warnings that they run out */
 };
 
@@ -71,6 +72,7 @@ struct server {
     struct timer        stop_timer;
     struct timer        ready_timer;
     struct timer        circuits_timer;
+    struct timer        limits_timer;
     struct drained_note drained_notes[WORKERS_MAX];
     unsigned            draining_count; /* workers that still have fronts */
     _Atomic uint64_t    descriptors_told_ns;

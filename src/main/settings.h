@@ -15,6 +15,7 @@
 #include "admit/admit_settings.h"
 #include "balance/balance_settings.h"
 #include "breaker/breaker_settings.h"
+#include "breaker/concurrency/concurrency_settings.h"
 #include "config/config.h"
 #include "control/health_settings.h"
 #include "control/outlier/outlier_settings.h"
@@ -64,6 +65,7 @@ struct settings_service {
     struct outlier_settings       outlier;
     struct admit_service_settings limits;
     struct rate_settings          rate;
+    struct concurrency_settings   concurrency;
 };
 
 struct settings {

@@ -8,6 +8,7 @@
 #include "main/settings_keys.h"
 #include "path/client_key.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -436,6 +437,36 @@ static void check_client_key(const struct checker *checker, const char *in, cons
                  "this tells no clients apart");
 }
 
+static void check_concurrency(const struct checker *checker, const char *in,
+                              const struct concurrency_settings *concurrency)
+{
+    static const char *const keys[] = {"start", "least", "most"};
+    const struct limit_bounds bounds = concurrency_bounds(concurrency);
+    char path[PATH_BYTES + 32];
+    check_client_key(checker, in, "concurrency.client", concurrency->client);
+    if (!concurrency_is_on(concurrency)) {
+        (void)snprintf(path, sizeof path, "%sconcurrency", in);
+        if (config_has(checker->settings->config, path))
+            complain(checker, path, CONFIG_PART_KEY,
+                     "say `limit: aimd`, or another, or `per-target`",
+                     "concurrency has neither a limit nor a limit per target");
+        return;
+    }
+    if (bounds.least <= bounds.start && bounds.start <= bounds.most)
+        return;
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        (void)snprintf(path, sizeof path, "%sconcurrency.%s", in, keys[i]);
+        if (config_has(checker->settings->config, path))
+            break;
+    }
+    char hint[128];
+    (void)snprintf(hint, sizeof hint,
+                   "least is %" PRIu32 ", start is %" PRIu32 ", most is %" PRIu32, bounds.least,
+                   bounds.start, bounds.most);
+    complain(checker, path, CONFIG_PART_VALUE, hint,
+             "concurrency.start is not between concurrency.least and concurrency.most");
+}
+
 static bool same_pauses(const struct breaker_settings *one, const struct breaker_settings *other)
 {
     return one->pause_first_ns == other->pause_first_ns &&
@@ -452,6 +483,7 @@ static void check_service(const struct checker *checker, size_t index)
     check_same_targets(checker, index);
     check_zones(checker, service);
     check_client_key(checker, in, "rate.key", service->rate.key);
+    check_concurrency(checker, in, &service->concurrency);
     /* What came from the global section is complained of there. */
     if (strcmp(service->http.via, settings->http_service.via) != 0)
         check_http(checker, in, &service->http);

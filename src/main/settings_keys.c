@@ -15,6 +15,13 @@
 
 static const struct config_choice log_formats[] = {LOG_FORMATS(CONFIG_WORD){.name = NULL}};
 static const struct config_choice rate_when_full[] = {RATE_WHEN_FULL(CONFIG_WORD){.name = NULL}};
+static const struct config_choice concurrency_limits[] = {
+    {"none", "there is no limit but `per-target`"},
+#define X(symbol, word, gist) {word, gist},
+    LIMIT_MACHINES(X)
+#undef X
+    END};
+static const struct config_choice concurrency_priorities[] = {PRIORITIES(CONFIG_WORD) END};
 static const struct config_choice log_levels[] = {LOG_LEVELS(CONFIG_WORD){.name = NULL}};
 const struct config_choice settings_ios[] = {SETTINGS_IOS(CONFIG_WORD){.name = NULL}};
 
@@ -161,6 +168,12 @@ static const struct config_key rate_keys[] = {RATE_SETTINGS(X) END};
 static const struct config_table rate_table = TABLE(rate_keys, struct rate_settings);
 #undef X
 
+#define X(...) CONFIG_KEY(struct concurrency_settings, , __VA_ARGS__)
+static const struct config_key concurrency_keys[] = {CONCURRENCY_SETTINGS(X) END};
+static const struct config_table concurrency_table =
+    TABLE(concurrency_keys, struct concurrency_settings);
+#undef X
+
 #define SERVICE_SETTINGS(X)                                                                        \
     X(balance.strategy, "balance", CHOICE, balance_words, 0, 0, LIVE,                              \
       "which target takes a request")
@@ -192,6 +205,9 @@ static const struct config_key service_keys[] = {
      .table = &service_limits_table, .help = "how much of this service is let in"},
     {.name = "rate", .kind = CONFIG_SECTION, .offset = offsetof(struct settings_service, rate),
      .table = &rate_table, .help = "how often each client may ask"},
+    {.name = "concurrency", .kind = CONFIG_SECTION,
+     .offset = offsetof(struct settings_service, concurrency), .table = &concurrency_table,
+     .help = "how many of its requests are in progress at once, and who waits for how long"},
     END};
 static const struct config_table service_table =
     TABLE(service_keys, struct settings_service, .element = "service");

@@ -80,6 +80,7 @@ struct op {
     uint64_t      sent_ns;     /* its last attempt began to leave; 0: never */
     uint64_t      answered_ns; /* an answer's head came; 0: not yet */
     uint64_t      deadline_ns; /* absolute; 0: none */
+    uint64_t      waited_ns;   /* for a permit of its service, before the first attempt */
     struct answer answer;
     struct pipe  *request_body; /* in the arena; NULL if there is none */
     struct http_head
@@ -95,9 +96,10 @@ struct op {
     uint8_t        tried_count;
     uint8_t        retries_count;
     bool           cancelled;
+    bool           found_full; /* a target had all the requests it may: later there may be room */
     bool           answered;
-    /* Field lines of a room's own that every answer to the client gets, each ended by CRLF; they lie
-     * in the arena. NULL: none. */
+    /* Field lines of a room's own that every answer to the client gets, each ended by CRLF; they
+     * lie in the arena. NULL: none. */
     const char *answer_fields;
     uint32_t    answer_fields_bytes;
     bool kept_connection; /* the last attempt went over a connection that had been used before */

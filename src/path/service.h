@@ -40,7 +40,36 @@ struct service_view {
     X(rate_forgotten, "clients whose rate was forgotten to make room for another")                 \
     X(breaker_refused, "requests that came while the service's circuit breaker was open, or "      \
                        "half-open without a trial left")                                           \
-    X(breaker_fallback, "of them, those that were given the fallback")
+    X(breaker_fallback, "of them, those that were given the fallback")                   \
+    X(waited,         "requests that waited for a permit of their service")                        \
+    X(shed_full,      "requests refused because the waiting room was full")                        \
+    X(shed_displaced, "requests that had to make room for a higher priority or another client")    \
+    X(shed_deadline,  "requests refused at once because their turn would have come too late")      \
+    X(shed_waited,    "requests refused after they had waited as long as they may")                \
+    X(wait_cancelled, "requests whose client left while they waited")                              \
+    X(target_full,    "times that a target was passed over because it had all the requests it may")
+
+/* How urgent a request is; the lower, the more. */
+#define PRIORITIES(X)                                                                              \
+    X(PRIORITY_CRITICAL, "critical", "before all others, and the last to be shed")                 \
+    X(PRIORITY_HIGH, "high", "before what is usual")                                               \
+    X(PRIORITY_NORMAL, "normal", "as usual")                                                       \
+    X(PRIORITY_LOW, "low", "when there is nothing else to do; shed first")
+
+enum priority {
+#define X(enumerator, name, gist) enumerator,
+    PRIORITIES(X)
+#undef X
+        PRIORITIES_COUNT
+};
+
+/* What a limit on concurrency makes of a service at this moment, for people to see. */
+struct service_load {
+    const char *limit_word; /* how the limit is found; NULL: there is none */
+    uint32_t    limit;      /* 0: none */
+    uint32_t    inflight;   /* permits that are taken */
+    uint32_t    waiting[PRIORITIES_COUNT];
+};
 
 /* What one worker did for a service. */
 struct service_row {

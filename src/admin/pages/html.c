@@ -204,6 +204,26 @@ static void put_head_figures(FILE *out, const struct sums *sums, const struct fi
             p50, p99, retries);
 }
 
+/* Only where there is a limit on concurrency. */
+static void put_load(FILE *out, const struct service_load *load)
+{
+    char limit[32], waiting[32];
+    uint64_t count = 0;
+    if (load->limit_word == NULL)
+        return;
+    for (int i = 0; i < PRIORITIES_COUNT; i++)
+        count += load->waiting[i];
+    pages_write_count(limit, load->limit);
+    pages_write_count(waiting, count);
+    fprintf(out, "<span>limit <b>%s</b> (%s)</span><span>waiting <b>%s</b></span>",
+            load->limit == 0 ? "none" : limit, load->limit_word, waiting);
+}
+
+static uint64_t shed_of(const struct sums *sums)
+{
+    return sums->shed_full + sums->shed_displaced + sums->shed_deadline + sums->shed_waited;
+}
+
 /* Said only where it happens. */
 static void put_limits(FILE *out, const struct sums *sums)
 {
@@ -214,6 +234,9 @@ static void put_limits(FILE *out, const struct sums *sums)
     pages_write_count(limited, sums->breaker_refused);
     if (sums->breaker_refused > 0)
         fprintf(out, "<span>refused by its breaker <b>%s</b></span>", limited);
+    pages_write_count(limited, shed_of(sums));
+    if (shed_of(sums) > 0)
+        fprintf(out, "<span>shed <b>%s</b></span>", limited);
 }
 
 /* A circuit breaker that is closed says nothing. */
@@ -251,6 +274,7 @@ static void put_service_head(const struct pages *pages, const struct admin_servi
     pages_put_html(out, service->balance);
     fputs("</span>", out);
     put_head_figures(out, &sums, &figures, tally.inflight);
+    put_load(out, &service->load);
     put_limits(out, &sums);
     fputs("</div>\n", out);
     put_circuit(pages, &service->circuit, out);

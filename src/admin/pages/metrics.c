@@ -129,6 +129,62 @@ static void put_circuit_families(const struct pages *pages, struct openmetrics *
     put_circuits(pages, out, false);
 }
 
+/* --- limits on concurrency, where they are set ------------------------------------------------ */
+
+static void put_limit(struct openmetrics *out, struct openmetrics_label *labels,
+                      const struct service_load *load)
+{
+    openmetrics_gauge(out, labels, 1, load->limit);
+}
+
+static void put_permits(struct openmetrics *out, struct openmetrics_label *labels,
+                        const struct service_load *load)
+{
+    openmetrics_gauge(out, labels, 1, load->inflight);
+}
+
+static void put_waiting(struct openmetrics *out, struct openmetrics_label *labels,
+                        const struct service_load *load)
+{
+    static const char *const priorities[] = {
+#define X(enumerator, name, gist) [enumerator] = name,
+        PRIORITIES(X)
+#undef X
+    };
+    for (int i = 0; i < PRIORITIES_COUNT; i++) {
+        labels[1] = (struct openmetrics_label){"priority", priorities[i]};
+        openmetrics_gauge(out, labels, 2, load->waiting[i]);
+    }
+}
+
+#define LOAD_FAMILIES(X)                                                                           \
+    X("pando_concurrency_limit", put_limit,                                                        \
+      "requests that may be in progress at once; 0: as many as come")                              \
+    X("pando_concurrency_inflight", put_permits, "requests that have a permit of their service")   \
+    X("pando_waiting", put_waiting, "requests that wait for one")
+
+static void put_loads(const struct pages *pages, struct openmetrics *out,
+                      void (*put)(struct openmetrics *, struct openmetrics_label *,
+                                  const struct service_load *))
+{
+    const struct admin_sources *sources = pages->sources;
+    struct admin_service service;
+    for (size_t i = 0; sources->service_at(sources->self, i, &service); i++) {
+        struct openmetrics_label labels[2] = {{"service", service.service->name}};
+        if (service.load.limit_word != NULL)
+            put(out, labels, &service.load);
+    }
+}
+
+static void put_load_families(const struct pages *pages, struct openmetrics *out)
+{
+#define X(name, put, help)                                                                         \
+    openmetrics_family(out, OPENMETRICS_GAUGE, name, "", help);                                    \
+    put_loads(pages, out, put);
+    LOAD_FAMILIES(X)
+#undef X
+}
+
 /* --- targets -------------------------------------------------------------------------------- */
 
 /* One target with the labels it always has. */
@@ -395,6 +451,7 @@ void pages_write_metrics(const struct pages *pages, struct openmetrics *out)
     put_config(pages, out);
     put_service_families(pages, out);
     put_circuit_families(pages, out);
+    put_load_families(pages, out);
     put_target_families(pages, out);
     put_workers(pages, out);
     put_process(pages, out);

@@ -127,6 +127,20 @@ static json_t *circuit(const struct pages *pages, const struct admin_circuit *c)
                      "openings", count(c->openings_count), "trials_left", (int)c->trials_left);
 }
 
+/* The limit on concurrency, and who waits; null where none is set. */
+static json_t *concurrency(const struct service_load *load)
+{
+    if (load->limit_word == NULL)
+        return json_null();
+    json_t *waiting = json_object();
+#define X(enumerator, name, gist)                                                                  \
+    json_object_set_new(waiting, name, count(load->waiting[enumerator]));
+    PRIORITIES(X)
+#undef X
+    return json_pack("{s:s, s:o, s:o, s:o}", "limit", load->limit_word, "now", count(load->limit),
+                     "inflight", count(load->inflight), "waiting", waiting);
+}
+
 static json_t *services(const struct pages *pages)
 {
     const struct admin_sources *sources = pages->sources;
@@ -136,6 +150,7 @@ static json_t *services(const struct pages *pages)
         json_t *object = service(pages, &s);
         json_object_set_new(object, "limits", limits(s.service));
         json_object_set_new(object, "breaker", circuit(pages, &s.circuit));
+        json_object_set_new(object, "concurrency", concurrency(&s.load));
         json_array_append_new(list, object);
     }
     return list;
