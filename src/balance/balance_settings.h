@@ -27,9 +27,21 @@ enum balance_sort {
     BALANCE_SORTS_COUNT
 };
 
+/* ---- what is each strategy's own: a section with its name ---- */
+
+#define TWO_CHOICES_SETTINGS(X)                                                                    \
+    X(latency, "latency", BOOLEAN, 0, 1, false, LIVE,                                              \
+      "compare latency times requests in flight, not requests alone; a target that was slow of "   \
+      "late gets fewer")
+
+struct two_choices_settings {
+    TWO_CHOICES_SETTINGS(CONFIG_FIELD)
+};
+
 /* What a service says of its balance. Immutable; a strategy reads its own section. */
 struct balance_settings {
-    uint32_t strategy; /* enum balance_sort */
+    uint32_t                    strategy; /* enum balance_sort */
+    struct two_choices_settings two_choices;
 };
 
 /* The words of BALANCE_STRATEGIES, by enum balance_sort; end with a name of NULL. */
