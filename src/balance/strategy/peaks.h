@@ -6,9 +6,9 @@
  *
  *     mean = mean * e^(-dt/tau) + sample * (1 - e^(-dt/tau)),    tau = 10 s, dt since the last one
  *
- * A target without a sample for tau has the (lower) median of the others, so that a slow one that nobody
- * picked is tried again, and a new one is neither favoured nor shunned. An attempt that failed never
- * makes its target look faster.
+ * A target without a sample for tau has the (lower) median of the others, so that a slow one that
+ * nobody picked is tried again, and a new one is neither favoured nor shunned. An attempt that
+ * failed never makes its target look faster.
  *
  * Memory:  part of a strategy's state: balance__peaks_bytes() of it.
  * Threads: its worker's. */
@@ -29,12 +29,14 @@ struct balance_peaks {
     double              *scratch; /* the same, for the median */
 };
 
+/* What balance__peaks_fill() needs. */
 size_t balance__peaks_bytes(uint32_t targets_count);
 
 /* @memory is zeroed and has balance__peaks_bytes(); @old may be NULL. Returns @memory. */
 struct balance_peaks *balance__peaks_fill(void *memory, const struct balance_setup *setup,
                                           const struct balance_peaks *old);
 
+/* An attempt at the target at @index is over. */
 void balance__peaks_add(struct balance_peaks *peaks, size_t index, const struct sample *sample);
 
 /* Shows the median for those that had no sample for tau. */

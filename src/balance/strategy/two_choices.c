@@ -4,8 +4,8 @@
  * Two draws come close to looking at everybody (Mitzenmacher 2001), and keep many balancers from
  * herding onto the one idle target, which looking at everybody would do.
  *
- * With `latency: true` the cost of a target is its peak latency (peaks.h) times the requests that it
- * would then have: the quicker of two idle ones is taken, and a slow one gets as many fewer. */
+ * With `latency: true` the cost of a target is its peak latency (peaks.h) times the requests that
+ * it would then have: the quicker of two idle ones is taken, and a slow one gets as many fewer. */
 #include "balance/strategy/peaks.h"
 #include "balance/strategy/wheel.h"
 
