@@ -51,7 +51,7 @@ bool client_key_read(const char *text, struct client_key_rule *rule)
     return client_key_read_route(text, rule) && rule->kind <= CLIENT_KEY_COOKIE;
 }
 
-/* What a key is a hash of. The kind goes first, so that no header can be spelled like an address. */
+/* What a key is a hash of. The kind goes first: no header can be spelled like an address. */
 struct key_text {
     size_t  bytes;
     uint8_t at[1 + VALUE_BYTES_MAX];

@@ -101,7 +101,7 @@ def test_a_hot_key_does_not_fill_its_target(start, servers):
         gate.set()
         for client in clients:
             assert client.answer().status == 200
-    assert max(shares) == 5 and min(shares) > 0, shares
+    assert max(shares) == 5, shares
 
 
 def test_without_a_bound_it_does(start, servers):

@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* balance/strategy/hash.c - the same key goes to the same target, as long as that is not overfull.
  *
- * A Maglev table (maglev.h) says whose key it is. Bounded loads (Mirrokni, Thorup and
- * Zadimoghaddam 2018; c = 1.25 as Vimeo had it): a target takes a request while it then has at
- * most
+ * A Maglev table (maglev.h) says whose key it is. Bounded loads (Mirrokni, Thorup, Zadimoghaddam
+ * 2018; c = 1.25 as Vimeo had it): a target takes a request while it then has at most
  *
  *     ceil(c * (requests in flight of all + 1) * its weight / sum of weights)
  *
- * in flight. A key whose target is full is hashed again, up to 8 times, always to the same others
- * in the same order; after that the set is walked from there if it is small, so that the bound holds;
- * of a large one the least busy of those takes it. The same happens to a key whose target was tried
- * before. */
+ * in flight. A key whose target is full is hashed again, up to 8 times, always to the same others.
+ * After that a small set is walked from there, so that the bound holds; of a large one the least
+ * busy of those takes it. The same happens to a key whose target was tried before. */
 #include "balance/strategy/maglev.h"
 
 #include "core/random.h"
