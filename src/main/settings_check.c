@@ -437,6 +437,17 @@ static void check_client_key(const struct checker *checker, const char *in, cons
                  "this tells no clients apart");
 }
 
+static void check_hash_key(const struct checker *checker, const char *in, const char *text)
+{
+    char path[PATH_BYTES + 32];
+    struct client_key_rule rule;
+    (void)snprintf(path, sizeof path, "%shash.key", in);
+    if (!client_key_read_route(text, &rule))
+        complain(checker, path, CONFIG_PART_VALUE,
+                 "expected address, header:NAME, cookie:NAME, path or query:NAME",
+                 "there is nothing like this in a request");
+}
+
 static void check_concurrency(const struct checker *checker, const char *in,
                               const struct concurrency_settings *concurrency)
 {
@@ -483,6 +494,7 @@ static void check_service(const struct checker *checker, size_t index)
     check_same_targets(checker, index);
     check_zones(checker, service);
     check_client_key(checker, in, "rate.key", service->rate.key);
+    check_hash_key(checker, in, service->balance.hash.key);
     check_concurrency(checker, in, &service->concurrency);
     /* What came from the global section is complained of there. */
     if (strcmp(service->http.via, settings->http_service.via) != 0)

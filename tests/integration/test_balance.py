@@ -94,7 +94,8 @@ def trio():
 def config_of(servers, balance, weights=None, **more):
     weights = weights or [1] * len(servers)
     targets = [{"address": server.address, "weight": weight} for server, weight in zip(servers, weights)]
-    return pando.merged({"services": {"shop": {"balance": balance, "targets": targets}}, "workers": 1}, more)
+    return pando.merged({"services": {"shop": {"balance": balance, "hash": {"key": "query:n"}, "targets": targets}},
+                         "workers": 1}, more)
 
 
 def ask_many(proxy, count):
@@ -336,3 +337,14 @@ def test_services_are_told_apart(start, trio):
         assert proxy.ask(path, fields=[("Host", host)]).get("Server") == server, (host, path)
     for host in ("b.test", "c.test", "xa.test"):
         assert proxy.ask("/", fields=[("Host", host)]).status == 404, host
+
+
+# --- two-choices by latency ---
+
+
+def test_by_latency_the_slow_one_gets_fewer(start, trio):
+    """One of three takes 60 ms for an answer; requests come one at a time, so nothing else tells it from the others."""
+    trio[0].default = lambda exchange: (time.sleep(0.06), exchange.answer(200, [("Server", "s0")], b"late"))
+    proxy = start(config_of(trio, "two-choices", services={"shop": {"two-choices": {"latency": True}}}))
+    shares = collections.Counter(ask_many(proxy, 120))
+    assert shares["s0"] <= 3 and min(shares["s1"], shares["s2"]) > 0, shares
