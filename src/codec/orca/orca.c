@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* codec/orca/orca.c - one cursor over bytes that a server wrote: every step looks before it goes. */
+/* codec/orca/orca.c - one cursor over bytes that a server wrote: each step looks before it goes. */
 #include "codec/orca/orca.h"
 
 #include <math.h>
@@ -23,7 +23,7 @@ struct name {
 
 static const struct {
     const char *name;
-    double      most;
+    double most;
 } figures[] = {
 #define X(field, name, most) {name, most},
     ORCA_FIGURES(X)
