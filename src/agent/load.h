@@ -25,8 +25,8 @@ enum {
 };
 
 /* What an operator says by the state file or a signal: X(name, word in the file, what is sent
- * before the percent, gist). Agent-check knows two states: an operator's (ready, drain, maint), which is
- * touched only if the agent was told to, and whether the server works (up, down). */
+ * before the percent, gist). Agent-check knows two states: an operator's (ready, drain, maint),
+ * which is touched only if the agent was told to, and whether the server works (up, down). */
 #define LOAD_WORDS(X)                                                                              \
     X(NONE, "", "up", "nothing was said")                                                          \
     X(READY, "ready", "ready up", "takes requests; ends a drain or maint that an agent said")      \

@@ -5,9 +5,9 @@
  *     JSON {"cpu_utilization": 0.3, "named_metrics": {"rif": 4}}
  *
  * The text form takes "=" or ":" between name and value, as Envoy does. The same JSON object,
- * alone, is what a probe's answer may have as its body. Names without a row below are passed over; a value
- * that is no number, or not within what its row allows, makes the whole report bad: half of a
- * report would be believed as if it were all.
+ * alone, is what a probe's answer may have as its body. Names without a row below are passed over;
+ * a value that is no number, or not within what its row allows, makes the whole report bad: half of
+ * a report would be believed as if it were all.
  *
  * Pure. Memory: none is kept. Threads: any. Errors: false, and the report says nothing. */
 #ifndef PANDO_CODEC_ORCA_ORCA_H
