@@ -114,13 +114,16 @@ static void on_client_gone(void *self)
 
 static uint16_t port_of(int fd)
 {
-    struct sockaddr_storage address = {0};
+    union {
+        struct sockaddr any;
+        struct sockaddr_in fourth;
+        struct sockaddr_in6 sixth;
+    } address = {0};
     socklen_t bytes = sizeof address;
-    if (getsockname(fd, (struct sockaddr *)&address, &bytes) != 0)
+    if (getsockname(fd, &address.any, &bytes) != 0)
         return 0;
-    if (address.ss_family == AF_INET6)
-        return ntohs(((struct sockaddr_in6 *)&address)->sin6_port);
-    return ntohs(((struct sockaddr_in *)&address)->sin_port);
+    return ntohs(address.any.sa_family == AF_INET6 ? address.sixth.sin6_port
+                                                   : address.fourth.sin_port);
 }
 
 static int open_socket(const struct agent *agent, const struct config_address *address)

@@ -50,7 +50,7 @@ read_file(struct sampler *s, const char *format, ...)
     const int bytes =
         vsnprintf(path + root_bytes, sizeof path - (size_t)root_bytes, format, arguments);
     va_end(arguments);
-    return bytes > 0 && (size_t)(root_bytes + bytes) < sizeof path && read_path(s, path);
+    return bytes > 0 && (size_t)bytes < sizeof path - (size_t)root_bytes && read_path(s, path);
 }
 
 static bool read_number(struct sampler *s, const struct sampler_folder *folder, const char *name,

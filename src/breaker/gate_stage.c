@@ -106,10 +106,19 @@ static void pass(struct gate_stage *stage, struct op *op, bool trial)
     stage_submit(stage->stage.below, op);
 }
 
+/* Its agent says how many requests it may have at once; this one is counted already. */
+static bool is_full(const struct target *target)
+{
+    const uint32_t most = atomic_load_explicit(&target->inflight_most, memory_order_relaxed);
+    return most != 0 && atomic_load_explicit(&target->inflight, memory_order_relaxed) > most;
+}
+
 static void submit(struct stage *self, struct op *op)
 {
     bool trial;
-    if (claims(op->target, &trial))
+    if (is_full(op->target))
+        op_refuse(op, ERR_NO_TARGET, "the target has all the requests that its agent allows");
+    else if (claims(op->target, &trial))
         pass((struct gate_stage *)(void *)self, op, trial);
     else
         op_refuse(op, ERR_NO_TARGET, "the target is passed over: it could not be connected to");

@@ -208,6 +208,7 @@ enum err_kind server__apply_services(struct server *server, const struct setting
             .pause_most_ns = service->breaker.pause_most_ns,
             .health = &service->health,
             .outlier = &service->outlier,
+            .agent = &service->agent,
         };
         for (size_t j = 0; j < service->targets_count; j++)
             targets[used++] = (struct registry_target_spec){

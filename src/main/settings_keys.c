@@ -86,6 +86,11 @@ static const struct config_key outlier_keys[] = {OUTLIER_SETTINGS(X) END};
 static const struct config_table outlier_table = TABLE(outlier_keys, struct outlier_settings);
 #undef X
 
+#define X(...) CONFIG_KEY(struct agent_settings, , __VA_ARGS__)
+static const struct config_key agent_keys[] = {AGENT_SETTINGS(X) END};
+static const struct config_table agent_table = TABLE(agent_keys, struct agent_settings);
+#undef X
+
 /* ---- listeners ---- */
 
 #define X(...) CONFIG_KEY(struct listener_settings, , __VA_ARGS__)
@@ -163,6 +168,7 @@ static const struct config_key service_keys[] = {
     INHERITED("breaker", breaker, breaker, breaker_table),
     INHERITED("health", health, health, health_table),
     INHERITED("outlier", outlier, outlier, outlier_table),
+    INHERITED("agent", agent, agent, agent_table),
     {.name = "limits", .kind = CONFIG_SECTION, .offset = offsetof(struct settings_service, limits),
      .table = &service_limits_table, .help = "how much of this service is let in"},
     {.name = "rate", .kind = CONFIG_SECTION, .offset = offsetof(struct settings_service, rate),
@@ -208,6 +214,9 @@ static const struct config_key root_keys[] = {
             "how targets are asked whether they are well; a service may say it for itself"),
     SECTION("outlier", outlier, outlier_table,
             "when a target is passed over for how it answers; a service may say it for itself"),
+    SECTION("agent", agent, agent_table,
+            "agents beside the targets that say how much they can take; a service may say it for "
+            "itself"),
     SECTION("limits", limits, limits_table, "how much is let in"),
     SECTION("log", log, log_table, "what is logged, where and how"),
     {.name = "shutdown", .kind = CONFIG_SECTION, .table = &shutdown_table,

@@ -20,15 +20,15 @@ from pando import until
 class Agent:
     """One `pando agent` with a state file and a report file of its own."""
 
-    def __init__(self, io, flags):
+    def __init__(self, io, flags, host="127.0.0.1", port=None, http_port=None):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="pando-agent-"))
-        self.port, self.http_port = pando.free_port(), pando.free_port()
+        self.host, self.port, self.http_port = host, port or pando.free_port(), http_port or pando.free_port()
         self.report = self.folder / "report"
         self.state = self.folder / "state"
         self._err = open(self.folder / "stderr", "wb")
         self.process = subprocess.Popen(
-            [pando.PROGRAM, "agent", "--io", io, "--listen", f"127.0.0.1:{self.port}", "--http",
-             f"127.0.0.1:{self.http_port}", "--report", str(self.report), "--state", str(self.state),
+            [pando.PROGRAM, "agent", "--io", io, "--listen", f"{host}:{self.port}", "--http",
+             f"{host}:{self.http_port}", "--report", str(self.report), "--state", str(self.state),
              *map(str, flags)], stdin=subprocess.DEVNULL, stderr=self._err)
         until(lambda: "GET /probe" in self.stderr, lambda: f"the agent answers: {self.stderr}")
 
@@ -38,7 +38,7 @@ class Agent:
 
     @property
     def address(self):
-        return f"127.0.0.1:{self.port}"
+        return f"{self.host}:{self.port}"
 
     def write(self, path, text):
         """As a whole or not at all."""
@@ -51,7 +51,7 @@ class Agent:
 
     def line(self, send=b""):
         """What agent-check gets."""
-        with socket.create_connection(("127.0.0.1", self.port), pando.PATIENCE_S) as sock:
+        with socket.create_connection((self.host, self.port), pando.PATIENCE_S) as sock:
             sock.sendall(send)
             data = b""
             while more := sock.recv(1000):
@@ -59,7 +59,7 @@ class Agent:
             return data.decode()
 
     def client(self):
-        return raw.Client(("127.0.0.1", self.http_port), pando.PATIENCE_S)
+        return raw.Client((self.host, self.http_port), pando.PATIENCE_S)
 
     def probe(self):
         with self.client() as client:
@@ -78,9 +78,9 @@ class Agent:
 
 
 @contextlib.contextmanager
-def running(io, *flags):
+def running(io, *flags, **more):
     """An agent that answers; ended and examined at the end, unless it was killed."""
-    beside = Agent(io, flags)
+    beside = Agent(io, flags, **more)
     try:
         yield beside
     except BaseException:
