@@ -119,6 +119,26 @@ struct balance_setup {
     const struct target_set *old_set;
 };
 
+/* What a strategy shows of itself. */
+#define BALANCE_BASES(X)                                                                           \
+    X(NOTHING, "", "the strategy does not say")                                                    \
+    X(PROBES, "probes", "requests in flight and latency, as probes bring them")                    \
+    X(REPORTS, "reports", "requests in flight, as every target reports them")                      \
+    X(UTILISATION, "utilisation", "weights from reported utilisation")                             \
+    X(FALLBACK, "two-choices", "too few reports are fresh, so it falls back to two-choices")
+
+enum balance_basis {
+#define X(name, word, gist) BALANCE_BY_##name,
+    BALANCE_BASES(X)
+#undef X
+};
+
+struct balance_insight {
+    enum balance_basis basis;  /* of the last pick */
+    uint64_t fallbacks_count;  /* picks without fresh reports, since the state was filled */
+    uint32_t pool_size, theta; /* of Prequal's pool of probes */
+};
+
 struct balance_strategy {
     size_t state_bytes;  /* per worker; with target_bytes 0 and no more_bytes: stateless */
     size_t target_bytes; /* more of it for each target of the set */
@@ -140,6 +160,8 @@ struct balance_strategy {
     /* Every 100 ms while requests come, before the pick. Of @ask now_ns, draw and probes are set.
      * May be NULL. */
     void (*tick)(void *state, const struct target_set *set, const struct ask *ask);
+    /* What may be seen of it now. May be NULL. */
+    void (*show)(const void *state, struct balance_insight *insight);
 };
 
 #define X(name, word, gist) extern const struct balance_strategy balance_##name;

@@ -203,15 +203,31 @@ static const char *why(const struct target *target)
     }
 }
 
+/* Its agent says how many requests it may have at once; this one is counted already. */
+static bool is_full(const struct target *target)
+{
+    const uint32_t most = atomic_load_explicit(&target->inflight_most, memory_order_relaxed);
+    return most != 0 && atomic_load_explicit(&target->inflight, memory_order_relaxed) > most;
+}
+
+static void refuse(struct op *op, const char *detail)
+{
+    row_add(&op->target->rows[op->worker->index].refused_count, 1);
+    op_refuse(op, ERR_NO_TARGET, detail);
+}
+
 static void submit(struct stage *self, struct op *op)
 {
     struct claim claim;
+    if (is_full(op->target)) {
+        refuse(op, "the target has all the requests that its agent allows");
+        return;
+    }
     if (claims(op->target, &claim)) {
         pass((struct gate_stage *)(void *)self, op, &claim);
         return;
     }
-    row_add(&op->target->rows[op->worker->index].refused_count, 1);
-    op_refuse(op, ERR_NO_TARGET, why(op->target));
+    refuse(op, why(op->target));
 }
 
 static const struct stage_kind kind = {.name = "gate", .submit = submit};

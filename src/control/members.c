@@ -274,6 +274,7 @@ void registry__plan_commit(struct registry_plan *plan, bool is_told)
             continue;
         registry__health_arm(service->targets[i]);
         registry__check_arm(service->targets[i]);
+        registry__agent_arm(service->targets[i]);
         if (service->targets[i]->is_new)
             registry__warm_start(service->targets[i]);
         service->targets[i]->is_new = false;

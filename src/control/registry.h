@@ -28,6 +28,7 @@
 #include "loop/loop.h"
 #include "path/service.h"
 
+struct agent_settings;
 struct health_settings;
 struct outlier_settings;
 struct registry;
@@ -102,6 +103,7 @@ struct registry_service_spec {
     const struct health_settings      *health;  /* copied; NULL: nobody is asked */
     const struct outlier_settings     *outlier; /* copied; NULL: nobody is ejected */
     const struct circuit_rules        *circuit; /* copied; NULL: no circuit breakers */
+    const struct agent_settings       *agent;   /* copied; NULL: no agent is asked */
 };
 
 /* NULL: @e says why. */

@@ -6,10 +6,12 @@
  *     names.c      names that are asked for again and again
  *     health.c     reports of workers, pauses, trials
  *     health/      what control itself finds of targets, and what operators say: health/health.h
+ *     agent/       what agents beside the targets say of them: agent/agent.h
  *     leaving.c    targets that are gone: pools closed, memory freed */
 #ifndef PANDO_CONTROL_REGISTRY_INSIDE_H
 #define PANDO_CONTROL_REGISTRY_INSIDE_H
 
+#include "control/agent/agent.h"
 #include "control/dns/dns.h"
 #include "control/health/parts.h"
 #include "control/registry.h"
@@ -41,6 +43,7 @@ struct registry {
     bool                    stopping;
     uint32_t                closing_count; /* targets whose pools are being closed */
     uint32_t                probes_count;  /* health checks under way, cancelled ones too */
+    uint32_t                asks_count;    /* likewise of questions to agents */
     void (*stopped)(void *self);
     void       *stopped_self;
     struct post stopped_post;
@@ -91,6 +94,7 @@ struct registry_target {
     struct timer      retry;
     struct registry_check check;
     struct outlier        outlier;
+    struct registry_agent agent;
     uint16_t              file_weight; /* as settings or DNS say it */
     bool                  is_drained;
     bool                  is_new;        /* it has no predecessor, and is not in force yet */
@@ -133,8 +137,9 @@ struct registry_service {
     char                      trouble[REGISTRY_EVENT_BYTES];
     struct registry_health   *health; /* NULL until settings are in force */
     struct outlier_settings   outlier;
-    struct circuit_rules      circuit;        /* of each target */
-    bool                      has_circuits;   /* they have circuit breakers */
+    struct circuit_rules      circuit;      /* of each target */
+    bool                      has_circuits; /* they have circuit breakers */
+    struct registry_agents    agents;
     bool                      is_ejecting;    /* workers' counts were looked at last time */
     bool                      is_warming;     /* weights are counted in hundredths */
     uint32_t                  slow_count;     /* targets that may be starting slowly */

@@ -212,6 +212,7 @@ enum err_kind server__apply_services(struct server *server, const struct setting
             .health = &service->health,
             .outlier = &service->outlier,
             .circuit = service->breaker.target.enabled ? &circuits[i] : NULL,
+            .agent = &service->agent,
         };
         for (size_t j = 0; j < service->targets_count; j++)
             targets[used++] = (struct registry_target_spec){

@@ -17,6 +17,7 @@
 #include "breaker/breaker_settings.h"
 #include "breaker/concurrency/concurrency_settings.h"
 #include "config/config.h"
+#include "control/agent/agent_settings.h"
 #include "control/health_settings.h"
 #include "control/outlier/outlier_settings.h"
 #include "engine/http/http_engine_settings.h"
@@ -63,6 +64,7 @@ struct settings_service {
     struct breaker_settings       breaker;
     struct health_settings        health;
     struct outlier_settings       outlier;
+    struct agent_settings         agent;
     struct admit_service_settings limits;
     struct rate_settings          rate;
     struct concurrency_settings   concurrency;
@@ -90,6 +92,7 @@ struct settings {
     struct breaker_settings     breaker;  /* preset of the services */
     struct health_settings      health;   /* preset of the services */
     struct outlier_settings     outlier;  /* preset of the services */
+    struct agent_settings       agent;    /* preset of the services */
     uint64_t unready_for_ns; /* shutdown: /readyz fails this long before listeners close */
     uint64_t drain_for_ns;   /* shutdown: then requests in progress have this long */
 };

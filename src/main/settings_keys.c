@@ -118,6 +118,11 @@ static const struct config_key outlier_keys[] = {OUTLIER_SETTINGS(X) END};
 static const struct config_table outlier_table = TABLE(outlier_keys, struct outlier_settings);
 #undef X
 
+#define X(...) CONFIG_KEY(struct agent_settings, , __VA_ARGS__)
+static const struct config_key agent_keys[] = {AGENT_SETTINGS(X) END};
+static const struct config_table agent_table = TABLE(agent_keys, struct agent_settings);
+#undef X
+
 /* ---- listeners ---- */
 
 #define X(...) CONFIG_KEY(struct listener_settings, , __VA_ARGS__)
@@ -174,6 +179,11 @@ static const struct config_table concurrency_table =
     TABLE(concurrency_keys, struct concurrency_settings);
 #undef X
 
+#define X(...) CONFIG_KEY(struct resource_settings, , __VA_ARGS__)
+static const struct config_key resource_keys[] = {RESOURCE_SETTINGS(X) END};
+static const struct config_table resource_table = TABLE(resource_keys, struct resource_settings);
+#undef X
+
 #define X(...) CONFIG_KEY(struct two_choices_settings, , __VA_ARGS__)
 static const struct config_key two_choices_keys[] = {TWO_CHOICES_SETTINGS(X) END};
 static const struct config_table two_choices_table =
@@ -207,6 +217,9 @@ static const struct config_key service_keys[] = {
      ELEMENTS(struct settings_service, targets, target_table),
      .help = "the servers that can each answer any of its requests"},
     SERVICE_SETTINGS(X)
+    {.name = "resource", .kind = CONFIG_SECTION,
+     .offset = offsetof(struct settings_service, balance.resource), .table = &resource_table,
+     .help = "where balance resource gets reports, and how long they count"},
     {.name = "two-choices", .kind = CONFIG_SECTION,
      .offset = offsetof(struct settings_service, balance.two_choices),
      .table = &two_choices_table, .help = "how balance two-choices compares"},
@@ -218,6 +231,7 @@ static const struct config_key service_keys[] = {
     INHERITED("breaker", breaker, breaker, breaker_table),
     INHERITED("health", health, health, health_table),
     INHERITED("outlier", outlier, outlier, outlier_table),
+    INHERITED("agent", agent, agent, agent_table),
     {.name = "limits", .kind = CONFIG_SECTION, .offset = offsetof(struct settings_service, limits),
      .table = &service_limits_table, .help = "how much of this service is let in"},
     {.name = "rate", .kind = CONFIG_SECTION, .offset = offsetof(struct settings_service, rate),
@@ -266,6 +280,9 @@ static const struct config_key root_keys[] = {
             "how targets are asked whether they are well; a service may say it for itself"),
     SECTION("outlier", outlier, outlier_table,
             "when a target is passed over for how it answers; a service may say it for itself"),
+    SECTION("agent", agent, agent_table,
+            "agents beside the targets that say how much they can take; a service may say it for "
+            "itself"),
     SECTION("limits", limits, limits_table, "how much is let in"),
     SECTION("log", log, log_table, "what is logged, where and how"),
     {.name = "shutdown", .kind = CONFIG_SECTION, .table = &shutdown_table,

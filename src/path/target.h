@@ -101,9 +101,10 @@ struct target {
     struct sockaddr_storage address;
     uint64_t         identity; /* hash of service and address; stable over reloads and restarts */
     _Atomic uint32_t inflight; /* (a) requests given and not finished, all workers */
-    _Atomic uint32_t state;    /* (a) enum target_state */
-    struct trials    trials;   /* (a) in TRIAL: how many requests may try it; their results */
-    _Atomic uint64_t retry_at_ns;       /* (a) while PAUSED or OPEN: when it is tried again */
+    _Atomic uint32_t inflight_most; /* (a) as its agent says; 0: it says nothing of it */
+    _Atomic uint32_t state;         /* (a) enum target_state */
+    struct trials    trials;        /* (a) in TRIAL: how many requests may try it; their results */
+    _Atomic uint64_t retry_at_ns;   /* (a) while PAUSED or OPEN: when it is tried again */
     _Atomic uint32_t failures_in_a_row; /* (a) connects; doubles the pause */
     _Atomic(const char *) reason;       /* (a) static text: why it is not UP */
     _Atomic uint32_t      refs_count;   /* (a) */
@@ -111,6 +112,10 @@ struct target {
     /* What follows up to the pools is written and read by the control thread alone. */
     char               standing_reason[TARGET_REASON_BYTES]; /* a sentence; "" if it stands well */
     uint8_t            withheld_percent;       /* of its weight, while it starts slowly */
+    uint16_t           agent_percent;          /* of its weight, as its agent says; 100: all */
+    bool               is_agent_silent;        /* it was asked in vain, so that percent is 100 */
+    uint64_t           agent_asks_count;       /* questions to its agent that are over */
+    uint64_t           agent_misses_count;     /* of them, those without an answer */
     bool               takes_anyway;           /* in the set in spite of its standing */
     uint64_t           ejections_count;        /* ever */
     uint64_t           openings_count;         /* of its circuit breaker, ever */

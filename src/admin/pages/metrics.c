@@ -239,6 +239,12 @@ PUT_TARGET(breaker_open, openmetrics_gauge, pages_state(s->target) == TARGET_OPE
 PUT_TARGET(breaker_openings, openmetrics_counter, s->target->openings_count)
 PUT_TARGET(refused, openmetrics_counter, s->sums->refused)
 PUT_TARGET(withheld, openmetrics_gauge, s->target->withheld_percent)
+PUT_TARGET(agent_percent, openmetrics_gauge, s->target->agent_percent)
+PUT_TARGET(agent_silent, openmetrics_gauge, s->target->is_agent_silent)
+PUT_TARGET(agent_asks, openmetrics_counter, s->target->agent_asks_count)
+PUT_TARGET(agent_misses, openmetrics_counter, s->target->agent_misses_count)
+PUT_TARGET(inflight_most, openmetrics_gauge,
+           atomic_load_explicit(&s->target->inflight_most, memory_order_relaxed))
 PUT_TARGET(down, openmetrics_gauge, pages_state(s->target) == TARGET_DOWN)
 
 #define TARGET_FAMILIES(X)                                                                         \
@@ -270,6 +276,15 @@ PUT_TARGET(down, openmetrics_gauge, pages_state(s->target) == TARGET_DOWN)
       "answers of 429, and of 503 with Retry-After, which are no faults")                          \
     X(GAUGE, "pando_upstream_withheld_percent", "", withheld,                                      \
       "percent of its weight that it does not have yet, since it starts slowly")                   \
+    X(GAUGE, "pando_upstream_agent_percent", "", agent_percent,                                    \
+      "percent of its weight that its agent says; 100 without one")                                \
+    X(GAUGE, "pando_upstream_agent_silent", "", agent_silent,                                      \
+      "1 if its agent does not answer, so that its weight is the configured one")                  \
+    X(COUNTER, "pando_upstream_agent_asks", "", agent_asks, "questions to its agent")              \
+    X(COUNTER, "pando_upstream_agent_misses", "", agent_misses,                                    \
+      "of them, those without an answer that is one")                                              \
+    X(GAUGE, "pando_upstream_inflight_most", "", inflight_most,                                    \
+      "requests at once that its agent allows (maxconn); 0: it says nothing of it")                \
     X(GAUGE, "pando_upstream_breaker_open", "", breaker_open, "1 if its circuit breaker is open")  \
     X(COUNTER, "pando_upstream_breaker_openings", "", breaker_openings,                            \
       "times that its circuit breaker has opened")                                                 \
