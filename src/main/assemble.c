@@ -131,6 +131,11 @@ struct path {
     size_t                services_count; /* that were built */
 };
 
+static bool has_probes(const struct resource_settings *settings)
+{
+    return settings->probe_port > 0 && settings->probe_port <= UINT16_MAX;
+}
+
 static bool build_service(struct path *path, size_t index)
 {
     const struct settings_service *settings = &path->generation->settings->services[index];
@@ -143,6 +148,7 @@ static bool build_service(struct path *path, size_t index)
     const struct balance_stage_options balance = {
         .settings = &settings->balance,
         .zone = path->generation->settings->zone,
+        .prober = has_probes(&settings->balance.resource) ? &path->thread->prober.prober : NULL,
     };
     if (!balance_stage_init(&rooms->balance, worker, service, &balance, &rooms->gate.stage))
         return false;
@@ -181,8 +187,10 @@ static void add_routes(struct path *path, size_t index)
 
 static void path_free(struct path *path)
 {
-    for (size_t i = 0; i < path->services_count; i++)
+    for (size_t i = 0; i < path->services_count; i++) {
+        prober_forget(&path->thread->prober, &path->services[i].balance);
         balance_stage_fini(&path->services[i].balance);
+    }
     mem_free(path->services);
     mem_free(path->router.routes);
     generation_unref(path->generation);
