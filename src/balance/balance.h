@@ -25,6 +25,7 @@
 
 #include "balance/balance_settings.h"
 #include "path/place.h"
+#include "path/service.h"
 #include "path/target.h"
 
 #include <stddef.h>
@@ -120,19 +121,6 @@ struct balance_setup {
 };
 
 /* What a strategy shows of itself. */
-#define BALANCE_BASES(X)                                                                           \
-    X(NOTHING, "", "the strategy does not say")                                                    \
-    X(PROBES, "probes", "requests in flight and latency, as probes bring them")                    \
-    X(REPORTS, "reports", "requests in flight, as every target reports them")                      \
-    X(UTILISATION, "utilisation", "weights from reported utilisation")                             \
-    X(FALLBACK, "two-choices", "too few reports are fresh, so it falls back to two-choices")
-
-enum balance_basis {
-#define X(name, word, gist) BALANCE_BY_##name,
-    BALANCE_BASES(X)
-#undef X
-};
-
 struct balance_insight {
     enum balance_basis basis;  /* of the last pick */
     uint64_t fallbacks_count;  /* picks without fresh reports, since the state was filled */

@@ -2,6 +2,7 @@
 /* balance/balance_stage.c - picking and counting. */
 #include "balance/balance_stage.h"
 
+#include "balance/report.h"
 #include "core/mem.h"
 #include "core/units.h"
 
@@ -11,7 +12,8 @@ struct attempt {
     struct frame          frame; /* first */
     struct balance_stage *stage;
     struct target        *target;
-    size_t                index; /* of the target in the set that it was picked from */
+    size_t                index;  /* of the target in the set that it was picked from */
+    struct balance_report report; /* that the answer brought */
 };
 
 /* For a view to which nothing was published yet. */
@@ -93,7 +95,7 @@ static void count_answer(struct target_row *row, const struct op *op)
 
 static void answered(struct frame *self, struct op *op)
 {
-    const struct attempt *attempt = (struct attempt *)(void *)self;
+    struct attempt *attempt = (struct attempt *)(void *)self;
     struct target_row *row = row_of(attempt);
     const enum err_kind kind = op->answer.error;
     if (!is_not_given(kind))
@@ -103,6 +105,9 @@ static void answered(struct frame *self, struct op *op)
     else if (is_targets_failure(kind))
         row_add(&row->failures_count, 1);
     judge_failure(row, kind);
+    if (kind == ERR_NONE && attempt->stage->strategy->has_reports)
+        balance__report_take(&attempt->report, &op->answer.head,
+                             attempt->stage->options.settings->resource.keeps_field);
     op_answer_above(self, op);
 }
 
@@ -125,6 +130,7 @@ static void tell_attempt(const struct attempt *attempt, const struct op *op, boo
         .latency_ns = is_timed ? op->answered_ns - op->sent_ns : 0,
         .outcome = kind == ERR_NONE ? outcome_of(&op->answer.head) : BALANCE_UNTOLD,
     };
+    sample.report = attempt->report;
     if (is_late || is_targets_failure(kind))
         sample.outcome = BALANCE_FAILED;
     if (!is_not_given(kind))
@@ -233,6 +239,25 @@ static bool has_state(struct balance_stage *stage)
     return __builtin_expect(stage->state != NULL, 1) || fill_state(stage, NULL, NULL);
 }
 
+static void publish(_Atomic uint64_t *at, uint64_t value)
+{
+    atomic_store_explicit(at, value, memory_order_relaxed);
+}
+
+/* What people may see of the strategy. */
+static void show(struct balance_stage *stage)
+{
+    struct service_row *row = &stage->service->rows[stage->worker->index];
+    struct balance_insight insight;
+    stage->strategy->show(stage->state, &insight);
+    publish(&row->balance_basis, insight.basis);
+    publish(&row->balance_pool, insight.pool_size);
+    publish(&row->balance_theta, insight.theta);
+    if (insight.fallbacks_count > stage->fallbacks_count)
+        row_add(&row->balance_fallbacks_count, insight.fallbacks_count - stage->fallbacks_count);
+    stage->fallbacks_count = insight.fallbacks_count;
+}
+
 static void tick(struct balance_stage *stage)
 {
     struct balance_probes probes = {.count = 0};
@@ -245,6 +270,8 @@ static void tick(struct balance_stage *stage)
     ask.probes = wants_probes(stage) ? &probes : NULL;
     stage->strategy->tick(stage->state, stage->set, &ask);
     send_probes(stage, &probes);
+    if (stage->strategy->show != NULL)
+        show(stage);
 }
 
 static void give(struct balance_stage *stage, struct op *op, size_t index)

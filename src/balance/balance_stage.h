@@ -46,6 +46,7 @@ struct balance_stage {
     struct client_key_rule         key_rule; /* if the strategy is by_key */
     void                          *state; /* NULL: stateless, or there was no memory for this set */
     uint64_t                       tick_at_ns;
+    uint64_t                       fallbacks_count; /* of its insight, that the row has */
 };
 
 /* On the worker's thread. False: no memory, and nothing to free. */

@@ -272,6 +272,11 @@ static struct stage *build_target_limit(struct path *path, size_t index, struct 
     return &limit->stage;
 }
 
+static bool has_probes(const struct resource_settings *settings)
+{
+    return settings->probe_port > 0 && settings->probe_port <= UINT16_MAX;
+}
+
 static bool build_service(struct path *path, size_t index)
 {
     const struct settings_service *settings = &path->generation->settings->services[index];
@@ -284,6 +289,7 @@ static bool build_service(struct path *path, size_t index)
     const struct balance_stage_options balance = {
         .settings = &settings->balance,
         .zone = path->generation->settings->zone,
+        .prober = has_probes(&settings->balance.resource) ? &path->thread->prober.prober : NULL,
     };
     if (!balance_stage_init(&rooms->balance, worker, service, &balance,
                             build_target_limit(path, index, &rooms->gate.stage)))
@@ -328,6 +334,7 @@ static void add_routes(struct path *path, size_t index)
 static void path_free(struct path *path)
 {
     for (size_t i = 0; i < path->services_count; i++) {
+        prober_forget(&path->thread->prober, &path->services[i].balance);
         balance_stage_fini(&path->services[i].balance);
         circuit_stage_fini(&path->services[i].circuit);
     }

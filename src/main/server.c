@@ -112,7 +112,7 @@ static void close_pool(void *self, struct worker *worker, struct target *target,
     (void)self;
     struct worker_thread *thread = list_item(worker, struct worker_thread, worker);
     http_engine_forget(&thread->engine, target);
-    done(token);
+    prober_close(&thread->prober, target, done, token);
 }
 
 static bool order(void *self, const struct admin_order *order, FILE *out)

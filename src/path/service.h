@@ -32,7 +32,7 @@ struct service_view {
     struct list        listeners;
 };
 
-/* What limits did to a service's requests; counters, one row each. From the list come the fields of
+/* What limits, and lacking reports, did to a service's requests; counters, one row each. From the list come the fields of
  * the row, the metrics page and /api/status. */
 #define SERVICE_LIMIT_FIGURES(X)                                                                   \
     /* name          help                                                                      */ \
@@ -47,7 +47,8 @@ struct service_view {
     X(shed_deadline,  "requests refused at once because their turn would have come too late")      \
     X(shed_waited,    "requests refused after they had waited as long as they may")                \
     X(wait_cancelled, "requests whose client left while they waited")                              \
-    X(target_full,    "times that a target was passed over because it had all the requests it may")
+    X(target_full,    "times that a target was passed over because it had all the requests it may") \
+    X(balance_fallbacks, "picks of balance resource without fresh reports, so by two-choices")
 
 /* How urgent a request is; the lower, the more. */
 #define PRIORITIES(X)                                                                              \
@@ -71,6 +72,20 @@ struct service_load {
     uint32_t    waiting[PRIORITIES_COUNT];
 };
 
+/* By what a balance strategy picks now, if it knows several ways. */
+#define BALANCE_BASES(X)                                                                           \
+    X(NOTHING, "", "the strategy does not say")                                                    \
+    X(PROBES, "probes", "requests in flight and latency, as probes bring them")                    \
+    X(REPORTS, "reports", "requests in flight, as every target reports them")                      \
+    X(UTILISATION, "utilisation", "weights from reported utilisation")                             \
+    X(FALLBACK, "two-choices", "too few reports are fresh, so it falls back to two-choices")
+
+enum balance_basis {
+#define X(name, word, gist) BALANCE_BY_##name,
+    BALANCE_BASES(X)
+#undef X
+};
+
 /* What one worker did for a service. */
 struct service_row {
     _Atomic uint64_t requests_count;
@@ -80,6 +95,8 @@ struct service_row {
 #define X(name, help) _Atomic uint64_t name##_count;
     SERVICE_LIMIT_FIGURES(X)
 #undef X
+    _Atomic uint64_t balance_basis; /* enum balance_basis, at the last tick of its strategy */
+    _Atomic uint64_t balance_pool, balance_theta; /* of Prequal's pool of probes, likewise */
     _Atomic uint64_t bytes_in;  /* request bodies */
     _Atomic uint64_t bytes_out; /* answer bodies */
     struct histogram latency_us; /* from the head's last byte to the answer's last byte */

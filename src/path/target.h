@@ -78,6 +78,8 @@ struct target_row {
     _Atomic uint64_t open_count;         /* connections now, kept or busy */
     _Atomic uint64_t statuses_count[6];  /* answers by class; [0]: none of 1xx to 5xx */
     _Atomic uint64_t backpressure_count; /* answers of 429, and of 503 with Retry-After */
+    _Atomic uint64_t probes_count;       /* for a report of its load */
+    _Atomic uint64_t probe_misses_count; /* of them, those that brought none in time */
     /* For outlier ejection: attempts that say how well it is, and of them the bad ones. */
     _Atomic uint64_t     outcomes_count;
     _Atomic uint64_t     faults_count[TARGET_FAULTS_COUNT];

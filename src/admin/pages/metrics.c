@@ -58,6 +58,17 @@ PUT_SERVICE_COUNTER(bytes_out)
 SERVICE_LIMIT_FIGURES(X)
 #undef X
 
+#define PUT_SERVICE_GAUGE(field)                                                                   \
+    static void put_service_##field(struct openmetrics *out, const struct service *service,        \
+                                    const struct sums *sums)                                       \
+    {                                                                                              \
+        const struct openmetrics_label label = {"service", service->name};                         \
+        openmetrics_gauge(out, &label, 1, (int64_t)sums->field);                                   \
+    }
+PUT_SERVICE_GAUGE(balance_basis)
+PUT_SERVICE_GAUGE(balance_pool)
+PUT_SERVICE_GAUGE(balance_theta)
+
 #define SERVICE_FAMILIES(X)                                                                        \
     X(COUNTER, "pando_requests", "", put_statuses,                                                 \
       "requests by the class of the status that the client got")                                   \
@@ -65,6 +76,13 @@ SERVICE_LIMIT_FIGURES(X)
       "from the last byte of a request's head to the last byte of its answer")                     \
     X(COUNTER, "pando_errors", "", put_errors, "answers that Pando made itself, by why")           \
     X(COUNTER, "pando_retries", "", put_service_retries, "attempts after the first")               \
+    X(GAUGE, "pando_balance_basis", "", put_service_balance_basis,                                 \
+      "by what balance resource picks; 0: nothing to say, 1: probes, 2: reports, 3: utilisation, " \
+      "4: it falls back to two-choices")                                                           \
+    X(GAUGE, "pando_balance_pool_size", "", put_service_balance_pool,                              \
+      "probes in the pools of balance resource, of all workers")                                   \
+    X(GAUGE, "pando_balance_theta", "", put_service_balance_theta,                                 \
+      "requests in flight above which a target is hot to balance resource")                        \
     X(COUNTER, "pando_request_body_bytes", "bytes", put_service_bytes_in,                          \
       "bytes of request bodies")                                                                   \
     X(COUNTER, "pando_answer_body_bytes", "bytes", put_service_bytes_out,                          \
@@ -245,6 +263,8 @@ PUT_TARGET(agent_asks, openmetrics_counter, s->target->agent_asks_count)
 PUT_TARGET(agent_misses, openmetrics_counter, s->target->agent_misses_count)
 PUT_TARGET(inflight_most, openmetrics_gauge,
            atomic_load_explicit(&s->target->inflight_most, memory_order_relaxed))
+PUT_TARGET(probes, openmetrics_counter, s->sums->probes)
+PUT_TARGET(probe_misses, openmetrics_counter, s->sums->probe_misses)
 PUT_TARGET(down, openmetrics_gauge, pages_state(s->target) == TARGET_DOWN)
 
 #define TARGET_FAMILIES(X)                                                                         \
@@ -285,6 +305,9 @@ PUT_TARGET(down, openmetrics_gauge, pages_state(s->target) == TARGET_DOWN)
       "of them, those without an answer that is one")                                              \
     X(GAUGE, "pando_upstream_inflight_most", "", inflight_most,                                    \
       "requests at once that its agent allows (maxconn); 0: it says nothing of it")                \
+    X(COUNTER, "pando_upstream_probes", "", probes, "probes for balance resource")                 \
+    X(COUNTER, "pando_upstream_probe_misses", "", probe_misses,                                    \
+      "of them, those that brought no report in time")                                             \
     X(GAUGE, "pando_upstream_breaker_open", "", breaker_open, "1 if its circuit breaker is open")  \
     X(COUNTER, "pando_upstream_breaker_openings", "", breaker_openings,                            \
       "times that its circuit breaker has opened")                                                 \
