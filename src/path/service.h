@@ -82,7 +82,11 @@ struct service {
      * Any thread;
      * never blocks, never fails. Set by control. */
     void (*reported)(struct service *service, struct target *target, bool ok, const char *reason);
-    void *control; /* control's own */
+    /* A worker's word to control that a target's bad outcomes in a row have come to a multiple of
+     * look_after; as above. NULL: nobody wants to know. */
+    void (*troubled)(struct service *service);
+    _Atomic uint32_t look_after; /* set by control; 0: never */
+    void            *control;    /* control's own */
 };
 
 #endif
