@@ -37,23 +37,23 @@ struct watch {
     struct guard_stage *stage;
     struct op          *op;
     struct target *dead; /* a kept connection to it was dead; not NULL until it was gone back to */
-    const char      *told_detail; /* of the most telling error so far */
-    uint16_t         told_status;
-    uint8_t          told;          /* enum err_kind */
-    uint8_t          next;          /* enum retry_next */
-    uint8_t          reason;        /* enum service_retry_reason */
-    uint8_t          phase;         /* enum phase */
-    uint8_t          offered_count; /* targets to which it was offered */
-    uint8_t          refused_count; /* targets that were not to be had */
-    uint8_t          charged_count; /* repetitions that the budget counted */
-    uint8_t          outcome;       /* enum outcome of the attempt that has finished */
-    bool             repeated;
-    bool             is_charged; /* it has a place in the budget */
-    bool             is_below;   /* the attempt has not finished */
-    bool             is_dropping;
-    uint32_t         dropped_bytes;
-    uint64_t         wait_until_ns;
-    struct timer     timer; /* while WAITING and PAUSING */
+    const char    *told_detail; /* of the most telling error so far */
+    uint16_t       told_status;
+    uint8_t        told;          /* enum err_kind */
+    uint8_t        next;          /* enum retry_next */
+    uint8_t        reason;        /* enum service_retry_reason */
+    uint8_t        phase;         /* enum phase */
+    uint8_t        offered_count; /* targets to which it was offered */
+    uint8_t        refused_count; /* targets that were not to be had */
+    uint8_t        charged_count; /* repetitions that the budget counted */
+    uint8_t        outcome;       /* enum outcome of the attempt that has finished */
+    bool           repeated;
+    bool           is_charged; /* it has a place in the budget */
+    bool           is_below;   /* the attempt has not finished */
+    bool           is_dropping;
+    uint32_t       dropped_bytes;
+    uint64_t       wait_until_ns;
+    struct timer   timer; /* while WAITING and PAUSING */
     struct list_link waiting;
 };
 
@@ -147,8 +147,7 @@ static bool is_body_there(const struct op *op)
 
 static bool may_repeat(const struct guard_stage *stage, const struct op *op)
 {
-    return stage->settings.retry->any_method ||
-           http_method_is_idempotent(op->request->head.method);
+    return stage->settings.retry->any_method || http_method_is_idempotent(op->request->head.method);
 }
 
 /* Without memory for it the request is sent once. */
@@ -344,10 +343,10 @@ static void proceed(struct watch *watch)
         end(watch, op, (enum outcome)watch->outcome);
         return;
     }
-    const uint64_t pause_ns =
-        watch->is_charged ? retry_pause_ns(settings->pause_ns, watch->charged_count,
-                                           random_next(&op->worker->random))
-                          : 0;
+    const uint64_t pause_ns = watch->is_charged
+                                  ? retry_pause_ns(settings->pause_ns, watch->charged_count,
+                                                   random_next(&op->worker->random))
+                                  : 0;
     if (pause_ns == 0) {
         try_again(watch);
         return;
@@ -450,8 +449,7 @@ static bool has_other(const struct guard_stage *stage, const struct op *op)
         bool is_tried = target == op->target;
         for (unsigned t = 0; t < op->tried_count; t++)
             is_tried |= op->tried[t] == target;
-        if (!is_tried &&
-            atomic_load_explicit(&target->state, memory_order_relaxed) == TARGET_UP)
+        if (!is_tried && atomic_load_explicit(&target->state, memory_order_relaxed) == TARGET_UP)
             return true;
     }
     return false;

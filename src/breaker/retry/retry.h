@@ -34,18 +34,18 @@ enum retry_next {
 /* What is known when an attempt has ended badly. */
 struct retry_case {
     enum err_kind error;         /* NONE: it was answered with a status that is to be repeated */
-    bool is_kept;                /* it went over a connection that had been used before */
-    bool has_target;             /* one was picked for it */
-    bool is_shedding;            /* the answer says that the server defends itself */
-    bool is_over;                /* the client has left, or the deadline has passed */
-    bool may_repeat;             /* the method is idempotent, or settings allow any */
-    bool is_body_whole;          /* all of the body that was used can be sent again */
-    bool repeats_dead;           /* settings allow it for dead connections */
-    bool was_repeated;           /* that has happened already */
-    bool has_dead;               /* a target is left to which a kept connection was dead */
-    unsigned offered_count;      /* targets that it was offered to, this one included */
-    unsigned refused_count;      /* times that the gate refused */
-    unsigned tries, refusals_max;
+    bool          is_kept;       /* it went over a connection that had been used before */
+    bool          has_target;    /* one was picked for it */
+    bool          is_shedding;   /* the answer says that the server defends itself */
+    bool          is_over;       /* the client has left, or the deadline has passed */
+    bool          may_repeat;    /* the method is idempotent, or settings allow any */
+    bool          is_body_whole; /* all of the body that was used can be sent again */
+    bool          repeats_dead;  /* settings allow it for dead connections */
+    bool          was_repeated;  /* that has happened already */
+    bool          has_dead;      /* a target is left to which a kept connection was dead */
+    unsigned      offered_count; /* targets that it was offered to, this one included */
+    unsigned      refused_count; /* times that the gate refused */
+    unsigned      tries, refusals_max;
 };
 
 struct retry_verdict {

@@ -28,7 +28,7 @@ struct probe_question {
     const char            *path;
     const char            *host; /* "": none fits; sent as "localhost" */
     const char            *body; /* "": any */
-    struct config_statuses  statuses;
+    struct config_statuses statuses;
     /* The verdict, once and never from within probe_start(): NULL if it is well, else why not.
      * After it @self is not used any more. */
     void (*judged)(void *self, const char *why);
