@@ -339,7 +339,7 @@ Test(guard, an_answer_that_broke_off_is_not_repeated)
     bench_fini(&bench);
 }
 
-/* --- what may have been carried out ------------------------------------------------------------ */
+/* --- what may have been carried out ----------------------------------------------------------- */
 
 Test(guard, an_idempotent_request_goes_elsewhere_after_no_or_a_bad_answer)
 {
@@ -419,7 +419,7 @@ Test(guard, a_body_over_the_limit_is_not)
     cr_expect(bench.seen.error == ERR_TARGET_TIMEOUT);
 }
 
-/* --- the budget -------------------------------------------------------------------------------- */
+/* --- the budget ------------------------------------------------------------------------------- */
 
 static void turn_after(uint64_t ms)
 {

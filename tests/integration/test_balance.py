@@ -250,7 +250,7 @@ def test_all_are_gone_and_come_back(start, trio):
     assert len(set(ask_many(proxy, 60))) == 3
 
 
-@pytest.mark.parametrize("balance", ["two-choices", "round-robin", "least-connections"])
+@pytest.mark.parametrize("balance", pando.strategies())
 def test_a_copy_is_killed_under_load(start, copies, balance):
     """kill -9 of one of three: idempotent requests do not notice, nor its coming back."""
     proxy = start(config_of(copies, balance, workers=2, breaker={"pause-first": "100ms", "pause-most": "500ms"}))
@@ -299,7 +299,7 @@ def test_a_name_with_several_addresses(start, tmp_path):
     prefix = own_hosts(tmp_path, [f"{address} trio.test" for address in places])
     with contextlib.ExitStack() as stack:
         for address, family in places.items():
-            stack.enter_context(serving(family, address, port))
+            stack.enter_context(origins.serving(family, address, port))
         config = {"services": {"shop": {"targets": [f"trio.test:{port}"], "balance": "round-robin"}}, "workers": 1}
         proxy = start(config, prefix=prefix)
         until(lambda: proxy.ask().status == 200, "the name to be resolved")
@@ -322,32 +322,6 @@ def test_a_name_that_does_not_exist(start, origin):
     for _ in range(10):
         assert proxy.ask().status == 200
     until(lambda: "no-such-name.invalid" in proxy.stderr, lambda: f"a word about it:\n{proxy.stderr}")
-
-
-@contextlib.contextmanager
-def serving(family, address, port):
-    """The smallest server: every request is answered with where it came in."""
-    listener = socket.create_server((address, port), family=family)
-
-    def serve(sock):
-        reader = raw.Reader(sock)
-        with contextlib.suppress(raw.Ended, OSError):
-            while True:
-                reader.request()
-                sock.sendall(b"HTTP/1.1 200 OK\r\nServer: %s\r\nContent-Length: 2\r\n\r\nok" % address.encode())
-
-    def accept():
-        with contextlib.suppress(OSError):
-            while True:
-                threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
-
-    threading.Thread(target=accept, daemon=True).start()
-    try:
-        yield
-    finally:
-        with contextlib.suppress(OSError):
-            listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
 
 
 def test_services_are_told_apart(start, trio):

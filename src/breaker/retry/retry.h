@@ -53,6 +53,7 @@ struct retry_verdict {
     bool            is_charged; /* it needs a place in the budget */
 };
 
+/* What follows on @now. */
 struct retry_verdict retry_after(const struct retry_case *now);
 
 /* Most repeated attempts at a time beside @active requests. */

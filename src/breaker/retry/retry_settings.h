@@ -11,9 +11,9 @@
 
 #define RETRY_SETTINGS(X)                                                                          \
     X(statuses, "statuses", TEXT, 0, 255, "500, 502-504", LIVE,                                    \
-      "answers after which a request goes to another target: numbers and ranges with commas, \"\" " \
-      "for none; 429, and 503 with Retry-After, come from a server that defends itself and are "   \
-      "never repeated")                                                                            \
+      "answers after which a request goes to another target: numbers and ranges with commas, "     \
+      "\"\" for none; 429, and 503 with Retry-After, come from a server that defends itself and "  \
+      "are never repeated")                                                                        \
     X(any_method, "any-method", BOOLEAN, 0, 1, false, LIVE,                                        \
       "also repeat what may have been carried out if its method is not idempotent (POST, PATCH)")  \
     X(replay_bytes, "replay-bytes", SIZE_OR_NONE, 1, CONFIG_MIB(64), CONFIG_KIB(64), LIVE,         \
