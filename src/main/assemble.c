@@ -7,7 +7,7 @@
  * admit    admit/: may it come in now? Only where a rate or a limit on requests is set.
  * circuit  breaker/circuit: is the service well? Only where its circuit breaker is enabled.
  * concurrency  breaker/concurrency: may it go on now, or does it wait? Only where that is set.
- * guard    breaker/: may it be tried again? Requests that were not sent go to another target.
+ * guard    breaker/: may it be tried again? What failed goes to another target, within a budget.
  * balance  balance/: which target takes it?
  * target limit  breaker/concurrency: has that target as many as it may? Only where that is set.
  * gate     breaker/: is that target well? A refusal goes back to guard.
@@ -294,7 +294,9 @@ static bool build_service(struct path *path, size_t index)
     if (!balance_stage_init(&rooms->balance, worker, service, &balance,
                             build_target_limit(path, index, &rooms->gate.stage)))
         return false;
-    guard_stage_init(&rooms->guard, service, &settings->breaker, &rooms->balance.stage);
+    guard_stage_init(&rooms->guard, service,
+                     &(struct guard_settings){&settings->breaker, &settings->retry},
+                     &rooms->balance.stage);
     rooms->top = &rooms->guard.stage;
     if (!build_waiting(path, index) || !build_circuit(path, index)) {
         balance_stage_fini(&rooms->balance);
@@ -335,6 +337,7 @@ static void path_free(struct path *path)
 {
     for (size_t i = 0; i < path->services_count; i++) {
         prober_forget(&path->thread->prober, &path->services[i].balance);
+        guard_stage_fini(&path->services[i].guard);
         balance_stage_fini(&path->services[i].balance);
         circuit_stage_fini(&path->services[i].circuit);
     }

@@ -16,6 +16,7 @@
 #include "balance/balance_settings.h"
 #include "breaker/breaker_settings.h"
 #include "breaker/concurrency/concurrency_settings.h"
+#include "breaker/retry/retry_settings.h"
 #include "config/config.h"
 #include "control/agent/agent_settings.h"
 #include "control/health_settings.h"
@@ -62,6 +63,7 @@ struct settings_service {
     struct http_service_settings  http; /* whole: global presets already taken in */
     struct http_engine_settings   upstream;
     struct breaker_settings       breaker;
+    struct retry_settings         retry;
     struct health_settings        health;
     struct outlier_settings       outlier;
     struct agent_settings         agent;
@@ -90,6 +92,7 @@ struct settings {
         http_service;                     /* for requests of no service; preset of the services */
     struct http_engine_settings upstream; /* preset of the services */
     struct breaker_settings     breaker;  /* preset of the services */
+    struct retry_settings       retry;    /* preset of the services */
     struct health_settings      health;   /* preset of the services */
     struct outlier_settings     outlier;  /* preset of the services */
     struct agent_settings       agent;    /* preset of the services */

@@ -420,6 +420,18 @@ static void check_health(const struct checker *checker, const char *in,
                  "health.host is not a host");
 }
 
+static void check_retry(const struct checker *checker, const char *in,
+                        const struct retry_settings *retry)
+{
+    struct config_statuses statuses;
+    char path[PATH_BYTES];
+    (void)snprintf(path, sizeof path, "%sretry.statuses", in);
+    if (retry->statuses[0] != '\0' && !config_statuses_read(&statuses, retry->statuses))
+        complain(checker, path, CONFIG_PART_VALUE,
+                 "expected numbers and ranges with commas, such as 500, 502-504",
+                 "retry.statuses is no list of statuses");
+}
+
 static bool same_health(const struct health_settings *one, const struct health_settings *other)
 {
     return strcmp(one->status, other->status) == 0 && strcmp(one->path, other->path) == 0 &&
@@ -501,6 +513,8 @@ static void check_service(const struct checker *checker, size_t index)
         check_http(checker, in, &service->http);
     if (!same_pauses(&service->breaker, &settings->breaker))
         check_breaker(checker, in, &service->breaker);
+    if (strcmp(service->retry.statuses, settings->retry.statuses) != 0)
+        check_retry(checker, in, &service->retry);
     if (!same_health(&service->health, &settings->health))
         check_health(checker, in, &service->health);
     settings__check_breaker(settings, index, checker->errors);
@@ -526,6 +540,7 @@ void settings_check(struct settings *settings, struct config_errors *errors)
     check_listeners(&checker);
     check_http(&checker, "", &settings->http_service);
     check_breaker(&checker, "", &settings->breaker);
+    check_retry(&checker, "", &settings->retry);
     check_health(&checker, "", &settings->health);
     for (size_t i = 0; i < settings->services_count; i++)
         check_service(&checker, i);

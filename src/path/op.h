@@ -102,7 +102,8 @@ struct op {
      * lie in the arena. NULL: none. */
     const char *answer_fields;
     uint32_t    answer_fields_bytes;
-    bool kept_connection; /* the last attempt went over a connection that had been used before */
+    bool kept_connection;  /* the last attempt went over a connection that had been used before */
+    bool fresh_connection; /* its next attempt shall not: such a one was dead */
     struct arena arena;
     uint64_t     block[OP_ARENA_BYTES / 8];
 };
@@ -162,8 +163,8 @@ void op_hold_target(struct op *op, struct target *target);
 /* Asks that it end soon; idempotent. Answer and finished still come once. */
 void op_cancel(struct op *op);
 
-/* Makes an op that was answered with an error and has finished below a fresh one, for another
- * attempt. */
+/* Makes an op that was answered and has finished below a fresh one, for another attempt; the
+ * answer is lost. */
 void op_reset_for_retry(struct op *op);
 
 #endif

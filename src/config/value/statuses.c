@@ -39,7 +39,7 @@ static const char *read_range(const char *at, uint16_t *first, uint16_t *last)
 bool config_statuses_read(struct config_statuses *statuses, const char *text)
 {
     *statuses = (struct config_statuses){0};
-    for (const char *at = text; statuses->count < CONFIG_RANGES_MAX; at++) {
+    for (const char *at = text; statuses->count < CONFIG_STATUSES_RANGES_MAX; at++) {
         const uint16_t index = statuses->count++;
         at = read_range(at, &statuses->ranges[index].first, &statuses->ranges[index].last);
         if (at == NULL || (*at != '\0' && *at != ','))

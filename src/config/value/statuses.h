@@ -8,17 +8,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { CONFIG_RANGES_MAX = 16 };
+enum { CONFIG_STATUSES_RANGES_MAX = 16 };
 
 struct config_statuses {
     uint16_t count;
     struct {
         uint16_t first, last;
-    } ranges[CONFIG_RANGES_MAX];
+    } ranges[CONFIG_STATUSES_RANGES_MAX];
 };
 
-/* Reads a list. False: it is none (a status is 100 to 599), or has more than CONFIG_RANGES_MAX
- * members. */
+/* Reads a list. False: it is none (a status is 100 to 599), or has too many members. */
 bool config_statuses_read(struct config_statuses *statuses, const char *text)
     __attribute__((warn_unused_result));
 

@@ -33,7 +33,7 @@ Test(statuses, a_list_is_bounded)
 {
     struct config_statuses statuses;
     char text[256] = "200";
-    for (int i = 1; i < CONFIG_RANGES_MAX; i++)
+    for (int i = 1; i < CONFIG_STATUSES_RANGES_MAX; i++)
         strcat(text, ",200");
     cr_expect(config_statuses_read(&statuses, text));
     strcat(text, ",200");
