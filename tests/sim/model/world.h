@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sim/model/world.h - everything of one run: servers, nodes, requests on their way.
+ *
+ * world.c lays it out and hands out the events, request.c leads a request through it.
+ *
+ * Memory: allocated at the beginning of a run, freed at its end. Threads: one. */
+#ifndef PANDO_SIM_MODEL_WORLD_H
+#define PANDO_SIM_MODEL_WORLD_H
+
+#include "sim/model/agenda.h"
+#include "sim/model/node.h"
+#include "sim/model/scene.h"
+#include "sim/model/server.h"
+
+/* What may happen; sim_event.what. */
+#define SIM_EVENTS(X)                                                                              \
+    X(COMES, comes, "a client sends a request")                                                    \
+    X(REACHED, reached, "an attempt has reached its server")                                       \
+    X(SERVED, served, "a server is done with an attempt")                                          \
+    X(ANSWERED, answered, "an attempt's answer has reached its node")                              \
+    X(TIMEOUT, timeout, "an attempt's time is over")                                               \
+    X(TAKEN, taken, "what others take of a server's machine changes")                              \
+    X(CHANGE, change, "the scene's next change is due")                                            \
+    X(LOOK, look, "queues are counted")
+
+enum sim_what {
+#define X(name, handler, gist) SIM_EVENT_##name,
+    SIM_EVENTS(X)
+#undef X
+};
+
+/* A client's request. Its place in the table is free when its attempts are over. */
+struct sim_request {
+    uint64_t came_ns;
+    double   work_ns;
+    uint32_t node;
+    uint32_t next_free;
+    uint8_t  tried_count;
+    bool     is_counted;
+    uint32_t tried[SIM_TRIED_MAX];
+};
+
+/* One try at one server. Its place is free when neither node nor server has it. */
+struct sim_attempt {
+    uint64_t     given_ns;
+    double       work_ns; /* its request's, whose place may be taken anew before it is done */
+    uint32_t     request;
+    uint32_t     server;
+    uint32_t     mark; /* how often the place was taken: for the timeout, which stays behind */
+    uint32_t     next_free;
+    bool         is_awaited;
+    bool         is_under_way; /* to, at, or from the server */
+    enum sim_end end;          /* once answered */
+};
+
+struct sim_world {
+    const struct sim_scene *scene;
+    struct sim_outcome     *outcome;
+    struct sim_agenda       agenda;
+    struct sim_server      *servers;
+    struct sim_node        *nodes;
+    struct sim_request     *requests;
+    uint32_t                requests_count, requests_room, requests_free;
+    struct sim_attempt     *attempts;
+    uint32_t                attempts_count, attempts_room, attempts_free;
+    double                 *ill; /* by server: the share of its answers that are a 500 */
+    double                 *own; /* by server: its speed before others take their part */
+    unsigned                network_lane, timeout_lane;
+    double                  capacity; /* requests per ns at load 1 */
+    double                  load;
+    unsigned                change_next;
+    uint64_t                warm_ns, end_ns;
+    struct random           coming, working, taking, falling_ill, choosing;
+};
+
+/* A request has come: finds it a server. */
+void sim_request_comes(struct sim_world *world);
+
+/* An attempt has reached its server. */
+void sim_attempt_reached(struct sim_world *world, uint32_t index);
+
+/* Its server is done with it. */
+void sim_attempt_served(struct sim_world *world, uint32_t index);
+
+/* Its answer has come. */
+void sim_attempt_answered(struct sim_world *world, uint32_t index);
+
+/* Its time is over, if it is still the one with this mark. */
+void sim_attempt_timeout(struct sim_world *world, uint32_t index, uint32_t mark);
+
+#endif

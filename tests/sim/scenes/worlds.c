@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sim/scenes/worlds.c - the table of worlds, fleets and loads. */
+#include "sim/scenes/worlds.h"
+
+static const struct sim_place places[] = {
+#define X(name, speeds, antagonists, several, gist)                                                \
+    {#name, gist, SIM_##speeds, antagonists, several},
+    SIM_WORLDS(X)
+#undef X
+};
+
+static const struct {
+    uint32_t servers;
+    uint32_t nodes; /* in worlds with several */
+} fleets[] = {{8, 4}, {100, 10}, {1000, 20}};
+
+static const double loads[] = {0.5, 0.7, 0.9, 1.0, 1.2, 1.4};
+
+enum {
+    SLOTS = 4,
+    QUEUE_ROOM = 16,
+    SERVICE_MS = 40,
+    TIMEOUT_MS = 1000,
+    WARM_S = 5,
+    RUN_S_LEAST = 5,
+    REQUESTS_LEAST = 200000, /* so that 200 lie above the p99.9 */
+};
+
+const struct sim_place *sim_place_at(size_t index)
+{
+    return index < sizeof places / sizeof places[0] ? &places[index] : NULL;
+}
+
+uint32_t sim_fleet_at(size_t index)
+{
+    return index < sizeof fleets / sizeof fleets[0] ? fleets[index].servers : 0;
+}
+
+double sim_load_at(size_t index)
+{
+    return index < sizeof loads / sizeof loads[0] ? loads[index] : 0;
+}
+
+static uint32_t nodes_of(uint32_t servers)
+{
+    for (size_t i = 0; sim_fleet_at(i) != 0; i++)
+        if (fleets[i].servers == servers)
+            return fleets[i].nodes;
+    return 2;
+}
+
+struct sim_scene sim_place_scene(const struct sim_place *place, uint32_t servers, double load,
+                                 uint64_t seed)
+{
+    const double rate = load * servers * SLOTS * 1000 / SERVICE_MS;
+    const double run_s = REQUESTS_LEAST / rate;
+    return (struct sim_scene){
+        .seed = seed,
+        .servers_count = servers,
+        .nodes_count = place->several_nodes ? nodes_of(servers) : 1,
+        .slots_count = SLOTS,
+        .queue_room = QUEUE_ROOM,
+        .service_ms = SERVICE_MS,
+        .load = load,
+        .speeds = place->speeds,
+        .antagonists = place->antagonists,
+        .network_ms = 0.25,
+        .timeout_ms = TIMEOUT_MS,
+        .warm_s = WARM_S,
+        .run_s = run_s > RUN_S_LEAST ? run_s : RUN_S_LEAST,
+    };
+}
