@@ -111,13 +111,15 @@ Test(sim, finds_what_theory_knows)
                       proofs[at].found, proofs[at].theory);
 }
 
-static void run(const struct balance_strategy *strategy, uint64_t seed, struct sim_outcome *outcome)
+static void run(const struct sim_row *row, uint64_t seed, struct sim_outcome *outcome)
 {
+    struct sim_policy policy = sim_policy_read(row->words);
     struct sim_scene scene = sim_place_scene(sim_place_at(4), 8, 0.9, seed);
-    scene.strategy = strategy;
+    scene.policy = &policy;
     scene.warm_s = 1;
     scene.run_s = 10;
     sim_run(&scene, outcome);
+    sim_policy_free(&policy);
 }
 
 /* In the world with antagonists and several nodes. */
@@ -125,13 +127,14 @@ Test(sim, same_seed_gives_the_same_bytes_for_every_strategy)
 {
     struct sim_outcome *one = sim_take(sizeof *one);
     struct sim_outcome *other = sim_take(sizeof *other);
-    for (size_t i = 0; balance_at(i) != NULL; i++) {
-        run(balance_at(i), 1, one);
-        run(balance_at(i), 1, other);
-        cr_expect(one->requests > 1000 && one->ends[SIM_GOOD] > 1000);
-        cr_expect(memcmp(one, other, sizeof *one) == 0, "%s", balance_at(i)->name);
-        run(balance_at(i), 2, other);
-        cr_expect(memcmp(one, other, sizeof *one) != 0, "%s", balance_at(i)->name);
+    struct sim_row row;
+    for (size_t i = 0; sim_row_at(i, &row); i++) {
+        run(&row, 1, one);
+        run(&row, 1, other);
+        cr_expect(one->requests > 1000 && one->ends[SIM_GOOD] > 1000, "%s", row.name);
+        cr_expect(memcmp(one, other, sizeof *one) == 0, "%s", row.name);
+        run(&row, 2, other);
+        cr_expect(memcmp(one, other, sizeof *one) != 0, "%s", row.name);
     }
     free(one);
     free(other);
@@ -141,14 +144,15 @@ Test(sim, same_seed_gives_the_same_bytes_for_every_strategy)
 Test(sim, the_strategy_changes_neither_requests_nor_their_number)
 {
     struct sim_outcome *outcome = sim_take(sizeof *outcome);
+    struct sim_row row;
     uint64_t requests = 0;
-    for (size_t i = 0; balance_at(i) != NULL; i++) {
-        run(balance_at(i), 1, outcome);
+    for (size_t i = 0; sim_row_at(i, &row); i++) {
+        run(&row, 1, outcome);
         uint64_t ended = 0;
         for (unsigned end = 0; end < SIM_ENDS_COUNT; end++)
             ended += outcome->ends[end];
-        cr_expect(ended == outcome->requests);
-        cr_expect(requests == 0 || requests == outcome->requests, "%s", balance_at(i)->name);
+        cr_expect(ended == outcome->requests, "%s", row.name);
+        cr_expect(requests == 0 || requests == outcome->requests, "%s", row.name);
         requests = outcome->requests;
     }
     free(outcome);

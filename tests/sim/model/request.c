@@ -12,7 +12,7 @@
 
 #include <assert.h>
 
-enum { ROOM_FIRST = 1024 };
+enum { ROOM_FIRST = 1024, KEYS = 10000 };
 
 /* --- places ----------------------------------------------------------------------------------- */
 
@@ -104,8 +104,15 @@ static void follow(struct sim_world *world, unsigned lane, uint32_t what, uint32
 static bool give(struct sim_world *world, uint32_t index)
 {
     struct sim_request *request = &world->requests[index];
-    const size_t server = sim_node_pick(&world->nodes[request->node], world->agenda.now_ns,
-                                        request->tried, request->tried_count);
+    const struct sim_node_ask ask = {
+        .now_ns = world->agenda.now_ns,
+        .key_hash = request->key_hash,
+        .tried = request->tried,
+        .tried_count = request->tried_count,
+    };
+    struct balance_probes probes;
+    const size_t server = sim_node_pick(&world->nodes[request->node], &ask, &probes);
+    sim_probes_send(world, request->node, &probes);
     if (server == BALANCE_NONE)
         return false;
     request->tried[request->tried_count++] = (uint32_t)server;
@@ -117,14 +124,25 @@ static bool give(struct sim_world *world, uint32_t index)
         .given_ns = world->agenda.now_ns,
         .work_ns = request->work_ns,
         .request = index,
+        .node = request->node,
         .server = (uint32_t)server,
         .is_awaited = true,
         .is_under_way = true,
     };
-    follow(world, world->network_lane, SIM_EVENT_REACHED, attempt);
+    follow(world, sim_lane_between(world, request->node, (uint32_t)server), SIM_EVENT_REACHED,
+           attempt);
     if (world->scene->timeout_ms > 0)
         follow(world, world->timeout_lane, SIM_EVENT_TIMEOUT, attempt);
     return true;
+}
+
+/* One of 10,000 keys, of which the first comes with one request in a hundred, the last with one in
+ * 20,000. */
+static uint64_t draw_key(struct random *random)
+{
+    const double draw = sim_uniform(random);
+    uint64_t key = (uint64_t)(draw * draw * KEYS);
+    return random_mix(&key);
 }
 
 void sim_request_comes(struct sim_world *world)
@@ -135,6 +153,7 @@ void sim_request_comes(struct sim_world *world)
     request->came_ns = now_ns;
     request->work_ns =
         sim_exponential(&world->working, world->scene->service_ms * (double)NS_PER_MS);
+    request->key_hash = draw_key(&world->choosing);
     request->node = random_below(random_next(&world->choosing), world->scene->nodes_count);
     request->is_counted = now_ns >= world->warm_ns;
     world->outcome->requests += request->is_counted;
@@ -151,10 +170,14 @@ static void settle(struct sim_world *world, uint32_t index, enum sim_end end)
     struct sim_attempt *attempt = &world->attempts[index];
     const uint32_t request = attempt->request;
     const struct sample sample = {
+        .now_ns = world->agenda.now_ns,
         .latency_ns = end == SIM_EXPIRED ? 0 : world->agenda.now_ns - attempt->given_ns,
-        .failed = end == SIM_EXPIRED,
+        .outcome = end == SIM_GOOD ? BALANCE_ANSWERED
+                   : end == SIM_EXPIRED ? BALANCE_FAILED
+                                        : BALANCE_ERROR,
+        .report = end == SIM_EXPIRED ? (struct balance_report){.has = 0} : attempt->report,
     };
-    sim_node_finished(&world->nodes[world->requests[request].node], attempt->server, &sample);
+    sim_node_finished(&world->nodes[attempt->node], attempt->server, &sample);
     attempt->is_awaited = false;
     let_go(world, index);
     end_request(world, request, end);
@@ -162,18 +185,28 @@ static void settle(struct sim_world *world, uint32_t index, enum sim_end end)
 
 static void answer(struct sim_world *world, uint32_t index, enum sim_end end)
 {
-    world->attempts[index].end = end;
-    follow(world, world->network_lane, SIM_EVENT_ANSWERED, index);
+    struct sim_attempt *attempt = &world->attempts[index];
+    const uint32_t server = attempt->server;
+    attempt->end = end;
+    if (world->gauges != NULL) {
+        struct sim_gauge *gauge = &world->gauges[server];
+        if (end == SIM_GOOD)
+            sim_gauge_done(gauge, attempt->inflight, world->agenda.now_ns - attempt->reached_ns);
+        else
+            sim_gauge_failed(gauge);
+        attempt->report = sim_gauge_report(gauge, sim_server_inflight(&world->servers[server]));
+    }
+    follow(world, sim_lane_between(world, attempt->node, server), SIM_EVENT_ANSWERED, index);
 }
 
 void sim_attempt_reached(struct sim_world *world, uint32_t index)
 {
-    const struct sim_attempt *attempt = &world->attempts[index];
+    struct sim_attempt *attempt = &world->attempts[index];
     const double ill = world->ill[attempt->server];
-    const struct sim_job job = {
-        .who = index,
-        .work_ns = attempt->work_ns,
-    };
+    const struct sim_job job = {.who = index, .work_ns = attempt->work_ns};
+    attempt->reached_ns = world->agenda.now_ns;
+    attempt->inflight = sim_server_inflight(&world->servers[attempt->server]);
+    sim_server_note(world, attempt->server);
     if (ill > 0 && sim_uniform(&world->falling_ill) <= ill)
         answer(world, index, SIM_FAILED);
     else if (!sim_server_give(&world->servers[attempt->server], job))

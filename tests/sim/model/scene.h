@@ -7,8 +7,10 @@
 #ifndef PANDO_SIM_MODEL_SCENE_H
 #define PANDO_SIM_MODEL_SCENE_H
 
-#include "balance/balance.h"
+#include "sim/model/policy.h"
 #include "sim/model/tally.h"
+
+#include <stdint.h>
 
 /* How fast the servers are, and whether the weights say so. The mean is always 1. */
 #define SIM_SPEEDS(X)                                                                              \
@@ -47,23 +49,26 @@ struct sim_change {
 };
 
 struct sim_scene {
-    const struct balance_strategy *strategy;
-    uint64_t                       seed;
-    uint32_t                       servers_count;
-    uint32_t                       nodes_count;
-    unsigned                       slots_count; /* requests that a server works on at once */
-    uint32_t                       queue_room;  /* and that wait there */
-    double                         service_ms;  /* mean work of a request; exponential */
-    double                         load;        /* of what all servers can do */
-    enum sim_speeds                speeds;
-    bool                           antagonists;
-    double                         network_ms; /* one way */
-    double                         timeout_ms; /* of an attempt; 0: none */
-    double                         warm_s;     /* not counted */
-    double                         run_s;      /* counted: requests that come in this time */
-    const struct sim_change       *changes;    /* in order of time */
-    unsigned                       changes_count;
-    bool                           counts_queues; /* sim_outcome.with_least is wanted */
+    const struct sim_policy *policy;
+    uint64_t                 seed;
+    uint32_t                 servers_count;
+    uint32_t                 nodes_count;
+    uint32_t                 zones_count; /* servers and nodes take turns; 0: there are none */
+    unsigned                 slots_count; /* requests that a server works on at once */
+    uint32_t                 queue_room;  /* and that wait there */
+    double                   service_ms;  /* mean work of a request; exponential */
+    double                   load;        /* of what all servers can do */
+    enum sim_speeds          speeds;
+    bool                     antagonists;
+    double                   network_ms; /* one way */
+    double                   far_ms;     /* likewise, to another zone */
+    double                   timeout_ms; /* of an attempt; 0: none */
+    unsigned                 tries;      /* servers that a request is given to; 0 is 1 */
+    double                   warm_s;     /* not counted */
+    double                   run_s;      /* counted: requests that come in this time */
+    const struct sim_change *changes;    /* in order of time */
+    unsigned                 changes_count;
+    bool                     counts_queues; /* sim_outcome.with_least is wanted */
 };
 
 enum { SIM_QUEUES_COUNTED = 12, SIM_SECONDS_MAX = 1024 };
@@ -75,7 +80,8 @@ struct sim_second {
 struct sim_outcome {
     uint64_t         requests; /* that were counted */
     uint64_t         ends[SIM_ENDS_COUNT];
-    uint64_t         attempts; /* given to servers, of all requests */
+    uint64_t         attempts; /* given to servers, for these requests */
+    uint64_t         probes;   /* sent, ever */
     struct sim_tally good;     /* from a request's coming to its answer, of the good ones */
     /* The share of servers that had at least so many requests, on average. */
     double            with_least[SIM_QUEUES_COUNTED];

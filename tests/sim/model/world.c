@@ -82,6 +82,9 @@ static void lay_servers(struct sim_world *world)
         sim_server_set_speed(&world->servers[i], world->own[i] * (1 - draw_part(&world->taking)));
         expect_taken(world, i);
     }
+    const struct balance_strategy *strategy = balance_at(scene->policy->service->balance.strategy);
+    if (strategy->has_probes || strategy->has_reports)
+        world->gauges = sim_take(scene->servers_count * sizeof *world->gauges);
     const double left = scene->antagonists ? 1 - antagonist_mean : 1;
     world->capacity = speeds * left * scene->slots_count / (scene->service_ms * (double)NS_PER_MS);
 }
@@ -90,13 +93,25 @@ static void lay_nodes(struct sim_world *world)
 {
     const struct sim_scene *scene = world->scene;
     uint16_t *weights = sim_take(scene->servers_count * sizeof *weights);
-    for (uint32_t i = 0; i < scene->servers_count; i++)
+    uint32_t *zones = sim_take(scene->servers_count * sizeof *zones);
+    for (uint32_t i = 0; i < scene->servers_count; i++) {
         weights[i] = scene->speeds == SIM_TOLD && is_fast(scene, i) ? FAST_WEIGHT : 1;
+        zones[i] = scene->zones_count > 0 ? i % scene->zones_count : 0;
+    }
     world->nodes = sim_take(scene->nodes_count * sizeof *world->nodes);
-    for (uint32_t i = 0; i < scene->nodes_count; i++)
-        sim_node_init(&world->nodes[i], scene->strategy, weights, scene->servers_count,
-                      sim_stream(scene->seed, NODES + i));
+    for (uint32_t i = 0; i < scene->nodes_count; i++) {
+        const struct sim_node_plan plan = {
+            .settings = &scene->policy->service->balance,
+            .weights = weights,
+            .zones = scene->zones_count > 0 ? zones : NULL,
+            .zone = scene->zones_count > 0 ? i % scene->zones_count : 0,
+            .servers_count = scene->servers_count,
+            .draws = sim_stream(scene->seed, NODES + i),
+        };
+        sim_node_init(&world->nodes[i], &plan);
+    }
     free(weights);
+    free(zones);
 }
 
 static uint64_t ns_of_s(double s)
@@ -133,11 +148,12 @@ static void lay(struct sim_world *world)
     world->taking = sim_stream(scene->seed, TAKING);
     world->falling_ill = sim_stream(scene->seed, FALLING_ILL);
     world->choosing = sim_stream(scene->seed, CHOOSING);
-    world->requests_free = world->attempts_free = SIM_NOBODY;
+    world->requests_free = world->attempts_free = world->probes_free = SIM_NOBODY;
     world->load = scene->load;
     world->warm_ns = ns_of_s(scene->warm_s);
     world->end_ns = world->warm_ns + ns_of_s(scene->run_s);
     world->network_lane = sim_agenda_lane(&world->agenda, ns_of_s(scene->network_ms / 1000));
+    world->far_lane = sim_agenda_lane(&world->agenda, ns_of_s(scene->far_ms / 1000));
     world->timeout_lane = sim_agenda_lane(&world->agenda, ns_of_s(scene->timeout_ms / 1000));
     lay_servers(world);
     lay_nodes(world);
@@ -159,6 +175,8 @@ static void clear(struct sim_world *world)
     free(world->nodes);
     free(world->requests);
     free(world->attempts);
+    free(world->probes);
+    free(world->gauges);
     free(world->ill);
     free(world->own);
 }
@@ -186,6 +204,7 @@ static void reached(struct sim_world *world, const struct sim_event *event)
 
 static void served(struct sim_world *world, const struct sim_event *event)
 {
+    sim_server_note(world, event->which / SIM_SLOTS_MAX);
     const uint32_t who = sim_server_served(&world->servers[event->which / SIM_SLOTS_MAX], event);
     if (who != SIM_NOBODY)
         sim_attempt_served(world, who);
@@ -204,6 +223,7 @@ static void timeout(struct sim_world *world, const struct sim_event *event)
 static void taken(struct sim_world *world, const struct sim_event *event)
 {
     const double part = draw_part(&world->taking);
+    sim_server_note(world, event->which);
     sim_server_set_speed(&world->servers[event->which], world->own[event->which] * (1 - part));
     if (!is_over(world))
         expect_taken(world, event->which);
@@ -221,6 +241,16 @@ static void change(struct sim_world *world, const struct sim_event *event)
         sim_server_set_speed(&world->servers[i], world->own[i]);
     }
     expect_change(world);
+}
+
+static void asked(struct sim_world *world, const struct sim_event *event)
+{
+    sim_probe_asked(world, event->which);
+}
+
+static void told(struct sim_world *world, const struct sim_event *event)
+{
+    sim_probe_told(world, event->which);
 }
 
 static void look(struct sim_world *world, const struct sim_event *event)

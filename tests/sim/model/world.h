@@ -8,6 +8,7 @@
 #define PANDO_SIM_MODEL_WORLD_H
 
 #include "sim/model/agenda.h"
+#include "sim/model/gauge.h"
 #include "sim/model/node.h"
 #include "sim/model/scene.h"
 #include "sim/model/server.h"
@@ -21,6 +22,8 @@
     X(TIMEOUT, timeout, "an attempt's time is over")                                               \
     X(TAKEN, taken, "what others take of a server's machine changes")                              \
     X(CHANGE, change, "the scene's next change is due")                                            \
+    X(ASKED, asked, "a probe has reached its server")                                              \
+    X(TOLD, told, "a probe's answer has reached its node")                                         \
     X(LOOK, look, "queues are counted")
 
 enum sim_what {
@@ -32,6 +35,7 @@ enum sim_what {
 /* A client's request. Its place in the table is free when its attempts are over. */
 struct sim_request {
     uint64_t came_ns;
+    uint64_t key_hash;
     double   work_ns;
     uint32_t node;
     uint32_t next_free;
@@ -43,14 +47,25 @@ struct sim_request {
 /* One try at one server. Its place is free when neither node nor server has it. */
 struct sim_attempt {
     uint64_t     given_ns;
-    double       work_ns; /* its request's, whose place may be taken anew before it is done */
-    uint32_t     request;
+    double       work_ns; /* its request's */
+    uint32_t     request; /* its place; good as long as the attempt is awaited */
+    uint32_t     node;
     uint32_t     server;
     uint32_t     mark; /* how often the place was taken: for the timeout, which stays behind */
     uint32_t     next_free;
+    uint32_t     inflight; /* at the server when it came there */
+    uint64_t     reached_ns;
     bool         is_awaited;
     bool         is_under_way; /* to, at, or from the server */
     enum sim_end end;          /* once answered */
+    struct balance_report report; /* with the answer */
+};
+
+/* A question of a node to a server, how busy it is. */
+struct sim_probe {
+    uint32_t              node, server;
+    uint32_t              next_free;
+    struct balance_report report;
 };
 
 struct sim_world {
@@ -63,15 +78,38 @@ struct sim_world {
     uint32_t                requests_count, requests_room, requests_free;
     struct sim_attempt     *attempts;
     uint32_t                attempts_count, attempts_room, attempts_free;
+    struct sim_probe       *probes;
+    uint32_t                probes_count, probes_room, probes_free;
+    struct sim_gauge       *gauges; /* by server; NULL: nobody would listen */
     double                 *ill; /* by server: the share of its answers that are a 500 */
     double                 *own; /* by server: its speed before others take their part */
-    unsigned                network_lane, timeout_lane;
+    unsigned                network_lane, far_lane, timeout_lane;
     double                  capacity; /* requests per ns at load 1 */
     double                  load;
     unsigned                change_next;
     uint64_t                warm_ns, end_ns;
     struct random           coming, working, taking, falling_ill, choosing;
 };
+
+/* The lane between a node and a server. */
+static inline unsigned sim_lane_between(const struct sim_world *world, uint32_t node,
+                                        uint32_t server)
+{
+    const uint32_t zones = world->scene->zones_count;
+    return zones == 0 || node % zones == server % zones ? world->network_lane : world->far_lane;
+}
+
+/* Before a server's busyness changes: its gauge takes note of the time until now. */
+void sim_server_note(struct sim_world *world, uint32_t server);
+
+/* Sends the probes that a node's strategy asked for. */
+void sim_probes_send(struct sim_world *world, uint32_t node, const struct balance_probes *probes);
+
+/* A probe has reached its server. */
+void sim_probe_asked(struct sim_world *world, uint32_t index);
+
+/* A probe's answer has reached its node. */
+void sim_probe_told(struct sim_world *world, uint32_t index);
 
 /* A request has come: finds it a server. */
 void sim_request_comes(struct sim_world *world);

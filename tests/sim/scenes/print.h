@@ -16,7 +16,7 @@ struct sim_wish {
     uint64_t    seed;
     double      requests; /* of a proof */
     const char *world;    /* of the table; NULL: all */
-    const char *strategy; /* likewise */
+    const char *strategy; /* likewise: a row's name */
     uint32_t    servers;  /* likewise; 0: all */
     double      load;     /* likewise; 0: all */
 };

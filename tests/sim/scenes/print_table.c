@@ -44,35 +44,38 @@ static void print_head(const struct sim_wish *wish)
 }
 
 static void print_row(const struct sim_wish *wish, const struct sim_place *place, uint32_t servers,
-                      const struct balance_strategy *strategy)
+                      const struct sim_row *row)
 {
+    struct sim_policy policy = sim_policy_read(row->words);
     struct sim_outcome *outcome = sim_take(sizeof *outcome);
-    fprintf(wish->out, "| `%s` |", strategy->name);
+    fprintf(wish->out, "| `%s` |", row->name);
     for (size_t i = 0; sim_load_at(i) > 0; i++) {
         if (wish->load != 0 && wish->load != sim_load_at(i))
             continue;
         struct sim_scene scene = sim_place_scene(place, servers, sim_load_at(i), wish->seed);
-        scene.strategy = strategy;
+        scene.policy = &policy;
         sim_run(&scene, outcome);
         print_cell(wish->out, outcome);
         fflush(wish->out);
     }
     fprintf(wish->out, "\n");
     free(outcome);
+    sim_policy_free(&policy);
 }
 
 static void print_fleet(const struct sim_wish *wish, const struct sim_place *place,
                         uint32_t servers)
 {
     const struct sim_scene scene = sim_place_scene(place, servers, 1, wish->seed);
+    struct sim_row row;
     if (scene.nodes_count > 1)
         fprintf(wish->out, "%u servers, %u nodes:\n\n", servers, scene.nodes_count);
     else
         fprintf(wish->out, "%u servers:\n\n", servers);
     print_head(wish);
-    for (size_t i = 0; balance_at(i) != NULL; i++)
-        if (is_wanted(wish->strategy, balance_at(i)->name))
-            print_row(wish, place, servers, balance_at(i));
+    for (size_t i = 0; sim_row_at(i, &row); i++)
+        if (is_wanted(wish->strategy, row.name))
+            print_row(wish, place, servers, &row);
     fprintf(wish->out, "\n");
 }
 

@@ -40,7 +40,6 @@ static struct sim_scene scene_of(const struct run *run, uint64_t seed, double re
     const uint32_t servers = run->slots == 0 ? MANY : 1;
     const unsigned slots = run->slots == 0 ? 1 : run->slots;
     return (struct sim_scene){
-        .strategy = balance_find("two-choices"),
         .seed = seed,
         .servers_count = servers,
         .nodes_count = 1,
@@ -84,15 +83,18 @@ unsigned sim_prove(unsigned index, uint64_t seed, double requests,
     if (index >= sizeof runs / sizeof runs[0])
         return 0;
     const struct run *run = &runs[index];
-    const struct sim_scene scene = scene_of(run, seed + index, requests);
+    struct sim_policy policy = sim_policy_read("balance: two-choices");
+    struct sim_scene scene = scene_of(run, seed + index, requests);
     struct sim_outcome *outcome = sim_take(sizeof *outcome);
     unsigned count = 0;
+    scene.policy = &policy;
     sim_run(&scene, outcome);
     if (run->slots > 0)
         prove_time(run, outcome, &proofs[count++]);
     for (unsigned k = 1; k <= run->k_most; k++)
         prove_share(run, outcome, k, &proofs[count++]);
     free(outcome);
+    sim_policy_free(&policy);
     return count;
 }
 

@@ -14,6 +14,16 @@ static const struct {
     uint32_t nodes; /* in worlds with several */
 } fleets[] = {{8, 4}, {100, 10}, {1000, 20}};
 
+/* Rows beside the strategies' presets: name, policy. */
+#define VARIANTS(X)
+
+static const struct sim_row variants[] = {
+#define X(name, words) {name, words},
+    VARIANTS(X)
+#undef X
+    {"", ""},
+};
+
 static const double loads[] = {0.5, 0.7, 0.9, 1.0, 1.2, 1.4};
 
 enum {
@@ -39,6 +49,19 @@ uint32_t sim_fleet_at(size_t index)
 double sim_load_at(size_t index)
 {
     return index < sizeof loads / sizeof loads[0] ? loads[index] : 0;
+}
+
+bool sim_row_at(size_t index, struct sim_row *row)
+{
+    if (index >= BALANCE_SORTS_COUNT + sizeof variants / sizeof variants[0] - 1)
+        return false;
+    if (index >= BALANCE_SORTS_COUNT) {
+        *row = variants[index - BALANCE_SORTS_COUNT];
+        return true;
+    }
+    snprintf(row->name, sizeof row->name, "%s", balance_words[index].name);
+    snprintf(row->words, sizeof row->words, "balance: %s", balance_words[index].name);
+    return true;
 }
 
 static uint32_t nodes_of(uint32_t servers)

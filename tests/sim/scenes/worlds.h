@@ -36,7 +36,17 @@ uint32_t sim_fleet_at(size_t index);
 /* Load @index, or 0 after the last. */
 double sim_load_at(size_t index);
 
-/* The scene of one figure. */
+/* A row of the tables. */
+struct sim_row {
+    char name[48];   /* as shown */
+    char words[160]; /* the policy's, for sim_policy_read() */
+};
+
+/* Row @index: first every strategy of the list with its presets, then the variants. False: there is
+ * no such row. */
+bool sim_row_at(size_t index, struct sim_row *row);
+
+/* The scene of one figure, but its policy. */
 struct sim_scene sim_place_scene(const struct sim_place *place, uint32_t servers, double load,
                                  uint64_t seed);
 
