@@ -5,18 +5,20 @@
 #include "core/mem.h"
 #include "core/units.h"
 
-#include <assert.h>
-
-enum { TICK_MS = 100 };
-
 struct attempt {
     struct frame          frame; /* first */
     struct balance_stage *stage;
     struct target        *target;
+    size_t                index; /* of the target in the set that it was picked from */
 };
 
 /* For a view to which nothing was published yet. */
 static const struct target_set empty_set;
+
+static bool is_stateless(const struct balance_stage *stage)
+{
+    return balance_state_bytes(stage->strategy, stage->set->count) == 0;
+}
 
 static struct target_row *row_of(const struct attempt *attempt)
 {
@@ -49,12 +51,21 @@ static bool is_not_given(enum err_kind kind)
 }
 
 /* A server that defends itself is well: 429, and 503 that says when to come again. */
-static void judge_answer(struct target_row *row, const struct http_head *head)
+static enum balance_outcome outcome_of(const struct http_head *head)
 {
     const unsigned status = head->status;
     if (status == 429 || (status == 503 && http_head_has(head, HTTP_FIELD_RETRY_AFTER)))
+        return BALANCE_BUSY;
+    return status < 500 ? BALANCE_ANSWERED : BALANCE_ERROR;
+}
+
+static void judge_answer(struct target_row *row, const struct http_head *head)
+{
+    const unsigned status = head->status;
+    const enum balance_outcome outcome = outcome_of(head);
+    if (outcome == BALANCE_BUSY)
         row_add(&row->backpressure_count, 1);
-    else if (status < 500)
+    else if (outcome == BALANCE_ANSWERED)
         row_judge(row, TARGET_OUTCOME_GOOD);
     else
         row_judge(row,
@@ -93,16 +104,29 @@ static void answered(struct frame *self, struct op *op)
     op_answer_above(self, op);
 }
 
-static void tell_strategy(const struct attempt *attempt, const struct op *op, bool failed)
+/* To the strategy, if its state knows the target. */
+static void tell(const struct balance_stage *stage, const struct target *target, size_t hint,
+                 const struct sample *sample)
 {
-    const struct balance_stage *stage = attempt->stage;
-    const bool is_timed = op->answer.error == ERR_NONE && op->sent_ns != 0;
-    const struct sample sample = {
+    const size_t index = balance_index_of(stage->set, target, hint);
+    if (index != BALANCE_NONE && (stage->state != NULL || is_stateless(stage)))
+        stage->strategy->finished(stage->state, index, sample);
+}
+
+/* @is_late: the answer broke off, and the target is to blame. */
+static void tell_attempt(const struct attempt *attempt, const struct op *op, bool is_late)
+{
+    const enum err_kind kind = op->answer.error;
+    const bool is_timed = kind == ERR_NONE && op->sent_ns != 0 && op->answered_ns >= op->sent_ns;
+    struct sample sample = {
+        .now_ns = *attempt->stage->worker->now_ns,
         .latency_ns = is_timed ? op->answered_ns - op->sent_ns : 0,
-        .failed = failed,
+        .outcome = kind == ERR_NONE ? outcome_of(&op->answer.head) : BALANCE_UNTOLD,
     };
-    if (stage->state != NULL || stage->strategy->state_bytes == 0)
-        stage->strategy->finished(stage->state, attempt->target, &sample);
+    if (is_late || is_targets_failure(kind))
+        sample.outcome = BALANCE_FAILED;
+    if (!is_not_given(kind))
+        tell(attempt->stage, attempt->target, attempt->index, &sample);
 }
 
 static void finished(struct frame *self, struct op *op, enum outcome outcome)
@@ -115,7 +139,7 @@ static void finished(struct frame *self, struct op *op, enum outcome outcome)
     if (late)
         judge_failure(row_of(attempt), broke_off);
     if (attempt->stage->strategy->finished != NULL)
-        tell_strategy(attempt, op, late || is_targets_failure(op->answer.error));
+        tell_attempt(attempt, op, late);
     /* Released: who reads 0 and frees the target also sees what was counted. */
     atomic_fetch_sub_explicit(&attempt->target->inflight, 1, memory_order_release);
     op_finish(op, outcome);
@@ -123,22 +147,51 @@ static void finished(struct frame *self, struct op *op, enum outcome outcome)
 
 /* --- picking ---------------------------------------------------------------------------------- */
 
-static size_t pick(struct balance_stage *stage, const struct op *op)
+static void send_probes(struct balance_stage *stage, const struct balance_probes *probes)
 {
-    struct ask ask = {
+    struct balance_prober *prober = stage->options.prober;
+    for (uint32_t i = 0; i < probes->count; i++)
+        prober->send(prober, stage, stage->set->at[probes->at[i]]);
+}
+
+static struct ask ask_of(struct balance_stage *stage)
+{
+    return (struct ask){
         .now_ns = *stage->worker->now_ns,
         .draw = {random_next(&stage->worker->random), random_next(&stage->worker->random)},
-        .tried = op->tried,
-        .tried_count = op->tried_count,
-        .only_up = op->tried_count > 0,
     };
+}
+
+static size_t pick_with(struct balance_stage *stage, struct ask *ask)
+{
+    const size_t index = stage->strategy->pick(stage->state, stage->set, ask);
+    if (index != BALANCE_NONE || !ask->only_up)
+        return index;
+    ask->only_up = false; /* perhaps one of the others is in TRIAL, and its trial is free */
+    return stage->strategy->pick(stage->state, stage->set, ask);
+}
+
+static bool wants_probes(const struct balance_stage *stage)
+{
+    return stage->strategy->has_probes && stage->options.prober != NULL;
+}
+
+static size_t pick(struct balance_stage *stage, const struct op *op)
+{
+    struct balance_probes probes;
+    struct ask ask = ask_of(stage);
+    ask.tried = op->tried;
+    ask.tried_count = op->tried_count;
+    ask.only_up = op->tried_count > 0;
     if (stage->set->count == 0)
         return BALANCE_NONE;
-    const size_t index = stage->strategy->pick(stage->state, stage->set, &ask);
-    if (index != BALANCE_NONE || !ask.only_up)
-        return index;
-    ask.only_up = false; /* perhaps one of the others is in TRIAL, and its trial is free */
-    return stage->strategy->pick(stage->state, stage->set, &ask);
+    if (!wants_probes(stage))
+        return pick_with(stage, &ask);
+    probes.count = 0;
+    ask.probes = &probes;
+    const size_t index = pick_with(stage, &ask);
+    send_probes(stage, &probes);
+    return index;
 }
 
 static const char *why_none(const struct balance_stage *stage, const struct op *op)
@@ -148,31 +201,51 @@ static const char *why_none(const struct balance_stage *stage, const struct op *
     return op->tried_count > 0 ? "no target of the service is left to try" : NULL;
 }
 
-static bool has_state(struct balance_stage *stage)
+/* The memory for the new set's state, filled. False: there was none. */
+static bool fill_state(struct balance_stage *stage, const void *old_state,
+                       const struct target_set *old_set)
 {
     const struct balance_strategy *strategy = stage->strategy;
-    const size_t bytes = strategy->state_bytes + strategy->target_bytes * stage->set->count;
-    if (stage->state != NULL || bytes == 0)
+    if (is_stateless(stage))
         return true;
-    stage->state = mem_alloc(bytes);
+    stage->state = mem_alloc(balance_state_bytes(strategy, stage->set->count));
     if (stage->state == NULL)
         return false;
-    if (strategy->set_changed != NULL)
-        strategy->set_changed(stage->state, stage->set, random_next(&stage->worker->random));
+    const struct balance_setup setup = {
+        .set = stage->set,
+        .settings = stage->options.settings,
+        .zone = stage->options.zone,
+        .now_ns = *stage->worker->now_ns,
+        .draw = random_next(&stage->worker->random),
+        .old_state = old_state,
+        .old_set = old_state != NULL ? old_set : NULL,
+    };
+    strategy->set_changed(stage->state, &setup);
     return true;
+}
+
+static bool has_state(struct balance_stage *stage)
+{
+    return __builtin_expect(stage->state != NULL, 1) || fill_state(stage, NULL, NULL);
 }
 
 static void tick(struct balance_stage *stage)
 {
+    struct balance_probes probes = {.count = 0};
+    struct ask ask;
     const uint64_t now_ns = *stage->worker->now_ns;
-    if (stage->strategy->tick == NULL || now_ns < stage->tick_at_ns)
+    if (stage->strategy->tick == NULL || now_ns < stage->tick_at_ns || stage->set->count == 0)
         return;
-    stage->tick_at_ns = now_ns + TICK_MS * NS_PER_MS;
-    stage->strategy->tick(stage->state, now_ns);
+    stage->tick_at_ns = now_ns + BALANCE_TICK_MS * NS_PER_MS;
+    ask = ask_of(stage);
+    ask.probes = wants_probes(stage) ? &probes : NULL;
+    stage->strategy->tick(stage->state, stage->set, &ask);
+    send_probes(stage, &probes);
 }
 
-static void give(struct balance_stage *stage, struct op *op, struct target *target)
+static void give(struct balance_stage *stage, struct op *op, size_t index)
 {
+    struct target *target = stage->set->at[index];
     struct attempt *attempt = arena_take(&op->arena, sizeof *attempt);
     if (attempt == NULL) {
         op->target = NULL;
@@ -183,6 +256,7 @@ static void give(struct balance_stage *stage, struct op *op, struct target *targ
         .frame = {.answered = answered, .finished = finished},
         .stage = stage,
         .target = target,
+        .index = index,
     };
     op_hold_target(op, target);
     atomic_fetch_add_explicit(&target->inflight, 1, memory_order_relaxed);
@@ -205,20 +279,24 @@ static void submit(struct stage *self, struct op *op)
         op_refuse(op, ERR_NO_TARGET, why_none(stage, op));
         return;
     }
-    give(stage, op, stage->set->at[index]);
+    give(stage, op, index);
 }
 
 /* --- life ------------------------------------------------------------------------------------- */
 
+/* The view's set; NULL: none was published yet. False: no memory for its state. */
 static bool take_set(struct balance_stage *stage, const struct target_set *set)
 {
-    mem_free(stage->state);
+    void *old_state = stage->state;
+    const struct target_set *old_set = stage->set;
     stage->state = NULL;
     stage->set = set != NULL ? set : &empty_set;
-    return has_state(stage);
+    const bool ok = fill_state(stage, old_state, old_set);
+    mem_free(old_state);
+    return ok;
 }
 
-/* Without memory for the new set's state the next submit asks again. */
+/* The old set is still there. Without memory for the new one's state the next submit asks again. */
 static void set_changed(struct service_listener *listener, const struct target_set *set)
 {
     (void)take_set(list_item(listener, struct balance_stage, listener), set);
@@ -227,7 +305,7 @@ static void set_changed(struct service_listener *listener, const struct target_s
 static const struct stage_kind kind = {.name = "balance", .submit = submit};
 
 bool balance_stage_init(struct balance_stage *stage, struct worker *worker, struct service *service,
-                        const char *strategy, struct stage *below)
+                        const struct balance_stage_options *options, struct stage *below)
 {
     struct service_view *view = &service->views[worker->index];
     *stage = (struct balance_stage){
@@ -235,15 +313,24 @@ bool balance_stage_init(struct balance_stage *stage, struct worker *worker, stru
         .worker = worker,
         .service = service,
         .listener = {.changed = set_changed},
-        .strategy = balance_find(strategy),
+        .strategy = balance_at(options->settings->strategy),
+        .options = *options,
     };
-    assert(stage->strategy != NULL); /* settings allow no other name */
     if (!take_set(stage, view->set)) {
         *stage = (struct balance_stage){0};
         return false;
     }
     list_add_last(&view->listeners, &stage->listener.link);
     return true;
+}
+
+void balance_stage_probed(struct balance_stage *stage, const struct target *target,
+                          const struct balance_report *report)
+{
+    const struct sample sample = {
+        .now_ns = *stage->worker->now_ns, .outcome = BALANCE_PROBED, .report = *report};
+    if (stage->strategy->finished != NULL)
+        tell(stage, target, 0, &sample);
 }
 
 void balance_stage_fini(struct balance_stage *stage)

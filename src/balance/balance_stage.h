@@ -17,6 +17,23 @@
 #include "path/service.h"
 #include "path/stage.h"
 
+struct balance_stage;
+
+/* Who sends probes for a strategy that asks for them. It lives on the stage's worker, and ends
+ * before the stage does. */
+struct balance_prober {
+    /* Asks @target for a report, soon. Never blocks; may leave it out (a limit, no memory). At most
+     * one balance_stage_probed() follows, never from within. */
+    void (*send)(struct balance_prober *self, struct balance_stage *stage, struct target *target);
+};
+
+/* What a stage needs beside its neighbours. All is borrowed, and outlives the stage. */
+struct balance_stage_options {
+    const struct balance_settings *settings;
+    const char                    *zone;   /* of this node, or "" */
+    struct balance_prober         *prober; /* NULL: no probes are sent */
+};
+
 struct balance_stage {
     struct stage                   stage; /* first */
     struct worker                 *worker;
@@ -24,14 +41,19 @@ struct balance_stage {
     struct service_listener        listener;
     const struct target_set       *set; /* never NULL */
     const struct balance_strategy *strategy;
+    struct balance_stage_options   options;
     void                          *state; /* NULL: stateless, or there was no memory for this set */
     uint64_t                       tick_at_ns;
 };
 
-/* @strategy is a name of BALANCE_STRATEGIES. On the worker's thread. False: no memory, and nothing
- * to free. */
+/* On the worker's thread. False: no memory, and nothing to free. */
 bool balance_stage_init(struct balance_stage *stage, struct worker *worker, struct service *service,
-                        const char *strategy, struct stage *below) must_check;
+                        const struct balance_stage_options *options, struct stage *below)
+    must_check;
+
+/* A probe that was asked for brought @report. On the worker's thread. */
+void balance_stage_probed(struct balance_stage *stage, const struct target *target,
+                          const struct balance_report *report);
 
 /* No op is below any more. Accepts zero. */
 void balance_stage_fini(struct balance_stage *stage);

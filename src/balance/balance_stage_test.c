@@ -10,11 +10,20 @@
 static struct bench bench;
 static struct balance_stage room;
 
-static void open_room(uint32_t targets_count, const char *strategy)
+static struct balance_settings settings;
+
+static bool init_room(enum balance_sort strategy)
+{
+    settings = (struct balance_settings){.strategy = strategy};
+    return balance_stage_init(&room, &bench.worker, &bench.service,
+                              &(struct balance_stage_options){.settings = &settings, .zone = ""},
+                              &bench.below.stage);
+}
+
+static void open_room(uint32_t targets_count, enum balance_sort strategy)
 {
     bench_init(&bench, targets_count);
-    cr_assert(
-        balance_stage_init(&room, &bench.worker, &bench.service, strategy, &bench.below.stage));
+    cr_assert(init_room(strategy));
 }
 
 static void close_room(void)
@@ -31,7 +40,7 @@ static void submit(void)
 
 Test(balance_stage, counts_what_is_in_flight)
 {
-    open_room(1, "two-choices");
+    open_room(1, BALANCE_two_choices);
     submit();
     submit();
     cr_expect(bench.below.ops[0]->target == &bench.targets[0]);
@@ -48,7 +57,7 @@ Test(balance_stage, counts_what_is_in_flight)
 Test(balance_stage, measures_from_sent_to_answered)
 {
     struct histogram_view view = {0};
-    open_room(1, "round-robin");
+    open_room(1, BALANCE_round_robin);
     submit();
     bench.below.ops[0]->sent_ns = bench.now_ns;
     bench.now_ns += 3000000;
@@ -61,7 +70,7 @@ Test(balance_stage, measures_from_sent_to_answered)
 /* Whom a failure is laid upon: the target only where the target gave cause. */
 Test(balance_stage, failures_are_the_targets_own)
 {
-    open_room(1, "two-choices");
+    open_room(1, BALANCE_two_choices);
     submit();
     bench_fail(&bench, ERR_CONNECT_REFUSED);
     submit();
@@ -78,7 +87,7 @@ Test(balance_stage, failures_are_the_targets_own)
 
 Test(balance_stage, an_answer_that_breaks_off_is_a_failure)
 {
-    open_room(1, "two-choices");
+    open_room(1, BALANCE_two_choices);
     submit();
     struct op *op = bench_take(&bench);
     op->answer.head.status = 200;
@@ -90,7 +99,7 @@ Test(balance_stage, an_answer_that_breaks_off_is_a_failure)
 
 Test(balance_stage, without_targets_it_says_so)
 {
-    open_room(0, "least-connections");
+    open_room(0, BALANCE_least_connections);
     submit();
     cr_expect(bench.seen.error == ERR_NO_TARGET && bench.seen.target == NULL);
     cr_expect(bench.seen.outcome == OUTCOME_FAILED && bench.seen.detail != NULL);
@@ -102,8 +111,7 @@ Test(balance_stage, an_unpublished_view_is_empty)
 {
     bench_init(&bench, 1);
     bench.service.views[0].set = NULL;
-    cr_assert(balance_stage_init(&room, &bench.worker, &bench.service, "two-choices",
-                                 &bench.below.stage));
+    cr_assert(init_room(BALANCE_two_choices));
     submit();
     cr_expect(bench.seen.error == ERR_NO_TARGET);
     bench_publish(&bench, 1);
@@ -116,7 +124,7 @@ Test(balance_stage, an_unpublished_view_is_empty)
 /* The op holds its target though the set that named it is gone. */
 Test(balance_stage, the_set_changes_under_way)
 {
-    open_room(4, "round-robin");
+    open_room(4, BALANCE_round_robin);
     for (int i = 0; i < 4; i++)
         submit();
     bench_publish(&bench, 1);
@@ -133,7 +141,7 @@ Test(balance_stage, the_set_changes_under_way)
 
 Test(balance_stage, passes_over_what_was_tried_and_what_is_not_up)
 {
-    open_room(3, "two-choices");
+    open_room(3, BALANCE_two_choices);
     bench.targets[1].state = TARGET_TRIAL;
     struct op *op = bench_op(&bench, HTTP_METHOD_GET);
     op->tried[op->tried_count++] = &bench.targets[0];
@@ -159,7 +167,7 @@ Test(balance_stage, passes_over_what_was_tried_and_what_is_not_up)
 /* What an op's arena may give is bounded; then the op is refused, and nothing is left behind. */
 Test(balance_stage, without_room_in_the_arena_it_refuses)
 {
-    open_room(1, "two-choices");
+    open_room(1, BALANCE_two_choices);
     struct op *op = bench_op(&bench, HTTP_METHOD_GET);
     while (arena_take(&op->arena, 8) != NULL)
         ;
@@ -173,7 +181,7 @@ Test(balance_stage, without_room_in_the_arena_it_refuses)
 /* A set that came while there was no memory is used as soon as there is some again. */
 Test(balance_stage, recovers_from_lack_of_memory)
 {
-    open_room(2, "two-choices");
+    open_room(2, BALANCE_two_choices);
     fault_fail_nth(FAULT_ALLOCATION, 1);
     bench_publish(&bench, 3);
     struct op *op = bench_op(&bench, HTTP_METHOD_GET);
@@ -185,9 +193,157 @@ Test(balance_stage, recovers_from_lack_of_memory)
     cr_expect(bench.seen.error == ERR_NONE);
     balance_stage_fini(&room);
     fault_fail_nth(FAULT_ALLOCATION, 1);
-    cr_expect(!balance_stage_init(&room, &bench.worker, &bench.service, "round-robin",
-                                  &bench.below.stage));
+    cr_expect(!init_room(BALANCE_round_robin));
     balance_stage_fini(&room);
     bench_fini(&bench);
 }
 #endif
+
+/* --- a strategy of the test's own: what it is told, and what it asks for ----------------- */
+
+enum { TOLD_MAX = 16 };
+
+static struct {
+    struct sample samples[TOLD_MAX];
+    size_t indexes[TOLD_MAX];
+    unsigned count;
+    unsigned ticks_count;
+    const void *old_state;
+    uint32_t old_count;
+} told;
+
+static struct {
+    struct balance_prober prober; /* first */
+    struct target *targets[TOLD_MAX];
+    unsigned count;
+} probed;
+
+static void told_set_changed(void *state, const struct balance_setup *setup)
+{
+    (void)state;
+    told.old_state = setup->old_state;
+    told.old_count = setup->old_set != NULL ? setup->old_set->count : 0;
+}
+
+/* Takes the first that is allowed, and wants the last to be probed. */
+static size_t told_pick(void *state, const struct target_set *set, const struct ask *ask)
+{
+    (void)state;
+    if (ask->probes != NULL)
+        ask->probes->at[ask->probes->count++] = set->count - 1;
+    return balance_first_allowed(set, ask, 0);
+}
+
+static void told_finished(void *state, size_t index, const struct sample *sample)
+{
+    (void)state;
+    told.indexes[told.count] = index;
+    told.samples[told.count++] = *sample;
+}
+
+static void told_tick(void *state, const struct target_set *set, const struct ask *ask)
+{
+    (void)state;
+    told.ticks_count++;
+    if (ask->probes != NULL)
+        for (uint32_t i = 0; i < set->count; i++)
+            ask->probes->at[ask->probes->count++] = i;
+}
+
+static const struct balance_strategy telling = {
+    .state_bytes = 8,
+    .has_probes = true,
+    .set_changed = told_set_changed,
+    .pick = told_pick,
+    .finished = told_finished,
+    .tick = told_tick,
+};
+
+static void send_probe(struct balance_prober *self, struct balance_stage *stage,
+                       struct target *target)
+{
+    cr_assert((void *)self == (void *)&probed && stage == &room);
+    probed.targets[probed.count++] = target;
+}
+
+static void open_telling_room(uint32_t targets_count)
+{
+    open_room(targets_count, BALANCE_round_robin);
+    mem_free(room.state);
+    room.state = NULL;
+    room.strategy = &telling;
+    probed.prober.send = send_probe;
+    room.options.prober = &probed.prober;
+}
+
+Test(balance_stage, strategies_are_told_how_attempts_went)
+{
+    static const struct {
+        unsigned status;
+        enum err_kind error;
+        enum balance_outcome outcome;
+    } rows[] = {{200, ERR_NONE, BALANCE_ANSWERED},
+                {404, ERR_NONE, BALANCE_ANSWERED},
+                {429, ERR_NONE, BALANCE_BUSY},
+                {503, ERR_NONE, BALANCE_ERROR},
+                {0, ERR_CONNECT_TIMEOUT, BALANCE_FAILED},
+                {0, ERR_TARGET_TIMEOUT, BALANCE_FAILED},
+                {0, ERR_CANCELLED, BALANCE_UNTOLD}};
+    const unsigned count = sizeof rows / sizeof rows[0];
+    open_telling_room(2);
+    for (unsigned i = 0; i < count; i++) {
+        submit();
+        if (rows[i].error == ERR_NONE)
+            bench_answer(&bench, rows[i].status);
+        else
+            bench_fail(&bench, rows[i].error);
+        cr_assert(told.count == i + 1);
+        cr_expect(told.samples[i].outcome == rows[i].outcome, "row %u", i);
+        cr_expect(told.indexes[i] == 0 && told.samples[i].now_ns == bench.now_ns);
+    }
+    submit();
+    bench_fail(&bench, ERR_LIMIT); /* it never came to the target */
+    cr_expect(told.count == count);
+    close_room();
+}
+
+/* The index is that of the set now; of one that left it nothing is told. */
+Test(balance_stage, strategies_are_told_of_members_only)
+{
+    open_telling_room(4);
+    struct target *tried[] = {&bench.targets[0], &bench.targets[1], &bench.targets[2]};
+    struct op *op = bench_op(&bench, HTTP_METHOD_GET);
+    op->tried_count = 3;
+    memcpy(op->tried, tried, sizeof tried);
+    stage_submit(&room.stage, op);
+    cr_expect(op->target == &bench.targets[3]);
+    submit();
+    bench_publish(&bench, 2);
+    cr_expect(told.old_state != NULL && told.old_count == 4, "what was learned can be kept");
+    bench_answer(&bench, 200);
+    cr_expect(told.count == 1 && told.indexes[0] == 0);
+    bench_answer(&bench, 200);
+    cr_expect(told.count == 1);
+    close_room();
+}
+
+Test(balance_stage, probes_are_sent_and_what_they_bring_is_told)
+{
+    const struct balance_report report = {.has = BALANCE_HAS_INFLIGHT, .inflight = 7};
+    open_telling_room(3);
+    submit();
+    bench_answer(&bench, 200);
+    cr_expect(told.ticks_count == 1 && probed.count == 4, "3 at the tick, 1 at the pick");
+    cr_expect(probed.targets[0] == &bench.targets[0] && probed.targets[3] == &bench.targets[2]);
+    submit();
+    bench_answer(&bench, 200);
+    cr_expect(told.ticks_count == 1 && probed.count == 5, "the next tick is 100 ms away");
+    balance_stage_probed(&room, &bench.targets[2], &report);
+    cr_expect(told.indexes[2] == 2 && told.samples[2].outcome == BALANCE_PROBED &&
+              told.samples[2].report.inflight == 7);
+    room.options.prober = NULL;
+    submit();
+    bench_answer(&bench, 200);
+    cr_expect(probed.count == 5);
+    close_room();
+}

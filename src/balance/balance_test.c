@@ -49,8 +49,9 @@ static void expect_shares(const uint32_t *picks, double tolerance, const char *w
         const double wanted = share * PICKS;
         const double off = 5 * sqrt(wanted * (1 - share)) + tolerance * wanted + 1;
         cr_expect(fabs(picks[i] - wanted) <= off,
-                  "%s %s: target %u of %u, weight %u: %u picks, not %.0f", table.strategy->name,
-                  when, i, table.set->count, table.set->at[i]->weight, picks[i], wanted);
+                  "%s %s: target %u of %u, weight %u: %u picks, not %.0f",
+                  balance_name(table.strategy), when, i, table.set->count, table.set->at[i]->weight,
+                  picks[i], wanted);
     }
 }
 
@@ -124,11 +125,11 @@ Test(balance, a_tried_target_is_never_picked)
             const size_t index = table_pick_but(&table, tried, count, false);
             if (index == BALANCE_NONE)
                 continue;
-            cr_assert(index < 5 && (subset & 1u << index) == 0, "%s", strategy->name);
+            cr_assert(index < 5 && (subset & 1u << index) == 0, "%s", balance_name(strategy));
             seen |= 1u << index;
         }
-        cr_expect(seen == (31 & ~subset), "%s: of %x tried, only %x were picked", strategy->name,
-                  subset, seen);
+        cr_expect(seen == (31 & ~subset), "%s: of %x tried, only %x were picked",
+                  balance_name(strategy), subset, seen);
     }
     table_fini(&table);
 }
@@ -143,10 +144,12 @@ Test(balance, large_sets_find_the_only_one_left)
             table.targets[i].state = i == 217 ? TARGET_UP : TARGET_PAUSED;
         struct target *tried[] = {&table.targets[3]};
         for (int i = 0; i < 50; i++)
-            cr_expect(table_pick_but(&table, tried, 1, true) == 217, "%s", strategy->name);
+            cr_expect(table_pick_but(&table, tried, 1, true) == 217, "%s", balance_name(strategy));
         table.targets[217].state = TARGET_GONE;
-        cr_expect(table_pick_but(&table, tried, 1, true) == BALANCE_NONE, "%s", strategy->name);
-        cr_expect(table_pick_but(&table, tried, 1, false) != BALANCE_NONE, "%s", strategy->name);
+        cr_expect(table_pick_but(&table, tried, 1, true) == BALANCE_NONE, "%s",
+                  balance_name(strategy));
+        cr_expect(table_pick_but(&table, tried, 1, false) != BALANCE_NONE, "%s",
+                  balance_name(strategy));
         memset(table.targets, 0, sizeof table.targets);
     }
     table_fini(&table);
@@ -161,7 +164,7 @@ Test(balance, the_set_may_change)
     for (size_t c = 0; c < sizeof counts / sizeof counts[0]; c++) {
         table_lay(&table, strategy, NULL, counts[c]);
         for (uint32_t i = 0; i < 3 * counts[c]; i++)
-            cr_assert(table_pick(&table) < counts[c], "%s", strategy->name);
+            cr_assert(table_pick(&table) < counts[c], "%s", balance_name(strategy));
     }
     table_fini(&table);
 }
@@ -174,10 +177,27 @@ Test(balance, an_empty_set_is_no_harm)
     table_fini(&table);
 }
 
-Test(balance, strategies_are_found_by_name)
+/* The words of the setting and the vtables are of one list, in one order. */
+Test(balance, every_strategy_has_its_words)
 {
+    size_t count = 0;
     EACH_STRATEGY(strategy)
-    cr_expect(balance_find(strategy->name) == strategy && strategy->gist[0] != '\0');
-    cr_expect(balance_find("two-choice") == NULL && balance_find("") == NULL);
+    {
+        cr_expect_str_eq(balance_name(strategy), balance_words[count].name);
+        cr_expect(balance_words[count].gist[0] != '\0');
+        count++;
+    }
+    cr_expect(count == BALANCE_SORTS_COUNT && balance_words[count].name == NULL);
     cr_expect(balance_at(0) == &balance_two_choices, "the preset is the first");
+}
+
+Test(balance, a_target_is_found_in_a_set)
+{
+    table_lay(&table, &balance_round_robin, NULL, 5);
+    for (size_t hint = 0; hint < 7; hint++) {
+        for (size_t i = 0; i < 5; i++)
+            cr_expect(balance_index_of(table.set, &table.targets[i], hint) == i);
+        cr_expect(balance_index_of(table.set, &table.targets[5], hint) == BALANCE_NONE);
+    }
+    table_fini(&table);
 }

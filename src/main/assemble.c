@@ -140,8 +140,11 @@ static bool build_service(struct path *path, size_t index)
     if (!http_engine_stage_init(&rooms->engine, &path->thread->engine, &settings->upstream))
         return false;
     gate_stage_init(&rooms->gate, service, &rooms->engine.stage);
-    if (!balance_stage_init(&rooms->balance, worker, service,
-                            settings_balances[settings->balance].name, &rooms->gate.stage))
+    const struct balance_stage_options balance = {
+        .settings = &settings->balance,
+        .zone = path->generation->settings->zone,
+    };
+    if (!balance_stage_init(&rooms->balance, worker, service, &balance, &rooms->gate.stage))
         return false;
     guard_stage_init(&rooms->guard, service, &settings->breaker, &rooms->balance.stage);
     rooms->top = &rooms->guard.stage;

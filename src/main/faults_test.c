@@ -243,12 +243,13 @@ struct stage_world {
 static void build(struct worker_thread *thread, void *argument)
 {
     static const struct config_networks nobody = {0};
+    static const struct balance_settings balance = {.strategy = BALANCE_round_robin};
+    static const struct balance_stage_options options = {.settings = &balance, .zone = ""};
     struct stage_world *w = argument;
     if (!http_engine_stage_init(&w->engine, &thread->engine, &upstream))
         return;
     gate_stage_init(&w->gate, &w->service, &w->engine.stage);
-    if (!balance_stage_init(&w->balance, &thread->worker, &w->service, "round-robin",
-                            &w->gate.stage))
+    if (!balance_stage_init(&w->balance, &thread->worker, &w->service, &options, &w->gate.stage))
         return;
     guard_stage_init(&w->guard, &w->service, &breaker, &w->balance.stage);
     w->route = (struct http_route){"", "/", 0, 1, &w->guard.stage, &w->service, &http_service};

@@ -151,7 +151,7 @@ static bool service_at(void *self, size_t index, struct admin_service *out)
         .service = service, .balance = "", .trouble = registry_trouble(service)};
     for (size_t i = 0; i < settings->services_count; i++)
         if (strcmp(settings->services[i].name, service->name) == 0)
-            out->balance = settings_balances[settings->services[i].balance].name;
+            out->balance = balance_words[settings->services[i].balance.strategy].name;
     return true;
 }
 

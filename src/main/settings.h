@@ -13,6 +13,7 @@
 
 #include "admin/log_settings.h"
 #include "admit/admit_settings.h"
+#include "balance/balance_settings.h"
 #include "breaker/breaker_settings.h"
 #include "config/config.h"
 #include "control/health_settings.h"
@@ -27,29 +28,14 @@
     X(SETTINGS_IO_EPOLL, "epoll", "epoll, which runs everywhere")                                  \
     X(SETTINGS_IO_URING, "io_uring", "io_uring, or no start at all")
 
-/* Balance strategies, by the names that balance/ registers them under. */
-#define SETTINGS_BALANCES(X)                                                                       \
-    X(SETTINGS_BALANCE_TWO_CHOICES, "two-choices",                                                 \
-      "the less busy of two drawn at random, by weight")                                           \
-    X(SETTINGS_BALANCE_LEAST_CONNECTIONS, "least-connections",                                     \
-      "the one with the fewest requests in flight for its weight")                                 \
-    X(SETTINGS_BALANCE_ROUND_ROBIN, "round-robin", "each in turn, smoothly, by weight")
-
 enum settings_io {
 #define X(enumerator, name, gist) enumerator,
     SETTINGS_IOS(X)
 #undef X
 };
 
-enum settings_balance {
-#define X(enumerator, name, gist) enumerator,
-    SETTINGS_BALANCES(X)
-#undef X
-};
-
-/* The words of the above; settings_balances[service->balance].name. End with a name of NULL. */
+/* The words of the above. End with a name of NULL. */
 extern const struct config_choice settings_ios[];
-extern const struct config_choice settings_balances[];
 
 /* Which requests a service answers: both must fit. Hosts are compared without case and port. */
 struct settings_match {
@@ -70,8 +56,8 @@ struct settings_service {
     size_t                        matches_count; /* at least 1 */
     struct settings_target       *targets;
     size_t                        targets_count; /* at least 1 */
-    uint32_t                      balance;       /* enum settings_balance */
-    struct http_service_settings  http;          /* whole: global presets already taken in */
+    struct balance_settings       balance;
+    struct http_service_settings  http; /* whole: global presets already taken in */
     struct http_engine_settings   upstream;
     struct breaker_settings       breaker;
     struct health_settings        health;

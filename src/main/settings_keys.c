@@ -17,7 +17,6 @@ static const struct config_choice log_formats[] = {LOG_FORMATS(CONFIG_WORD){.nam
 static const struct config_choice rate_when_full[] = {RATE_WHEN_FULL(CONFIG_WORD){.name = NULL}};
 static const struct config_choice log_levels[] = {LOG_LEVELS(CONFIG_WORD){.name = NULL}};
 const struct config_choice settings_ios[] = {SETTINGS_IOS(CONFIG_WORD){.name = NULL}};
-const struct config_choice settings_balances[] = {SETTINGS_BALANCES(CONFIG_WORD){.name = NULL}};
 
 /* The table of @rows, which fill a @type. */
 #define TABLE(rows, type, ...) {.keys = rows, .struct_bytes = sizeof(type), __VA_ARGS__}
@@ -138,7 +137,7 @@ static const struct config_table rate_table = TABLE(rate_keys, struct rate_setti
 #undef X
 
 #define SERVICE_SETTINGS(X)                                                                        \
-    X(balance, "balance", CHOICE, settings_balances, 0, SETTINGS_BALANCE_TWO_CHOICES, LIVE,        \
+    X(balance.strategy, "balance", CHOICE, balance_words, 0, 0, LIVE,                              \
       "which target takes a request")
 
 /* A section of a service whose presets are the root's section of the same name. */

@@ -288,7 +288,7 @@ Test(settings, to_needs_no_file)
     cr_expect_str_eq(service->name, "default");
     cr_expect_str_eq(service->matches[0].host, "");
     cr_expect_str_eq(service->matches[0].path, "/");
-    cr_expect(service->targets_count == 2 && service->balance == SETTINGS_BALANCE_TWO_CHOICES);
+    cr_expect(service->targets_count == 2 && service->balance.strategy == 0);
     cr_expect_str_eq(service->targets[1].address.text, "[::1]:2");
     cr_expect_str_eq(settings->zone, "eu/a");
     cr_expect_str_eq(settings->control_path, "/run/pando/control.sock");
@@ -316,7 +316,7 @@ Test(settings, the_rows_of_the_design_are_read)
     cr_expect_str_eq(shop->matches[0].path, "/a");
     cr_expect(shop->targets[0].weight == 1 && shop->targets[1].weight == 2);
     cr_expect_str_eq(shop->targets[1].zone, "us-east/a");
-    cr_expect_str_eq(settings_balances[shop->balance].name, "least-connections");
+    cr_expect_str_eq(balance_words[shop->balance.strategy].name, "least-connections");
     cr_expect(settings->listeners[0].trust.count == 1 && settings->listeners[0].address->every);
     cr_expect(settings->http_service.body_bytes == 1 << 20, "said for all");
     cr_expect(shop->http.body_bytes == CONFIG_NONE, "and otherwise for one");

@@ -49,7 +49,7 @@ struct bench {
     struct target       targets[BENCH_TARGETS_MAX];
     struct target_row   rows[BENCH_TARGETS_MAX];
     struct target_set  *set;
-    uint64_t            set_memory[8 + BENCH_TARGETS_MAX];
+    uint64_t            set_memory[2][8 + BENCH_TARGETS_MAX]; /* the set, and the one before it */
     struct bench_below  below;
     struct bench_seen   seen;
     struct bench_report reports[BENCH_REPORTS_MAX];
@@ -101,8 +101,10 @@ static inline void bench_reported(struct service *service, struct target *target
 static inline void bench_publish(struct bench *bench, uint32_t count)
 {
     struct service_view *view = &bench->service.views[0];
-    struct target_set *set = bench->set;
-    *set = (struct target_set){.count = count, .version = set->version + 1};
+    const uint64_t version = bench->set->version + 1;
+    struct target_set *set = (struct target_set *)(void *)bench->set_memory[version % 2];
+    bench->set = set;
+    *set = (struct target_set){.count = count, .version = version};
     for (uint32_t i = 0; i < count; i++) {
         set->at[i] = &bench->targets[i];
         set->weight_sum += bench->targets[i].weight;
@@ -131,7 +133,7 @@ static inline void bench_init(struct bench *bench, uint32_t targets_count)
     bench->service.reported = bench_reported;
     bench->service.control = bench;
     list_init(&bench->service.views[0].listeners);
-    bench->set = (struct target_set *)(void *)bench->set_memory;
+    bench->set = (struct target_set *)(void *)bench->set_memory[0];
     for (int i = 0; i < BENCH_TARGETS_MAX; i++) {
         bench->targets[i].weight = 1;
         bench->targets[i].workers_count = 1;

@@ -23,7 +23,7 @@ RATE = 2000 if pando.LONG else 400
 BEFORE_S, ILL_S, AFTER_S = (2, 5, 8) if pando.LONG else (0.7, 2, 1.5)
 CONNECT_MS, TRY_MS = 300, 500
 ROUND_MS = 100
-STRATEGIES = ["round-robin", "least-connections", "two-choices"]
+STRATEGIES = pando.strategies()
 TABLE = []
 
 # How a fault is found, and what the slowest GET and the time until the server is out are bounded by (reliability 4.2).

@@ -88,6 +88,12 @@ def command(*arguments, timeout_s=60, environment=None, folder=None, **more):
                           check=False, **more)
 
 
+def strategies():
+    """Every strategy that a service may choose, as the program's own schema names them; the preset first."""
+    schema = json.loads(command("config", "schema").stdout)
+    return schema["properties"]["services"]["additionalProperties"]["properties"]["balance"]["enum"]
+
+
 def has_io_uring():
     """Containers may forbid io_uring; then its half of the tests is skipped."""
     import ctypes

@@ -250,7 +250,7 @@ def test_all_are_gone_and_come_back(start, trio):
     assert len(set(ask_many(proxy, 60))) == 3
 
 
-@pytest.mark.parametrize("balance", ["two-choices", "round-robin", "least-connections"])
+@pytest.mark.parametrize("balance", pando.strategies())
 def test_a_copy_is_killed_under_load(start, copies, balance):
     """kill -9 of one of three: idempotent requests do not notice, nor its coming back."""
     proxy = start(config_of(copies, balance, workers=2, breaker={"pause-first": "100ms", "pause-most": "500ms"}))

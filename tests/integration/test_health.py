@@ -326,7 +326,7 @@ def warming(proxy, server):
     return proxy.metric("pando_upstream_withheld_percent", target=server.address)
 
 
-@pytest.mark.parametrize("balance", ["round-robin", "two-choices", "least-connections"])
+@pytest.mark.parametrize("balance", pando.strategies())
 def test_a_target_that_comes_starts_with_a_part_of_its_weight(start, trio, balance):
     def with_targets(count, slow_start):
         return {"services": {"shop": {"balance": balance, "targets": [s.address for s in trio[:count]],

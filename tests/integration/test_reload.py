@@ -94,8 +94,8 @@ class Changes:
 
     def balance(self):
         shop = self.config["services"]["shop"]
-        names = ["round-robin", "least-connections", "two-choices"]
-        shop["balance"] = names[(names.index(shop.get("balance", "two-choices")) + 1) % 3]
+        names = pando.strategies()
+        shop["balance"] = names[(names.index(shop.get("balance", names[0])) + 1) % len(names)]
 
     def match(self):
         shop = self.config["services"]["shop"]

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* balance/round_robin_test.c - each in turn. */
+/* balance/strategy/round_robin_test.c - each in turn. */
 #include "balance/balance_testing.h"
 
 #include <criterion/criterion.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* balance/two_choices_test.c - the less busy of two. */
+/* balance/strategy/two_choices_test.c - the less busy of two. */
 #include "balance/balance_testing.h"
 
 #include <criterion/criterion.h>

@@ -1,35 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* balance/two_choices.c - the less busy of two different targets drawn at random by weight.
+/* balance/strategy/two_choices.c - the less busy of two different targets drawn by weight.
  *
  * Two draws come close to looking at everybody (Mitzenmacher 2001), and keep many balancers from
  * herding onto the one idle target, which looking at everybody would do. */
-#include "balance/wheel.h"
+#include "balance/strategy/wheel.h"
 
-static void set_changed(void *state, const struct target_set *set, uint64_t draw)
+static void set_changed(void *state, const struct balance_setup *setup)
 {
-    (void)draw;
-    balance__wheel_fill(state, set);
-}
-
-/* From @from on, the first that is allowed. */
-static size_t first_allowed(const struct target_set *set, const struct ask *ask, size_t from)
-{
-    for (size_t i = 0; i < set->count; i++) {
-        const size_t index = (from + i) % set->count;
-        if (balance_allows(ask, set->at[index]))
-            return index;
-    }
-    return BALANCE_NONE;
+    balance__wheel_fill(state, setup->set);
 }
 
 /* After an attempt: the draws are only where the search for allowed targets begins. */
 static size_t pick_again(const struct target_set *set, const struct ask *ask, size_t one,
                          size_t other)
 {
-    one = first_allowed(set, ask, one);
+    one = balance_first_allowed(set, ask, one);
     if (one == BALANCE_NONE)
         return BALANCE_NONE;
-    other = first_allowed(set, ask, other);
+    other = balance_first_allowed(set, ask, other);
     return balance_is_better(set->at[other], set->at[one]) ? other : one;
 }
 
@@ -47,8 +35,6 @@ static size_t pick(void *state, const struct target_set *set, const struct ask *
 }
 
 const struct balance_strategy balance_two_choices = {
-    .name = "two-choices",
-    .gist = "the less busy of two drawn at random, by weight",
     .state_bytes = sizeof(struct balance_wheel),
     .target_bytes = sizeof(struct balance_place),
     .set_changed = set_changed,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* balance/wheel.h - a draw of a target in proportion to its weight, in the same time for any set.
+/* balance/strategy/wheel.h - draws a target in proportion to its weight, as fast for any set.
  *
  * Walker's alias method (1977) in whole numbers: every place keeps its own share of a turn and
  * gives the rest to one other place, so a draw is one multiplication, one comparison and one load.

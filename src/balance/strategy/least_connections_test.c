@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* balance/least_connections_test.c - the fewest in flight. */
+/* balance/strategy/least_connections_test.c - the fewest in flight. */
 #include "balance/balance_testing.h"
 
 #include <criterion/criterion.h>

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* balance/least_connections.c - the target with the fewest requests in flight for its weight.
+/* balance/strategy/least_connections.c - the fewest requests in flight for its weight.
  *
  * A request counts from its pick on, so those that wait for a connection count too. Up to 64
  * targets all are looked at, beginning with one drawn by weight: that one is taken if all are as
  * busy, so equal ones take turns and workers do not herd. Above, the least busy of 8 different
  * drawn ones. */
-#include "balance/wheel.h"
+#include "balance/strategy/wheel.h"
 
 enum {
     SCAN_MAX =
@@ -13,10 +13,9 @@ enum {
     SAMPLES = 8,
 };
 
-static void set_changed(void *state, const struct target_set *set, uint64_t draw)
+static void set_changed(void *state, const struct balance_setup *setup)
 {
-    (void)draw;
-    balance__wheel_fill(state, set);
+    balance__wheel_fill(state, setup->set);
 }
 
 static size_t better(const struct target_set *set, const struct ask *ask, size_t best, size_t index)
@@ -65,8 +64,6 @@ static size_t pick(void *state, const struct target_set *set, const struct ask *
 }
 
 const struct balance_strategy balance_least_connections = {
-    .name = "least-connections",
-    .gist = "the one with the fewest requests in flight for its weight",
     .state_bytes = sizeof(struct balance_wheel),
     .target_bytes = sizeof(struct balance_place),
     .set_changed = set_changed,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* balance/wheel.c - filling the wheel: Vose's sweep (1991), without lists of its own. */
-#include "balance/wheel.h"
+/* balance/strategy/wheel.c - filling the wheel: Vose's sweep (1991), without lists of its own. */
+#include "balance/strategy/wheel.h"
 
 /* From @from on, the first place whose share is short of a turn, or not; count if there is none. */
 static uint32_t next_short(const struct balance_wheel *wheel, uint32_t from)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* balance/round_robin.c - each in turn, smoothly, by weight: nginx's rule (2012).
+/* balance/strategy/round_robin.c - each in turn, smoothly, by weight: nginx's rule (2012).
  *
  *     each: current += weight;  the largest current is picked, and pays the sum of all weights
  *
@@ -45,15 +45,16 @@ static size_t pick_next(struct turns *turns, const struct target_set *set, const
     return BALANCE_NONE;
 }
 
-static void set_changed(void *state, const struct target_set *set, uint64_t draw)
+static void set_changed(void *state, const struct balance_setup *setup)
 {
     struct turns *turns = state;
+    const struct target_set *set = setup->set;
     const struct ask any = {0};
     if (set->count == 0)
         return;
     turns->equal = set->weight_sum == set->weight_max * set->count;
-    turns->cursor = random_below(draw, set->count);
-    for (uint32_t lead = random_below(draw, LEAD_MAX); lead > 0 && !turns->equal; lead--)
+    turns->cursor = random_below(setup->draw, set->count);
+    for (uint32_t lead = random_below(setup->draw, LEAD_MAX); lead > 0 && !turns->equal; lead--)
         (void)pick_smooth(turns, set, &any);
 }
 
@@ -64,8 +65,6 @@ static size_t pick(void *state, const struct target_set *set, const struct ask *
 }
 
 const struct balance_strategy balance_round_robin = {
-    .name = "round-robin",
-    .gist = "each in turn, smoothly, by weight",
     .state_bytes = sizeof(struct turns),
     .target_bytes = sizeof(int32_t),
     .set_changed = set_changed,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* balance/wheel_test.c - the alias table holds exactly the weights. */
+/* balance/strategy/wheel_test.c - the alias table holds exactly the weights. */
 #include "balance/balance_testing.h"
-#include "balance/wheel.h"
+#include "balance/strategy/wheel.h"
 
 #include <criterion/criterion.h>
 

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* balance/balance_settings.h - the strategies, and what can be set of them; the one list of both.
+ *
+ * In the file: `balance` in a service, and beside it a section with the strategy's name for what is
+ * the strategy's own. From the list come the enum, the vtables, the words of the setting, its
+ * manual and schema, and the tests that run every strategy. Columns: config/table.h. */
+#ifndef PANDO_BALANCE_BALANCE_SETTINGS_H
+#define PANDO_BALANCE_BALANCE_SETTINGS_H
+
+#include "config/config.h"
+
+/* To add a strategy: write balance/strategy/<name>.c and add its line here. The first is the
+ * preset. If it has settings: its X-list and its field of struct balance_settings here, and its
+ * section in main/settings_keys.c. */
+#define BALANCE_STRATEGIES(X)                                                                      \
+    /* name, as the file says it, one line for people */                                           \
+    X(two_choices, "two-choices", "the less busy of two drawn at random, by weight")               \
+    X(least_connections, "least-connections",                                                      \
+      "the one with the fewest requests in flight for its weight")                                 \
+    X(round_robin, "round-robin", "each in turn, smoothly, by weight")
+
+/* A strategy as a number: BALANCE_two_choices. */
+enum balance_sort {
+#define X(name, word, gist) BALANCE_##name,
+    BALANCE_STRATEGIES(X)
+#undef X
+    BALANCE_SORTS_COUNT
+};
+
+/* What a service says of its balance. Immutable; a strategy reads its own section. */
+struct balance_settings {
+    uint32_t strategy; /* enum balance_sort */
+};
+
+/* The words of BALANCE_STRATEGIES, by enum balance_sort; end with a name of NULL. */
+extern const struct config_choice balance_words[];
+
+#endif
