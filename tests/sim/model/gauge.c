@@ -49,7 +49,8 @@ static uint64_t latency_ns(const struct sim_gauge *gauge, uint32_t inflight)
 {
     const uint32_t level = level_of(inflight);
     for (uint32_t away = 0; away < SIM_GAUGE_LEVELS; away++) {
-        const uint32_t near[] = {level - away, level + away}; /* below 0 wraps, and is passed over */
+        const uint32_t near[] = {level - away,
+                                 level + away}; /* below 0 wraps, and is passed over */
         for (unsigned i = 0; i < 2; i++) {
             if (near[i] >= SIM_GAUGE_LEVELS || gauge->levels[near[i]].count == 0)
                 continue;

@@ -17,7 +17,7 @@ enum { SIM_GAUGE_LEVELS = 48, SIM_GAUGE_KEPT = 8 };
 struct sim_gauge {
     struct {
         uint32_t latency_us[SIM_GAUGE_KEPT];
-        uint32_t count; /* ever */
+        uint32_t count;         /* ever */
     } levels[SIM_GAUGE_LEVELS]; /* by requests in flight at coming; the last: or more */
     uint64_t seen_ns;
     double   busy;     /* mean share of the machine that is used */

@@ -36,8 +36,7 @@ static void lay_targets(struct sim_node *node, const struct sim_node_plan *plan)
 
 static struct target_set *make_set(const struct sim_node *node)
 {
-    struct target_set *set =
-        sim_take(sizeof *set + node->targets_count * sizeof set->at[0]);
+    struct target_set *set = sim_take(sizeof *set + node->targets_count * sizeof set->at[0]);
     for (uint32_t i = 0; i < node->targets_count; i++) {
         struct target *target = &node->targets[i];
         if (node->is_out[i])

@@ -16,8 +16,7 @@ struct sim_policy sim_policy_read(const char *words)
              "listeners: {web: {http: \"127.0.0.1:8080\"}}\n"
              "services: {fleet: {targets: [\"127.0.0.1:1\"], %s}}\n",
              words);
-    struct settings *settings =
-        settings_load_text(&request, "scene", text, strlen(text), &errors);
+    struct settings *settings = settings_load_text(&request, "scene", text, strlen(text), &errors);
     if (settings == NULL) {
         config_errors_write_text(&errors, stderr);
         abort();

@@ -172,7 +172,7 @@ static void settle(struct sim_world *world, uint32_t index, enum sim_end end)
     const struct sample sample = {
         .now_ns = world->agenda.now_ns,
         .latency_ns = end == SIM_EXPIRED ? 0 : world->agenda.now_ns - attempt->given_ns,
-        .outcome = end == SIM_GOOD ? BALANCE_ANSWERED
+        .outcome = end == SIM_GOOD      ? BALANCE_ANSWERED
                    : end == SIM_EXPIRED ? BALANCE_FAILED
                                         : BALANCE_ERROR,
         .report = end == SIM_EXPIRED ? (struct balance_report){.has = 0} : attempt->report,

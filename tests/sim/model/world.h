@@ -56,8 +56,8 @@ struct sim_attempt {
     uint32_t     inflight; /* at the server when it came there */
     uint64_t     reached_ns;
     bool         is_awaited;
-    bool         is_under_way; /* to, at, or from the server */
-    enum sim_end end;          /* once answered */
+    bool         is_under_way;    /* to, at, or from the server */
+    enum sim_end end;             /* once answered */
     struct balance_report report; /* with the answer */
 };
 
@@ -81,8 +81,8 @@ struct sim_world {
     struct sim_probe       *probes;
     uint32_t                probes_count, probes_room, probes_free;
     struct sim_gauge       *gauges; /* by server; NULL: nobody would listen */
-    double                 *ill; /* by server: the share of its answers that are a 500 */
-    double                 *own; /* by server: its speed before others take their part */
+    double                 *ill;    /* by server: the share of its answers that are a 500 */
+    double                 *own;    /* by server: its speed before others take their part */
     unsigned                network_lane, far_lane, timeout_lane;
     double                  capacity; /* requests per ns at load 1 */
     double                  load;
