@@ -17,7 +17,8 @@
     X(two_choices, "two-choices", "the less busy of two drawn at random, by weight")               \
     X(least_connections, "least-connections",                                                      \
       "the one with the fewest requests in flight for its weight")                                 \
-    X(round_robin, "round-robin", "each in turn, smoothly, by weight")
+    X(round_robin, "round-robin", "each in turn, smoothly, by weight")                             \
+    X(hash, "hash", "the same target for the same key, unless it is too busy")
 
 /* A strategy as a number: BALANCE_two_choices. */
 enum balance_sort {
@@ -27,9 +28,34 @@ enum balance_sort {
     BALANCE_SORTS_COUNT
 };
 
+/* ---- what is each strategy's own: a section with its name ---- */
+
+#define TWO_CHOICES_SETTINGS(X)                                                                    \
+    X(latency, "latency", BOOLEAN, 0, 1, false, LIVE,                                              \
+      "compare latency times requests in flight, not requests alone; a target that was slow of "   \
+      "late gets fewer")
+
+struct two_choices_settings {
+    TWO_CHOICES_SETTINGS(CONFIG_FIELD)
+};
+
+#define BALANCE_HASH_SETTINGS(X)                                                                   \
+    X(key, "key", TEXT, 1, 255, "address", LIVE,                                                   \
+      "what is the same for requests that belong together: address (IPv6: its /64), header:NAME, " \
+      "cookie:NAME, path (without query) or query:NAME; a request without it goes by its address") \
+    X(load_percent, "load-percent", COUNT_OR_NONE, 100, 1000, 125, LIVE,                           \
+      "a target that would have more than this much of its fair share of the requests in flight "  \
+      "is passed over; none: never")
+
+struct balance_hash_settings {
+    BALANCE_HASH_SETTINGS(CONFIG_FIELD)
+};
+
 /* What a service says of its balance. Immutable; a strategy reads its own section. */
 struct balance_settings {
-    uint32_t strategy; /* enum balance_sort */
+    uint32_t                     strategy; /* enum balance_sort */
+    struct two_choices_settings  two_choices;
+    struct balance_hash_settings hash;
 };
 
 /* The words of BALANCE_STRATEGIES, by enum balance_sort; end with a name of NULL. */

@@ -5,6 +5,8 @@
 #include "core/mem.h"
 #include "core/units.h"
 
+#include <assert.h>
+
 struct attempt {
     struct frame          frame; /* first */
     struct balance_stage *stage;
@@ -183,6 +185,8 @@ static size_t pick(struct balance_stage *stage, const struct op *op)
     ask.tried = op->tried;
     ask.tried_count = op->tried_count;
     ask.only_up = op->tried_count > 0;
+    if (stage->strategy->by_key)
+        ask.key_hash = client_key_route(&stage->key_rule, op->request);
     if (stage->set->count == 0)
         return BALANCE_NONE;
     if (!wants_probes(stage))
@@ -316,6 +320,10 @@ bool balance_stage_init(struct balance_stage *stage, struct worker *worker, stru
         .strategy = balance_at(options->settings->strategy),
         .options = *options,
     };
+    const bool is_rule = !stage->strategy->by_key ||
+                         client_key_read_route(options->settings->hash.key, &stage->key_rule);
+    assert(is_rule); /* the settings were checked */
+    (void)is_rule;
     if (!take_set(stage, view->set)) {
         *stage = (struct balance_stage){0};
         return false;

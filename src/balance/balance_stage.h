@@ -13,6 +13,7 @@
 #define PANDO_BALANCE_BALANCE_STAGE_H
 
 #include "balance/balance.h"
+#include "path/client_key.h"
 #include "path/op.h"
 #include "path/service.h"
 #include "path/stage.h"
@@ -42,6 +43,7 @@ struct balance_stage {
     const struct target_set       *set; /* never NULL */
     const struct balance_strategy *strategy;
     struct balance_stage_options   options;
+    struct client_key_rule         key_rule; /* if the strategy is by_key */
     void                          *state; /* NULL: stateless, or there was no memory for this set */
     uint64_t                       tick_at_ns;
 };

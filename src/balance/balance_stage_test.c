@@ -44,7 +44,8 @@ Test(balance_stage, counts_what_is_in_flight)
     submit();
     submit();
     cr_expect(bench.below.ops[0]->target == &bench.targets[0]);
-    cr_expect(bench.targets[0].inflight == 2 && bench.targets[0].refs_count == 2);
+    cr_expect(bench.targets[0].inflight == 2 && bench.targets[0].refs_count == 2,
+              "also while they wait below for a connection or a permit");
     bench_answer(&bench, 200);
     cr_expect(bench.targets[0].inflight == 1 && bench.seen.finished_count == 1);
     bench_answer(&bench, 404);

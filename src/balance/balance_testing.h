@@ -7,6 +7,7 @@
 #include "balance/balance.h"
 #include "core/random.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,6 +43,8 @@ static inline struct target_set *table_set(struct table *table, const uint16_t *
     for (uint32_t i = 0; i < count; i++) {
         struct target *target = set->at[i] = &table->targets[i];
         target->weight = weights == NULL ? 1 : weights[i];
+        if (target->name[0] == '\0')
+            (void)snprintf(target->name, sizeof target->name, "10.0.%u.%u:80", i / 256, i % 256);
         set->weight_sum += target->weight;
         if (target->weight > set->weight_max)
             set->weight_max = target->weight;

@@ -49,6 +49,9 @@ extern const struct config_choice health_checks[];
       "how long the weight of a target grows after it came, or came back; not if all are new")     \
     X(slow_start_least, "slow-start-least", COUNT, 1, 100, 10, LIVE,                               \
       "percent of its weight with which it begins")                                                \
+    X(slow_start_aggression, "slow-start-aggression", COUNT, 10, 1000, 100, LIVE,                  \
+      "hundredths of the exponent's inverse by which it grows: 100 in a straight line, 200 faster "\
+      "at first, 50 slower")                                                                       \
     X(panic, "panic-below", COUNT, 0, 100, 50, LIVE,                                               \
       "if fewer percent of the targets than this are well, checks and ejections are ignored, but " \
       "none is used that could not be connected to; 0 is never")

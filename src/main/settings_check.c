@@ -425,15 +425,20 @@ static bool same_health(const struct health_settings *one, const struct health_s
            strcmp(one->host, other->host) == 0;
 }
 
-static void check_client_key(const struct checker *checker, const char *in, const char *key,
-                             const char *text)
+static void check_keys(const struct checker *checker, const char *in,
+                       const struct settings_service *service)
 {
     char path[PATH_BYTES + 32];
     struct client_key_rule rule;
-    (void)snprintf(path, sizeof path, "%s%s", in, key);
-    if (!client_key_read(text, &rule))
+    (void)snprintf(path, sizeof path, "%srate.key", in);
+    if (!client_key_read(service->rate.key, &rule))
         complain(checker, path, CONFIG_PART_VALUE, "expected address, header:NAME or cookie:NAME",
                  "this tells no clients apart");
+    (void)snprintf(path, sizeof path, "%shash.key", in);
+    if (!client_key_read_route(service->balance.hash.key, &rule))
+        complain(checker, path, CONFIG_PART_VALUE,
+                 "expected address, header:NAME, cookie:NAME, path or query:NAME",
+                 "there is nothing like this in a request");
 }
 
 static bool same_pauses(const struct breaker_settings *one, const struct breaker_settings *other)
@@ -451,7 +456,7 @@ static void check_service(const struct checker *checker, size_t index)
     check_matches(checker, service);
     check_same_targets(checker, index);
     check_zones(checker, service);
-    check_client_key(checker, in, "rate.key", service->rate.key);
+    check_keys(checker, in, service);
     /* What came from the global section is complained of there. */
     if (strcmp(service->http.via, settings->http_service.via) != 0)
         check_http(checker, in, &service->http);

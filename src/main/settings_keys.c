@@ -136,6 +136,17 @@ static const struct config_key rate_keys[] = {RATE_SETTINGS(X) END};
 static const struct config_table rate_table = TABLE(rate_keys, struct rate_settings);
 #undef X
 
+#define X(...) CONFIG_KEY(struct two_choices_settings, , __VA_ARGS__)
+static const struct config_key two_choices_keys[] = {TWO_CHOICES_SETTINGS(X) END};
+static const struct config_table two_choices_table =
+    TABLE(two_choices_keys, struct two_choices_settings);
+#undef X
+
+#define X(...) CONFIG_KEY(struct balance_hash_settings, , __VA_ARGS__)
+static const struct config_key hash_keys[] = {BALANCE_HASH_SETTINGS(X) END};
+static const struct config_table hash_table = TABLE(hash_keys, struct balance_hash_settings);
+#undef X
+
 #define SERVICE_SETTINGS(X)                                                                        \
     X(balance.strategy, "balance", CHOICE, balance_words, 0, 0, LIVE,                              \
       "which target takes a request")
@@ -158,6 +169,12 @@ static const struct config_key service_keys[] = {
      ELEMENTS(struct settings_service, targets, target_table),
      .help = "the servers that can each answer any of its requests"},
     SERVICE_SETTINGS(X)
+    {.name = "two-choices", .kind = CONFIG_SECTION,
+     .offset = offsetof(struct settings_service, balance.two_choices),
+     .table = &two_choices_table, .help = "how balance two-choices compares"},
+    {.name = "hash", .kind = CONFIG_SECTION,
+     .offset = offsetof(struct settings_service, balance.hash),
+     .table = &hash_table, .help = "what balance hash goes by"},
     INHERITED("http", http, http_service, http_service_table),
     INHERITED("upstream", upstream, upstream, upstream_table),
     INHERITED("breaker", breaker, breaker, breaker_table),

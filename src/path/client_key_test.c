@@ -82,3 +82,40 @@ Test(client_key, a_rule_is_address_header_or_cookie)
     cr_expect_not(client_key_read("header:X Key", &rule));
     cr_expect_not(client_key_read("path", &rule));
 }
+
+/* --- what is routed by ------------------------------------------------------------------------ */
+
+static uint64_t route_of(const char *rule_text, const char *path)
+{
+    struct client_key_rule rule;
+    cr_assert(client_key_read_route(rule_text, &rule));
+    const struct request asked = {.origin = "10.0.0.1",
+                                  .head = {.base = (const uint8_t *)path,
+                                           .path = {.at = 0, .bytes = (uint32_t)strlen(path)}}};
+    return client_key_route(&rule, &asked);
+}
+
+Test(client_key, a_path_is_routed_without_its_query)
+{
+    cr_expect(route_of("path", "/a") == route_of("path", "/a?x=1"));
+    cr_expect(route_of("path", "/a") != route_of("path", "/b"));
+}
+
+Test(client_key, a_parameter_is_found_by_its_whole_name)
+{
+    const uint64_t address = route_of("address", "/");
+    cr_expect(route_of("query:id", "/a?id=7") == route_of("query:id", "/b?x=1&id=7&y"));
+    cr_expect(route_of("query:id", "/a?id=7") != route_of("query:id", "/a?id=8"));
+    cr_expect(route_of("query:id", "/a?xid=7") == address);
+    cr_expect(route_of("query:id", "/a?id") == address);
+    cr_expect(route_of("query:id", "/a?id=&") == address, "an empty one is none");
+    cr_expect(route_of("query:id", "/id=7") == address);
+    cr_expect(route_of("query:id", "/a?&&id=7") != address);
+}
+
+Test(client_key, a_rate_has_no_path)
+{
+    struct client_key_rule rule;
+    cr_expect(!client_key_read("path", &rule) && !client_key_read("query:id", &rule));
+    cr_expect(!client_key_read_route("query:", &rule) && !client_key_read_route("paths", &rule));
+}

@@ -337,3 +337,29 @@ class Node(Process):
         path = self.folder / "server.js"
         path.write_text(program)
         self.spawn([NODE, str(path)], env={**os.environ, "PORT": str(self.port)})
+
+
+@contextlib.contextmanager
+def serving(family, address, port):
+    """The smallest server: every request is answered with where it came in."""
+    listener = socket.create_server((address, port), family=family)
+
+    def serve(sock):
+        reader = raw.Reader(sock)
+        with contextlib.suppress(raw.Ended, OSError):
+            while True:
+                reader.request()
+                sock.sendall(b"HTTP/1.1 200 OK\r\nServer: %s\r\nContent-Length: 2\r\n\r\nok" % address.encode())
+
+    def accept():
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)
+        listener.close()

@@ -94,7 +94,8 @@ def trio():
 def config_of(servers, balance, weights=None, **more):
     weights = weights or [1] * len(servers)
     targets = [{"address": server.address, "weight": weight} for server, weight in zip(servers, weights)]
-    return pando.merged({"services": {"shop": {"balance": balance, "targets": targets}}, "workers": 1}, more)
+    return pando.merged({"services": {"shop": {"balance": balance, "hash": {"key": "query:n"}, "targets": targets}},
+                         "workers": 1}, more)
 
 
 def ask_many(proxy, count):
@@ -299,7 +300,7 @@ def test_a_name_with_several_addresses(start, tmp_path):
     prefix = own_hosts(tmp_path, [f"{address} trio.test" for address in places])
     with contextlib.ExitStack() as stack:
         for address, family in places.items():
-            stack.enter_context(serving(family, address, port))
+            stack.enter_context(origins.serving(family, address, port))
         config = {"services": {"shop": {"targets": [f"trio.test:{port}"], "balance": "round-robin"}}, "workers": 1}
         proxy = start(config, prefix=prefix)
         until(lambda: proxy.ask().status == 200, "the name to be resolved")
@@ -324,32 +325,6 @@ def test_a_name_that_does_not_exist(start, origin):
     until(lambda: "no-such-name.invalid" in proxy.stderr, lambda: f"a word about it:\n{proxy.stderr}")
 
 
-@contextlib.contextmanager
-def serving(family, address, port):
-    """The smallest server: every request is answered with where it came in."""
-    listener = socket.create_server((address, port), family=family)
-
-    def serve(sock):
-        reader = raw.Reader(sock)
-        with contextlib.suppress(raw.Ended, OSError):
-            while True:
-                reader.request()
-                sock.sendall(b"HTTP/1.1 200 OK\r\nServer: %s\r\nContent-Length: 2\r\n\r\nok" % address.encode())
-
-    def accept():
-        with contextlib.suppress(OSError):
-            while True:
-                threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
-
-    threading.Thread(target=accept, daemon=True).start()
-    try:
-        yield
-    finally:
-        with contextlib.suppress(OSError):
-            listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-
-
 def test_services_are_told_apart(start, trio):
     """By host and by the longest path; what fits none is answered with 404."""
     proxy = start({"services": {
@@ -362,3 +337,14 @@ def test_services_are_told_apart(start, trio):
         assert proxy.ask(path, fields=[("Host", host)]).get("Server") == server, (host, path)
     for host in ("b.test", "c.test", "xa.test"):
         assert proxy.ask("/", fields=[("Host", host)]).status == 404, host
+
+
+# --- two-choices by latency ---
+
+
+def test_by_latency_the_slow_one_gets_fewer(start, trio):
+    """One of three takes 60 ms for an answer; requests come one at a time, so nothing else tells it from the others."""
+    trio[0].default = lambda exchange: (time.sleep(0.06), exchange.answer(200, [("Server", "s0")], b"late"))
+    proxy = start(config_of(trio, "two-choices", services={"shop": {"two-choices": {"latency": True}}}))
+    shares = collections.Counter(ask_many(proxy, 120))
+    assert shares["s0"] <= 3 and min(shares["s1"], shares["s2"]) > 0, shares

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* balance/strategy/least_connections.c - the fewest requests in flight for its weight.
  *
- * A request counts from its pick on, so those that wait for a connection count too. Up to 64
- * targets all are looked at, beginning with one drawn by weight: that one is taken if all are as
- * busy, so equal ones take turns and workers do not herd. Above, the least busy of 8 different
- * drawn ones. */
+ * A request counts from its pick on, so those that wait for a connection or a permit count too.
+ * Up to 64 targets all are looked at; of those that are as busy, the first in the round after the
+ * last pick is taken, so they take turns (HAProxy's leastconn does the same). Where weights are
+ * unequal the round begins with a target drawn by weight. Workers begin at places of their own, so
+ * they do not herd. Above 64, the least busy of 8 different drawn ones. */
 #include "balance/strategy/wheel.h"
 
 enum {
@@ -13,9 +14,17 @@ enum {
     SAMPLES = 8,
 };
 
+struct least {
+    uint32_t             cursor; /* where the round goes on */
+    struct balance_wheel wheel;  /* last */
+};
+
 static void set_changed(void *state, const struct balance_setup *setup)
 {
-    balance__wheel_fill(state, setup->set);
+    struct least *least = state;
+    balance__wheel_fill(&least->wheel, setup->set);
+    if (setup->set->count > 0)
+        least->cursor = random_below(setup->draw, setup->set->count);
 }
 
 static size_t better(const struct target_set *set, const struct ask *ask, size_t best, size_t index)
@@ -54,17 +63,21 @@ static size_t sample(const struct target_set *set, const struct ask *ask, uint32
 
 static size_t pick(void *state, const struct target_set *set, const struct ask *ask)
 {
-    const uint32_t first = balance__wheel_draw(state, ask->draw[0]);
-    if (set->count > SCAN_MAX) {
-        const size_t best = sample(set, ask, first);
-        if (best != BALANCE_NONE)
-            return best;
-    }
-    return scan(set, ask, first);
+    struct least *least = state;
+    const bool is_equal = least->wheel.weight_sum == 0;
+    const bool is_large = set->count > SCAN_MAX;
+    const uint32_t first =
+        is_equal && !is_large ? least->cursor : balance__wheel_draw(&least->wheel, ask->draw[0]);
+    size_t best = is_large ? sample(set, ask, first) : BALANCE_NONE;
+    if (best == BALANCE_NONE)
+        best = scan(set, ask, first);
+    if (best != BALANCE_NONE)
+        least->cursor = best + 1 < set->count ? (uint32_t)best + 1 : 0;
+    return best;
 }
 
 const struct balance_strategy balance_least_connections = {
-    .state_bytes = sizeof(struct balance_wheel),
+    .state_bytes = sizeof(struct least),
     .target_bytes = sizeof(struct balance_place),
     .set_changed = set_changed,
     .pick = pick,

@@ -11,8 +11,11 @@ static struct table table;
 static void expect_exact(const uint16_t *weights, uint32_t count)
 {
     uint64_t sums[TABLE_TARGETS_MAX] = {0};
+    static uint64_t memory[2 + TABLE_TARGETS_MAX];
+    struct balance_wheel *wheel = (struct balance_wheel *)(void *)memory;
     table_lay(&table, &balance_two_choices, weights, count);
-    const struct balance_wheel *wheel = table.state;
+    memset(memory, 0, sizeof memory);
+    balance__wheel_fill(wheel, table.set);
     if (wheel->weight_sum == 0)
         return;
     for (uint32_t i = 0; i < count; i++) {

@@ -14,7 +14,7 @@ static struct outlier *outlier_at(void *self, size_t index)
 static bool is_used(const struct outlier_settings *settings)
 {
     return settings->errors != 0 || settings->gateway != 0 || settings->local != 0 ||
-           settings->deviations != 0;
+           settings->deviations != 0 || settings->error_percent != 0;
 }
 
 /* One that cannot be connected to is the gate's, and comes back by a trial, not by the clock. */
@@ -33,10 +33,10 @@ static void tell(const struct registry_target *rt)
 {
     struct registry *registry = rt->registry;
     const char *service = rt->service->service.name;
-    const uint64_t pause_ns = outlier_pause_ns(&rt->outlier, &rt->service->outlier);
     if (rt->outlier.until_ns != 0)
         registry__tell(registry, REGISTRY_TELL_TROUBLE, "%s: %s is ejected for %.1f s: %s", service,
-                       rt->target.name, (double)pause_ns / 1e9, rt->target.standing_reason);
+                       rt->target.name, (double)rt->outlier.pause_ns / 1e9,
+                       rt->target.standing_reason);
     else
         registry__tell(registry, REGISTRY_TELL_CHANGE, "%s: %s is ejected no more", service,
                        rt->target.name);
@@ -57,6 +57,7 @@ void registry__outlier_look(struct registry_service *service, uint64_t now_ns)
     struct outliers outliers = {.at = outlier_at,
                                 .self = service,
                                 .count = service->targets_count,
+                                .random = &service->registry->random,
                                 .sweep_ns = service->sweep_ns};
     const bool was_used = service->is_ejecting;
     service->is_ejecting = is_used(&service->outlier);

@@ -45,7 +45,10 @@ static bool grow(struct registry_target *rt, bool is_slow, uint64_t now_ns)
     if (is_warming(rt) && (settings->slow_start_ns == 0 || since_ns >= settings->slow_start_ns))
         rt->warm_since_ns = 0;
     if (is_warming(rt) && is_slow)
-        percent = warm_percent(since_ns, settings->slow_start_ns, settings->slow_start_least);
+        percent = warm_percent(since_ns,
+                               &(struct warm_curve){.window_ns = settings->slow_start_ns,
+                                                    .least = settings->slow_start_least,
+                                                    .aggression = settings->slow_start_aggression});
     const uint8_t withheld = (uint8_t)(WARM_WHOLE - percent);
     const bool has_changed = rt->target.withheld_percent != withheld;
     rt->target.withheld_percent = withheld;

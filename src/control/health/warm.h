@@ -6,6 +6,7 @@
 #ifndef PANDO_CONTROL_HEALTH_WARM_H
 #define PANDO_CONTROL_HEALTH_WARM_H
 
+#include <math.h>
 #include <stdint.h>
 
 enum {
@@ -13,14 +14,23 @@ enum {
     WARM_STEP = 5, /* sets are built anew for so many percent, not for one */
 };
 
-/* The percent of its weight after @since_ns of @window_ns, at least @least. */
-static inline uint32_t warm_percent(uint64_t since_ns, uint64_t window_ns, uint32_t least)
+/* How a weight grows. */
+struct warm_curve {
+    uint64_t window_ns;  /* until it is whole */
+    uint32_t least;      /* percent at the beginning */
+    uint32_t aggression; /* hundredths; 100: in a straight line, more: faster at first */
+};
+
+/* The percent of its weight after @since_ns: (since / window) ^ (1 / aggression), at least `least`
+ * (the rule of Envoy's slow start). */
+static inline uint32_t warm_percent(uint64_t since_ns, const struct warm_curve *curve)
 {
-    if (since_ns >= window_ns)
+    if (since_ns >= curve->window_ns)
         return WARM_WHOLE;
-    const uint32_t grown = (uint32_t)(since_ns / (window_ns / WARM_WHOLE + 1));
+    const double part = (double)since_ns / (double)curve->window_ns;
+    const uint32_t grown = (uint32_t)(WARM_WHOLE * pow(part, 100.0 / curve->aggression));
     const uint32_t stepped = grown - grown % WARM_STEP;
-    return stepped > least ? stepped : least;
+    return stepped > curve->least ? stepped : curve->least;
 }
 
 #endif

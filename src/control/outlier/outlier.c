@@ -54,10 +54,14 @@ bool outlier_return(struct outlier *outlier)
 
 /* --- ejecting -------------------------------------------------------------------------------- */
 
-uint64_t outlier_pause_ns(const struct outlier *outlier, const struct outlier_settings *settings)
+static uint64_t find_pause_ns(const struct outliers *outliers, const struct outlier *outlier,
+                              const struct outlier_settings *settings)
 {
-    const uint64_t pause_ns = settings->first_ns * outlier->ejections_count;
-    return pause_ns < settings->most_ns ? pause_ns : settings->most_ns;
+    const uint64_t grown_ns = settings->first_ns * outlier->ejections_count;
+    const uint64_t pause_ns = grown_ns < settings->most_ns ? grown_ns : settings->most_ns;
+    if (outliers->random == NULL)
+        return pause_ns;
+    return pause_ns + random_next(outliers->random) % (settings->jitter_ns + 1);
 }
 
 static size_t count_ejected(const struct outliers *outliers)
@@ -75,14 +79,21 @@ static bool may_eject(const struct outliers *outliers, const struct outlier_sett
            (ejected == 0 || (ejected + 1) * 100 <= outliers->count * settings->share);
 }
 
-static void eject(struct outlier *outlier, const struct outlier_settings *settings,
-                  enum outlier_reason reason, uint32_t figure, uint64_t now_ns)
+/* What is found wrong with a target. */
+struct finding {
+    enum outlier_reason reason;
+    uint32_t            figure;
+};
+
+static void eject(const struct outliers *outliers, struct outlier *outlier,
+                  const struct outlier_settings *settings, struct finding finding, uint64_t now_ns)
 {
     outlier->ejections_count++;
     outlier->ejections_total++;
-    outlier->reason = reason;
-    outlier->figure = figure;
-    outlier->until_ns = now_ns + outlier_pause_ns(outlier, settings);
+    outlier->reason = finding.reason;
+    outlier->figure = finding.figure;
+    outlier->pause_ns = find_pause_ns(outliers, outlier, settings);
+    outlier->until_ns = now_ns + outlier->pause_ns;
     outlier->was_ejected = outlier->has_changed = true;
     outlier_forget(outlier);
 }
@@ -99,37 +110,36 @@ static bool is_shared(const struct outliers *outliers, const struct outlier *but
     return outcomes > 0 && errors * 2 >= outcomes;
 }
 
-static enum outlier_reason run_of(const struct outlier *outlier,
-                                  const struct outlier_settings *settings, uint32_t *run)
+static struct finding find_run(const struct outlier *outlier,
+                               const struct outlier_settings *settings)
 {
     const struct {
-        enum outlier_reason reason;
-        uint32_t limit, run;
+        uint32_t limit;
+        struct finding finding;
     } runs[] = {
-        {OUTLIER_ERRORS, settings->errors, outlier->in_a_row[TARGET_FAULT_ERROR]},
-        {OUTLIER_GATEWAY, settings->gateway, outlier->in_a_row[TARGET_FAULT_GATEWAY]},
-        {OUTLIER_LOCAL, settings->local, outlier->in_a_row[TARGET_FAULT_LOCAL]},
+        {settings->errors, {OUTLIER_ERRORS, outlier->in_a_row[TARGET_FAULT_ERROR]}},
+        {settings->gateway, {OUTLIER_GATEWAY, outlier->in_a_row[TARGET_FAULT_GATEWAY]}},
+        {settings->local, {OUTLIER_LOCAL, outlier->in_a_row[TARGET_FAULT_LOCAL]}},
     };
     for (size_t i = 0; i < sizeof runs / sizeof runs[0]; i++) {
-        *run = runs[i].run;
-        if (runs[i].limit != 0 && runs[i].run >= runs[i].limit)
-            return runs[i].reason;
+        if (runs[i].limit != 0 && runs[i].finding.figure >= runs[i].limit)
+            return runs[i].finding;
     }
-    return OUTLIER_NONE;
+    return (struct finding){OUTLIER_NONE, 0};
 }
 
 static void look_at(const struct outliers *outliers, struct outlier *outlier,
                     const struct outlier_settings *settings, uint64_t now_ns)
 {
-    uint32_t run;
     if (outlier->until_ns != 0) {
         if (now_ns >= outlier->until_ns)
             outlier->has_changed = outlier_return(outlier);
         return;
     }
-    const enum outlier_reason reason = run_of(outlier, settings, &run);
-    if (reason != OUTLIER_NONE && may_eject(outliers, settings) && !is_shared(outliers, outlier))
-        eject(outlier, settings, reason, run, now_ns);
+    const struct finding run = find_run(outlier, settings);
+    if (run.reason != OUTLIER_NONE && may_eject(outliers, settings) &&
+        !is_shared(outliers, outlier))
+        eject(outliers, outlier, settings, run, now_ns);
 }
 
 /* --- comparing ------------------------------------------------------------------------------- */
@@ -177,9 +187,26 @@ static void compare(struct outliers *outliers, const struct outlier_settings *se
             continue;
         const double below = mean - rate_of(outlier);
         /* A share of errors below one in a thousand is noise, however alike the others are. */
+        const struct finding rate = {OUTLIER_RATE, (uint32_t)(rate_of(outlier) * 100)};
         if (below > 0.001 && below * below > factor * factor * variance &&
             may_eject(outliers, settings))
-            eject(outlier, settings, OUTLIER_RATE, (uint32_t)(rate_of(outlier) * 100), now_ns);
+            eject(outliers, outlier, settings, rate, now_ns);
+    }
+}
+
+/* Those of whose answers too many are bad, each for itself. */
+static void look_at_percents(struct outliers *outliers, const struct outlier_settings *settings,
+                             uint64_t now_ns)
+{
+    for (size_t i = 0; i < outliers->count && settings->error_percent != 0; i++) {
+        struct outlier *outlier = outliers->at(outliers->self, i);
+        if (outlier->until_ns != 0 || outlier->outcomes_count < settings->error_requests_min)
+            continue;
+        const struct finding percent = {
+            OUTLIER_PERCENT, (uint32_t)(outlier->errors_count * 100 / outlier->outcomes_count)};
+        if (percent.figure >= settings->error_percent && may_eject(outliers, settings) &&
+            !is_shared(outliers, outlier))
+            eject(outliers, outlier, settings, percent, now_ns);
     }
 }
 
@@ -205,6 +232,7 @@ bool outlier_look(struct outliers *outliers, const struct outlier_settings *sett
     }
     if (outliers->sweep_ns != 0 && now_ns >= outliers->sweep_ns) {
         compare(outliers, settings, now_ns);
+        look_at_percents(outliers, settings, now_ns);
         start_interval(outliers);
     }
     if (now_ns >= outliers->sweep_ns)

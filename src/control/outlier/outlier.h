@@ -2,9 +2,9 @@
 /* control/outlier/outlier.h - passes over who answers worse than the others. Pure.
  *
  * A target is ejected for so many bad answers in a row, or, once per interval, because its share of
- * good ones lies far below everybody's. The n-th ejection lasts n times as long; each interval
- * without one forgives one. Few may be ejected at once, and nobody is for a fault that the others
- * share: then it is the request, or what stands behind all of them.
+ * good ones lies far below everybody's, or because too many of them are bad. The n-th ejection
+ * lasts n times as long; each interval without one forgives one. Few may be ejected at once, and
+ * nobody is for a fault that the others share: then it is the request, or what stands behind all.
  *
  * Time:    nanoseconds on the monotonic clock; passed in, never read.
  * Memory:  a struct outlier owns nothing; zeroed is one that is in.
@@ -13,6 +13,7 @@
 #define PANDO_CONTROL_OUTLIER_OUTLIER_H
 
 #include "control/outlier/outlier_settings.h"
+#include "core/random.h"
 #include "path/target.h"
 
 /* Why a target is ejected; the sentence follows "ejected for 30 s: ". */
@@ -21,7 +22,8 @@
     X(ERRORS, "%u errors in a row")                                                                \
     X(GATEWAY, "%u gateway errors and failures in a row")                                          \
     X(LOCAL, "%u failures in a row")                                                               \
-    X(RATE, "%u %% of its answers are good, far fewer than of the others'")
+    X(RATE, "%u %% of its answers are good, far fewer than of the others'")                        \
+    X(PERCENT, "%u %% of its answers are bad")
 
 enum outlier_reason {
 #define X(name, sentence) OUTLIER_##name,
@@ -39,6 +41,7 @@ struct outlier_window {
 
 struct outlier {
     uint64_t            until_ns;        /* ejected until then; 0: in */
+    uint64_t            pause_ns;        /* how long the last ejection lasts */
     uint32_t            ejections_count; /* that are not forgiven */
     uint64_t            ejections_total; /* ever */
     uint32_t            figure;          /* of the reason's sentence */
@@ -53,9 +56,10 @@ struct outlier {
 /* The targets of a service. */
 struct outliers {
     struct outlier *(*at)(void *self, size_t index);
-    void    *self;
-    size_t   count;
-    uint64_t sweep_ns; /* when rates are compared next; 0: not known yet */
+    void          *self;
+    size_t         count;
+    struct random *random;   /* for jitter; NULL: none is added */
+    uint64_t       sweep_ns; /* when rates are compared next; 0: not known yet */
 };
 
 /* Adds one worker's share to a window: what its totals were at the look before is in @row, and is
@@ -80,8 +84,5 @@ bool outlier_look(struct outliers *outliers, const struct outlier_settings *sett
 
 /* "5 errors in a row". */
 void outlier_write_reason(const struct outlier *outlier, char *out, size_t room);
-
-/* How long the last ejection lasts. */
-uint64_t outlier_pause_ns(const struct outlier *outlier, const struct outlier_settings *settings);
 
 #endif

@@ -25,10 +25,19 @@
       "answers in an interval without which a target's rate is not compared")                      \
     X(targets_min, "targets-min", COUNT, 2, 10000, 5, LIVE,                                        \
       "targets with so many answers without which rates are not compared")                         \
+    X(error_percent, "error-percent", COUNT_OR_NONE, 1, 100, CONFIG_NONE, LIVE,                    \
+      "percent of bad answers in an interval that eject a target, however the others do, unless "  \
+      "half of what those answer is bad as well")                                                  \
+    X(error_requests_min, "error-percent-requests-min", COUNT, 1, 1000000, 50, LIVE,               \
+      "answers in an interval without which a target's percent is not looked at")                  \
     X(first_ns, "eject-first", DURATION, CONFIG_MS(1), CONFIG_HOURS(24), CONFIG_SECONDS(30), LIVE, \
       "how long the first ejection lasts; the second twice as long, the third three times")        \
     X(most_ns, "eject-most", DURATION, CONFIG_MS(1), CONFIG_HOURS(24), CONFIG_SECONDS(300), LIVE,  \
       "the longest ejection")                                                                      \
+    X(jitter_ns, "eject-jitter", DURATION_OR_NONE, CONFIG_MS(1), CONFIG_HOURS(1), CONFIG_NONE,     \
+      LIVE,                                                                                        \
+      "up to so much is added to an ejection at random, so that nodes do not take a target back "  \
+      "in step")                                                                                   \
     X(share, "share-max", COUNT, 0, 100, 10, LIVE,                                                 \
       "percent of the targets that may be ejected at once; one may always be, of several")         \
     X(check_returns, "check-returns", BOOLEAN, 0, 1, true, LIVE,                                   \

@@ -191,3 +191,68 @@ Test(outlier, a_check_may_end_it)
     cr_assert(look(NS_PER_S) && is_out(0));
     cr_expect(outlier_return(&all[0]) && !is_out(0) && !outlier_return(&all[0]));
 }
+
+/* --- percents and jitter ---------------------------------------------------------------------- */
+
+static bool look_with(const struct outlier_settings *other, uint64_t now_ns)
+{
+    return outlier_look(&group, other, now_ns);
+}
+
+/* Good and bad ones mixed so that there is never a run. */
+static void mixed(size_t index, uint32_t good, uint32_t errors)
+{
+    const struct outlier_window window = {.outcomes_count = good + errors,
+                                          .faults_count = {errors}};
+    outlier_count(&all[index], &window);
+}
+
+Test(outlier, too_large_a_share_of_bad_answers_ejects_in_a_small_set_too)
+{
+    struct outlier_settings percent = settings;
+    percent.error_percent = 40;
+    percent.error_requests_min = 50;
+    of(3);
+    look_with(&percent, NS_PER_S);
+    mixed(0, 60, 40);
+    mixed(1, 61, 39);
+    mixed(2, 29, 20); /* too few answers */
+    cr_expect(look_with(&percent, 11 * NS_PER_S + 1) && is_out(0) && !is_out(1) && !is_out(2));
+    char why[64];
+    outlier_write_reason(&all[0], why, sizeof why);
+    cr_expect_str_eq(why, "40 % of its answers are bad");
+}
+
+Test(outlier, nobody_goes_for_a_share_that_the_others_have_too)
+{
+    struct outlier_settings percent = settings;
+    percent.error_percent = 40;
+    percent.error_requests_min = 50;
+    of(3);
+    look_with(&percent, NS_PER_S);
+    for (size_t i = 0; i < 3; i++)
+        mixed(i, 40, 60);
+    cr_expect(!look_with(&percent, 11 * NS_PER_S + 1));
+}
+
+Test(outlier, jitter_is_added_and_bounded)
+{
+    struct outlier_settings jittery = settings;
+    struct random random;
+    random_init(&random, 7);
+    jittery.jitter_ns = 5 * NS_PER_S;
+    uint64_t shortest_ns = UINT64_MAX, longest_ns = 0;
+    for (unsigned i = 0; i < 200; i++) {
+        of(3);
+        group.random = &random;
+        answers(1, 10, 0);
+        answers(0, 0, 5);
+        cr_assert(look_with(&jittery, NS_PER_S) && is_out(0));
+        const uint64_t pause_ns = all[0].until_ns - NS_PER_S;
+        cr_assert(pause_ns == all[0].pause_ns);
+        shortest_ns = pause_ns < shortest_ns ? pause_ns : shortest_ns;
+        longest_ns = pause_ns > longest_ns ? pause_ns : longest_ns;
+    }
+    cr_expect(shortest_ns >= 30 * NS_PER_S && shortest_ns < 31 * NS_PER_S);
+    cr_expect(longest_ns <= 35 * NS_PER_S && longest_ns > 34 * NS_PER_S);
+}
