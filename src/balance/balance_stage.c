@@ -52,6 +52,21 @@ static bool is_not_given(enum err_kind kind)
     return kind == ERR_NO_TARGET || kind == ERR_LIMIT || kind == ERR_MEMORY;
 }
 
+/* Control looks at what was counted every 100 ms; a run of bad outcomes cannot wait so long. */
+static void judge(const struct attempt *attempt, enum target_outcome outcome)
+{
+    struct service *service = attempt->stage->service;
+    struct target_row *row = row_of(attempt);
+    row_judge(row, outcome);
+    if (outcome == TARGET_OUTCOME_GOOD || service->troubled == NULL)
+        return;
+    const uint32_t after = atomic_load_explicit(&service->look_after, memory_order_relaxed);
+    const uint64_t run =
+        atomic_load_explicit(&row->faults_in_a_row[TARGET_FAULT_ERROR], memory_order_relaxed);
+    if (after != 0 && run % after == 0)
+        service->troubled(service);
+}
+
 /* A server that defends itself is well: 429, and 503 that says when to come again. */
 static enum balance_outcome outcome_of(const struct http_head *head)
 {
@@ -61,31 +76,32 @@ static enum balance_outcome outcome_of(const struct http_head *head)
     return status < 500 ? BALANCE_ANSWERED : BALANCE_ERROR;
 }
 
-static void judge_answer(struct target_row *row, const struct http_head *head)
+static void judge_answer(const struct attempt *attempt, const struct http_head *head)
 {
     const unsigned status = head->status;
     const enum balance_outcome outcome = outcome_of(head);
     if (outcome == BALANCE_BUSY)
-        row_add(&row->backpressure_count, 1);
+        row_add(&row_of(attempt)->backpressure_count, 1);
     else if (outcome == BALANCE_ANSWERED)
-        row_judge(row, TARGET_OUTCOME_GOOD);
+        judge(attempt, TARGET_OUTCOME_GOOD);
     else
-        row_judge(row,
-                  status >= 502 && status <= 504 ? TARGET_OUTCOME_GATEWAY : TARGET_OUTCOME_ERROR);
+        judge(attempt,
+              status >= 502 && status <= 504 ? TARGET_OUTCOME_GATEWAY : TARGET_OUTCOME_ERROR);
 }
 
 /* Connects are the gate's to judge, and a kept connection that is dead says nothing. */
-static void judge_failure(struct target_row *row, enum err_kind kind)
+static void judge_failure(const struct attempt *attempt, enum err_kind kind)
 {
     if (kind == ERR_TARGET_CLOSED || kind == ERR_TARGET_TIMEOUT || kind == ERR_TARGET_NONSENSE ||
         kind == ERR_TARGET_INCOMPLETE)
-        row_judge(row, TARGET_OUTCOME_LOCAL);
+        judge(attempt, TARGET_OUTCOME_LOCAL);
 }
 
-static void count_answer(struct target_row *row, const struct op *op)
+static void count_answer(const struct attempt *attempt, const struct op *op)
 {
+    struct target_row *row = row_of(attempt);
     const unsigned class = op->answer.head.status / 100u;
-    judge_answer(row, &op->answer.head);
+    judge_answer(attempt, &op->answer.head);
     row_add(&row->statuses_count[class < 6 ? class : 0], 1);
     if (op->sent_ns != 0 && op->answered_ns >= op->sent_ns)
         histogram_record(&row->latency_us, (op->answered_ns - op->sent_ns) / NS_PER_US);
@@ -99,10 +115,10 @@ static void answered(struct frame *self, struct op *op)
     if (!is_not_given(kind))
         row_add(&row->requests_count, 1);
     if (kind == ERR_NONE)
-        count_answer(row, op);
+        count_answer(attempt, op);
     else if (is_targets_failure(kind))
         row_add(&row->failures_count, 1);
-    judge_failure(row, kind);
+    judge_failure(attempt, kind);
     op_answer_above(self, op);
 }
 
@@ -139,7 +155,7 @@ static void finished(struct frame *self, struct op *op, enum outcome outcome)
     if (late)
         row_add(&row_of(attempt)->failures_count, 1);
     if (late)
-        judge_failure(row_of(attempt), broke_off);
+        judge_failure(attempt, broke_off);
     if (attempt->stage->strategy->finished != NULL)
         tell_attempt(attempt, op, late);
     /* Released: who reads 0 and frees the target also sees what was counted. */

@@ -17,10 +17,10 @@
       CONFIG_SECONDS(30), LIVE,                                                                    \
       "the longest such pause")                                                                    \
     X(tries, "tries", COUNT, 1, 100, 3, LIVE,                                                      \
-      "most targets that one request is offered to, as long as nothing of it was sent")            \
+      "most targets that one request is offered to; the section retry says when")                  \
     X(retry_dead_connection, "retry-dead-connection", BOOLEAN, 0, 1, true, LIVE,                   \
-      "repeat a request once whose connection ended before a byte of an answer, if nothing was "   \
-      "sent or its method is idempotent")
+      "repeat a request once whose kept connection to a target turned out to be dead, if nothing " \
+      "was sent or its method is idempotent")
 
 struct breaker_settings {
     BREAKER_SETTINGS(CONFIG_FIELD)

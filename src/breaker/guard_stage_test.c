@@ -3,6 +3,7 @@
 #include "breaker/guard_stage.h"
 
 #include "core/units.h"
+#include "loop/loop.h"
 #include "path/path_testing.h"
 
 #include <criterion/criterion.h>
@@ -13,6 +14,8 @@
 static struct bench bench;
 static struct guard_stage guard;
 static struct breaker_settings settings;
+static struct retry_settings retry;
+static struct loop loop;
 static const char *script;
 static char order[64]; /* the targets that were tried: "abc" */
 static unsigned attempts_count;
@@ -30,6 +33,15 @@ static struct target *first_untried(const struct op *op)
     return NULL;
 }
 
+static void answer_with_body(struct op *op, unsigned status)
+{
+    op->answer.head.status = (uint16_t)status;
+    op_answer(op);
+    cr_assert(pipe_put(&op->answer_body, (struct slice){.at = (const uint8_t *)"no", .bytes = 2}));
+    pipe_end(&op->answer_body, ERR_NONE);
+    op_finish(op, OUTCOME_DONE);
+}
+
 static void end_as(struct op *op, char how)
 {
     op->kept_connection = how == 's' || how == 'k';
@@ -40,6 +52,10 @@ static void end_as(struct op *op, char how)
         pipe_end(&op->answer_body, ERR_NONE);
         op_finish(op, OUTCOME_DONE);
         return;
+    case '5': answer_with_body(op, 500); return;
+    case '3': answer_with_body(op, 503); return;
+    case '1': answer_with_body(op, 501); return;
+    case '2': answer_with_body(op, 429); return;
     case 'r': op_refuse(op, ERR_CONNECT_REFUSED, "refused"); return;
     case 't': op_refuse(op, ERR_CONNECT_TIMEOUT, NULL); return;
     case 'g': op_refuse(op, ERR_NO_TARGET, "the gate's"); return;
@@ -73,8 +89,13 @@ static void open_guard(uint32_t targets_count, const char *letters)
 {
     bench_init(&bench, targets_count);
     bench.below.script = attempt;
+    timer_wheel_init(&loop.timers, bench.now_ns);
+    bench.worker.loop = &loop;
     settings = (struct breaker_settings){.tries = 3, .retry_dead_connection = true};
-    guard_stage_init(&guard, &bench.service, &settings, &bench.below.stage);
+    retry = (struct retry_settings){
+        .statuses = "500, 502-504", .replay_bytes = 1000, .budget_percent = 20, .budget_min = 3};
+    guard_stage_init(&guard, &bench.service, &(struct guard_settings){&settings, &retry},
+                     &bench.below.stage);
     script = letters;
     attempts_count = 0;
     memset(order, 0, sizeof order);
@@ -91,6 +112,8 @@ static void run(enum http_method method, void (*prepare)(struct op *op))
     cr_expect(bench.seen.answers_count == 1 && bench.seen.finished_count == 1);
     cr_expect(attempts_count == strlen(script), "%u attempts, not \"%s\"", attempts_count, script);
     cr_expect(bench.row.retries_count == bench.seen.retries_count);
+    cr_expect(atomic_load(&bench.service.retries_inflight) == 0);
+    guard_stage_fini(&guard);
     bench_fini(&bench);
 }
 
@@ -159,18 +182,20 @@ Test(guard, many_tries_end)
     cr_expect(memcmp(order, "abcdefghiabcdefghiab", 20) == 0, "%s", order);
 }
 
-Test(guard, what_may_have_been_sent_is_not_repeated)
+Test(guard, what_may_have_been_carried_out_is_not_repeated)
 {
     expect(3, HTTP_METHOD_POST, "c", "a", ERR_TARGET_CLOSED);
-    expect(3, HTTP_METHOD_GET, "x", "a", ERR_TARGET_TIMEOUT);
+    expect(3, HTTP_METHOD_POST, "x", "a", ERR_TARGET_TIMEOUT);
     expect(3, HTTP_METHOD_POST, "s", "a", ERR_TARGET_STALE);
+    expect(3, HTTP_METHOD_PATCH, "5", "a", ERR_NONE);
+    cr_expect(bench.seen.status == 500);
 }
 
 Test(guard, a_dead_connection_is_replaced_once)
 {
     expect(3, HTTP_METHOD_GET, "s.", "ab", ERR_NONE);
     expect(3, HTTP_METHOD_PUT, "s.", "ab", ERR_NONE);
-    expect(3, HTTP_METHOD_GET, "ss", "ab", ERR_TARGET_STALE);
+    expect(3, HTTP_METHOD_POST, "ks", "ab", ERR_TARGET_STALE);
     /* It costs no try of another target. */
     expect(4, HTTP_METHOD_GET, "srr.", "abcd", ERR_NONE);
 }
@@ -204,6 +229,7 @@ Test(guard, the_client_gets_the_most_telling_error)
     expect(2, HTTP_METHOD_GET, "srr", "aba", ERR_TARGET_STALE);
     expect(3, HTTP_METHOD_GET, "rgg", "abc", ERR_CONNECT_REFUSED);
     expect(3, HTTP_METHOD_GET, "rgx", "abc", ERR_TARGET_TIMEOUT);
+    expect(3, HTTP_METHOD_GET, "xrg", "abc", ERR_TARGET_TIMEOUT);
 }
 
 static void add_body(struct op *op)
@@ -234,7 +260,7 @@ Test(guard, a_body_that_was_begun_may_not)
 {
     open_guard(2, "r");
     at_attempt = use_body;
-    run(HTTP_METHOD_PUT, add_body);
+    run(HTTP_METHOD_POST, add_body);
     cr_expect(bench.seen.error == ERR_CONNECT_REFUSED);
     open_guard(2, "s");
     at_attempt = break_body;
@@ -311,4 +337,224 @@ Test(guard, an_answer_that_broke_off_is_not_repeated)
     cr_expect(bench.seen.answers_count == 1 && bench.seen.finished_count == 1);
     cr_expect(bench.below.submitted_count == 1);
     bench_fini(&bench);
+}
+
+/* --- what may have been carried out ----------------------------------------------------------- */
+
+Test(guard, an_idempotent_request_goes_elsewhere_after_no_or_a_bad_answer)
+{
+    expect(3, HTTP_METHOD_GET, "x.", "ab", ERR_NONE);
+    expect(3, HTTP_METHOD_GET, "c.", "ab", ERR_NONE);
+    expect(3, HTTP_METHOD_GET, "5.", "ab", ERR_NONE);
+    expect(3, HTTP_METHOD_DELETE, "3.", "ab", ERR_NONE);
+    cr_expect(bench.seen.status == 200 && bench.row.retries_by_reason[SERVICE_RETRY_STATUS] == 1);
+}
+
+Test(guard, the_last_answer_goes_up_whatever_it_is)
+{
+    expect(3, HTTP_METHOD_GET, "555", "abc", ERR_NONE);
+    cr_expect(bench.seen.status == 500 && bench.seen.retries_count == 2);
+    expect(1, HTTP_METHOD_GET, "5", "a", ERR_NONE);
+    cr_expect(bench.seen.status == 500, "there is no other target");
+}
+
+Test(guard, other_statuses_are_answers)
+{
+    expect(3, HTTP_METHOD_GET, "1", "a", ERR_NONE);
+    open_guard(3, "5");
+    retry.statuses = "";
+    guard.statuses.count = 0;
+    run(HTTP_METHOD_GET, NULL);
+}
+
+/* The answer was thrown away for nothing: its status is told. */
+Test(guard, a_swallowed_answer_is_told_by_its_status)
+{
+    expect(2, HTTP_METHOD_GET, "3g", "ab", ERR_TARGET_ERROR);
+    expect(2, HTTP_METHOD_GET, "3r", "ab", ERR_TARGET_ERROR);
+}
+
+Test(guard, a_server_that_defends_itself_is_left_alone)
+{
+    open_guard(3, "2");
+    cr_assert(config_statuses_read(&guard.statuses, "400-599"));
+    run(HTTP_METHOD_GET, NULL);
+    cr_expect(bench.seen.status == 429);
+}
+
+Test(guard, any_method_may_be_repeated_if_asked)
+{
+    open_guard(3, "x.");
+    retry.any_method = true;
+    run(HTTP_METHOD_POST, NULL);
+    cr_expect_str_eq(order, "ab");
+}
+
+static void add_whole_body(struct op *op)
+{
+    add_body(op);
+    pipe_end(op->request_body, ERR_NONE);
+}
+
+static void read_abc(struct op *op)
+{
+    const struct slice slice = pipe_take(op->request_body);
+    cr_expect(slice.bytes == 3 && slice.at[0] == 'a' && pipe_is_drained(op->request_body));
+}
+
+Test(guard, a_body_that_was_kept_is_sent_again)
+{
+    open_guard(3, "x5.");
+    at_attempt = read_abc;
+    run(HTTP_METHOD_PUT, add_whole_body);
+    cr_expect(bench.seen.error == ERR_NONE);
+}
+
+Test(guard, a_body_over_the_limit_is_not)
+{
+    open_guard(3, "x");
+    retry.replay_bytes = 2;
+    at_attempt = read_abc;
+    run(HTTP_METHOD_PUT, add_whole_body);
+    cr_expect(bench.seen.error == ERR_TARGET_TIMEOUT);
+}
+
+/* --- the budget ------------------------------------------------------------------------------- */
+
+static void turn_after(uint64_t ms)
+{
+    for (; ms > 0; ms--) {
+        bench.now_ns += NS_PER_MS;
+        timer_wheel_turn(&loop.timers, bench.now_ns);
+    }
+}
+
+/* Submits an op whose first attempt waits below, then ends with a timeout. */
+static struct op *fail_one(void)
+{
+    struct op *op = bench_op(&bench, HTTP_METHOD_GET);
+    stage_submit(&guard.stage, op);
+    struct op *below = bench_take(&bench);
+    cr_assert(below == op);
+    op_hold_target(op, &bench.targets[0]);
+    op_refuse(op, ERR_TARGET_TIMEOUT, NULL);
+    return op;
+}
+
+static void open_busy_guard(uint64_t wait_ms)
+{
+    open_guard(3, "");
+    bench.below.script = NULL;
+    retry.budget_wait_ns = wait_ms * NS_PER_MS;
+    for (unsigned i = 0; i < 3; i++)
+        (void)fail_one();
+    cr_assert(bench.below.ops_count == 3 && atomic_load(&bench.service.retries_inflight) == 3);
+}
+
+static void close_busy_guard(void)
+{
+    while (bench.below.ops_count > 0)
+        bench_answer(&bench, 200);
+    cr_expect(atomic_load(&bench.service.retries_inflight) == 0 && guard.waiting_count == 0);
+    cr_expect(bench.seen.finished_count == bench.seen.answers_count);
+    guard_stage_fini(&guard);
+    bench_fini(&bench);
+}
+
+Test(guard, without_a_place_in_the_budget_the_error_is_told)
+{
+    open_busy_guard(0);
+    (void)fail_one();
+    cr_expect(bench.seen.finished_count == 1 && bench.seen.error == ERR_TARGET_TIMEOUT);
+    cr_expect(bench.row.retries_denied_count == 1);
+    close_busy_guard();
+    cr_expect(bench.seen.finished_count == 4);
+}
+
+Test(guard, a_fifth_of_the_requests_in_flight_may_be_repetitions)
+{
+    open_busy_guard(0);
+    bench.targets[1].inflight = 20;
+    (void)fail_one();
+    cr_expect(bench.seen.finished_count == 0 && bench.below.ops_count == 4);
+    (void)fail_one();
+    cr_expect(bench.seen.finished_count == 1);
+    bench.targets[1].inflight = 0;
+    close_busy_guard();
+}
+
+Test(guard, the_oldest_waits_for_a_place_and_gets_it)
+{
+    open_busy_guard(100);
+    (void)fail_one();
+    cr_expect(bench.seen.finished_count == 0 && guard.waiting_count == 1);
+    cr_expect(bench.row.retries_delayed_count == 1);
+    bench_answer(&bench, 200); /* one of the three leaves its place */
+    cr_expect(bench.below.ops_count == 3 && guard.waiting_count == 0);
+    close_busy_guard();
+}
+
+Test(guard, a_place_that_another_worker_left_is_found)
+{
+    open_busy_guard(100);
+    (void)fail_one();
+    atomic_fetch_sub(&bench.service.retries_inflight, 1);
+    turn_after(20);
+    cr_expect(bench.below.ops_count == 4 && guard.waiting_count == 0);
+    atomic_fetch_add(&bench.service.retries_inflight, 1);
+    close_busy_guard();
+}
+
+Test(guard, waiting_ends)
+{
+    open_busy_guard(50);
+    (void)fail_one();
+    turn_after(40);
+    cr_expect(bench.seen.finished_count == 0);
+    turn_after(20);
+    cr_expect(bench.seen.finished_count == 1 && bench.seen.error == ERR_TARGET_TIMEOUT);
+    close_busy_guard();
+}
+
+Test(guard, who_waits_can_be_cancelled)
+{
+    open_busy_guard(50);
+    op_cancel(fail_one());
+    cr_expect(bench.seen.finished_count == 1 && bench.seen.outcome == OUTCOME_CANCELLED);
+    close_busy_guard();
+}
+
+/* Its answer is held back, not lost. */
+Test(guard, an_answer_that_waited_in_vain_goes_up_whole)
+{
+    open_busy_guard(50);
+    struct op *op = bench_op(&bench, HTTP_METHOD_GET);
+    stage_submit(&guard.stage, op);
+    (void)bench_take(&bench);
+    op_hold_target(op, &bench.targets[0]);
+    bench.keep_ops = true;
+    answer_with_body(op, 500);
+    cr_expect(bench.seen.answers_count == 0);
+    turn_after(60);
+    cr_expect(bench.seen.answers_count == 1 && bench.seen.finished_count == 1);
+    cr_expect(bench.seen.status == 500 && op->answer_body.bytes == 2);
+    op_free(op);
+    bench.keep_ops = false;
+    close_busy_guard();
+}
+
+Test(guard, the_second_repetition_pauses)
+{
+    open_guard(3, "");
+    bench.below.script = NULL;
+    retry.pause_ns = 1000 * NS_PER_MS;
+    struct op *op = fail_one();
+    cr_assert(bench.below.ops_count == 1, "the first does not");
+    (void)bench_take(&bench);
+    op_hold_target(op, &bench.targets[1]);
+    op_refuse(op, ERR_TARGET_TIMEOUT, NULL);
+    cr_expect(bench.below.ops_count == 0 && bench.seen.finished_count == 0);
+    turn_after(1010);
+    cr_expect(bench.below.ops_count == 1);
+    close_busy_guard();
 }

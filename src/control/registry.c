@@ -69,6 +69,7 @@ static struct registry_service *service_new(struct registry *registry, const cha
     snprintf(service->service.name, sizeof service->service.name, "%s", name);
     service->service.workers_count = (uint16_t)workers_count;
     service->service.reported = registry__reported;
+    service->service.troubled = registry__troubled;
     service->service.control = service;
     for (unsigned i = 0; i < WORKERS_ALL_MAX; i++)
         list_init(&service->service.views[i].listeners);
@@ -347,6 +348,7 @@ static void on_look(struct timer *timer)
         registry__outlier_look(service, registry->sources.loop->now_ns);
         registry__warm_look(service, registry->sources.loop->now_ns);
     }
+    registry->looked_ns = registry->sources.loop->now_ns;
     set_look(registry);
 }
 
@@ -368,6 +370,7 @@ struct registry *registry_new(const struct registry_sources *sources, struct err
     }
     registry->sources = *sources;
     registry->stopped_post.call = on_stopped;
+    registry->look_post.call = registry__look_asked;
     list_init(&registry->services);
     list_init(&registry->leaving);
     list_init(&registry->gone);

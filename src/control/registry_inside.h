@@ -20,6 +20,7 @@
 enum {
     REGISTRY_TICK_MS = 250, /* what is gone is freed, what had no memory tried again */
     REGISTRY_LOOK_MS = 100, /* what workers counted is summed */
+    REGISTRY_LOOK_MIN_MS = 5, /* not sooner after the last time, whoever asks */
     REGISTRY_EVENT_BYTES = 320,
     REGISTRY_TOLD_MAX = 8, /* targets named one by one when many come or leave at once */
 };
@@ -35,6 +36,9 @@ struct registry {
     struct list             abandoned; /* struct registry_name whose question is under way */
     struct timer            tick;
     struct timer            look; /* at what workers counted */
+    uint64_t                looked_ns;
+    struct post             look_post; /* a worker says that it is worth it */
+    _Atomic bool            is_look_asked;
     struct random           random;
     struct orders           orders;
     bool                    started; /* views belong to their workers */

@@ -26,9 +26,22 @@
 enum {
     PIPE_SLICES_MAX =
         16, /* more small pieces than this wait at their source; one send gathers as many */
+    PIPE_LOG_SLICES_MAX = 64,
 };
 
 struct pipe;
+
+/* What was taken from a pipe, so that it can be taken once more; the owner's, see
+ * pipe_keep(). */
+struct pipe_log {
+    uint32_t     bytes;
+    uint32_t     bytes_max; /* more than this, and it is lost */
+    uint16_t     count;
+    uint16_t     next;          /* the first that is not in the ring again */
+    uint16_t     in_ring_count; /* of those in the ring, the first so many are in the log */
+    bool         lost;          /* not all that was taken is here */
+    struct slice at[PIPE_LOG_SLICES_MAX];
+};
 
 struct pipe_side {
     void (*call)(void *self, struct pipe *pipe);
@@ -48,6 +61,7 @@ struct pipe {
     uint64_t         bytes_total; /* ever put */
     struct pipe_side readable;    /* the reader's callback; call may be NULL */
     struct pipe_side writable;    /* the writer's callback; call may be NULL */
+    struct pipe_log *log;         /* NULL: what is taken is gone */
 };
 
 /* Bytes that may be put now; 0 if full, ended or broken. A put of up to one received buffer more
@@ -92,6 +106,27 @@ static inline void pipe_wait_for_room(struct pipe *pipe)
 {
     pipe->was_full = true;
 }
+
+/* From now on what is taken is also kept in @log, up to @bytes_max bytes; nothing was taken yet.
+ * @log is the caller's until pipe_forget(). */
+void pipe_keep(struct pipe *pipe, struct pipe_log *log, uint32_t bytes_max);
+
+/* Nothing of the log is still to be taken again. */
+static inline bool pipe_log_is_read(const struct pipe_log *log)
+{
+    return log->next == log->count;
+}
+
+/* Keeps nothing any more; the log's slices are dropped, and what was still to be taken again is
+ * lost. Accepts a pipe without a log. */
+void pipe_forget(struct pipe *pipe);
+
+/* Can all that was ever put be taken from the beginning? Also true if nothing was taken. */
+bool pipe_can_rewind(const struct pipe *pipe);
+
+/* From the beginning once more; pipe_can_rewind() must be true. A reader that broke the pipe is
+ * forgotten. */
+void pipe_rewind(struct pipe *pipe);
 
 /* Drops the slices and forgets the callbacks. */
 void pipe_fini(struct pipe *pipe);

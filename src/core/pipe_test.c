@@ -249,3 +249,141 @@ Test(pipe, is_a_queue)
     }
     pipe_fini(&pipe);
 }
+
+/* --- what was taken is taken again ------------------------------------------------------------ */
+
+static struct pipe_log taken;
+
+static struct pipe keeping(uint32_t bytes_max)
+{
+    struct pipe pipe = {.bytes_max = 1000};
+    pipe_keep(&pipe, &taken, bytes_max);
+    return pipe;
+}
+
+/* Puts each letter as a slice of its own. */
+static void put_letters(struct pipe *pipe, const char *letters)
+{
+    for (; *letters != '\0'; letters++)
+        cr_assert(pipe_put(pipe, (struct slice){buf_new_copy(letters, 1), NULL, 1}));
+}
+
+static void take_letters(struct pipe *pipe, const char *letters)
+{
+    for (; *letters != '\0'; letters++) {
+        cr_assert(pipe->count > 0, "no '%c'", *letters);
+        const struct slice slice = pipe_take(pipe);
+        cr_expect(*(const char *)slice.buf->data == *letters, "'%c' instead of '%c'",
+                  *(const char *)slice.buf->data, *letters);
+        buf_unref(slice.buf);
+    }
+}
+
+Test(pipe_log, all_is_taken_once_more_in_its_order)
+{
+    struct pipe pipe = keeping(100);
+    put_letters(&pipe, "abcd");
+    take_letters(&pipe, "ab");
+    cr_assert(pipe_can_rewind(&pipe));
+    pipe_rewind(&pipe);
+    cr_expect(pipe.bytes == 4 && pipe.bytes_total == 4);
+    take_letters(&pipe, "abc");
+    put_letters(&pipe, "e");
+    pipe_rewind(&pipe);
+    take_letters(&pipe, "abcde");
+    pipe_fini(&pipe);
+}
+
+/* More than the ring holds: the writer waits until the repetition has caught up. */
+Test(pipe_log, a_long_repetition_keeps_the_writer_out)
+{
+    struct pipe pipe = keeping(100);
+    for (int i = 0; i < 3; i++) {
+        put_letters(&pipe, "abcdefghij");
+        take_letters(&pipe, "abcdefghij");
+    }
+    put_letters(&pipe, "kl");
+    pipe_rewind(&pipe);
+    for (int i = 0; i < 16; i++) {
+        cr_expect(pipe_room(&pipe) == 0 && !pipe_log_is_read(&taken));
+        buf_unref(pipe_take(&pipe).buf);
+    }
+    cr_expect(pipe_log_is_read(&taken));
+    take_letters(&pipe, "ghijabcdefghijkl");
+    pipe_end(&pipe, ERR_NONE);
+    cr_expect(pipe_is_drained(&pipe) && pipe_can_rewind(&pipe));
+    pipe_rewind(&pipe);
+    cr_expect(!pipe_is_drained(&pipe));
+    pipe_fini(&pipe);
+}
+
+Test(pipe_log, more_than_the_limit_is_lost)
+{
+    struct pipe pipe = keeping(3);
+    put_letters(&pipe, "abcd");
+    take_letters(&pipe, "abc");
+    cr_expect(pipe_can_rewind(&pipe));
+    take_letters(&pipe, "d");
+    cr_expect(!pipe_can_rewind(&pipe) && taken.count == 0);
+    pipe_fini(&pipe);
+}
+
+Test(pipe_log, too_many_pieces_are_lost)
+{
+    struct pipe pipe = keeping(1000);
+    for (int i = 0; i < PIPE_LOG_SLICES_MAX; i++) {
+        put_letters(&pipe, "a");
+        take_letters(&pipe, "a");
+    }
+    cr_expect(pipe_can_rewind(&pipe));
+    put_letters(&pipe, "a");
+    cr_expect(!pipe_can_rewind(&pipe));
+    take_letters(&pipe, "a");
+    cr_expect(!pipe_can_rewind(&pipe));
+    pipe_fini(&pipe);
+}
+
+/* Pieces that follow one another in the same buffer are one. */
+Test(pipe_log, neighbours_count_as_one)
+{
+    struct pipe pipe = keeping(1000);
+    struct buf *buf = buf_new_copy("abcdef", 6);
+    for (unsigned i = 0; i < 3; i++) {
+        cr_assert(pipe_put(&pipe, (struct slice){buf_ref(buf), buf->data + 2 * i, 2}));
+        buf_unref(pipe_take(&pipe).buf);
+    }
+    cr_expect(taken.count == 1 && taken.at[0].bytes == 6);
+    pipe_forget(&pipe);
+    cr_expect(buf->refs_count == 1);
+    buf_unref(buf);
+    pipe_fini(&pipe);
+}
+
+/* The reader left before its time: a whole body is still all there, half a one is not. */
+Test(pipe_log, a_broken_pipe_is_whole_if_its_body_was)
+{
+    struct pipe pipe = keeping(100);
+    put_letters(&pipe, "abc");
+    take_letters(&pipe, "a");
+    pipe_end(&pipe, ERR_NONE);
+    pipe_break(&pipe);
+    cr_assert(pipe_can_rewind(&pipe));
+    pipe_rewind(&pipe);
+    take_letters(&pipe, "abc");
+    cr_expect(pipe_is_drained(&pipe) && !pipe.broken);
+    pipe_fini(&pipe);
+    pipe = keeping(100);
+    put_letters(&pipe, "abc");
+    pipe_break(&pipe);
+    cr_expect(!pipe_can_rewind(&pipe));
+    pipe_fini(&pipe);
+}
+
+Test(pipe_log, half_a_body_is_not_repeated)
+{
+    struct pipe pipe = keeping(100);
+    put_letters(&pipe, "abc");
+    pipe_end(&pipe, ERR_CANCELLED);
+    cr_expect(!pipe_can_rewind(&pipe));
+    pipe_fini(&pipe);
+}

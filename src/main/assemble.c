@@ -5,7 +5,7 @@
  *
  * front    front/http: what is being asked? Router and exchanges; one per listener and worker.
  * admit    admit/: may it come in now? Only where a rate or a limit on requests is set.
- * guard    breaker/: may it be tried again? Requests that were not sent go to another target.
+ * guard    breaker/: may it be tried again? What failed goes to another target, within a budget.
  * balance  balance/: which target takes it?
  * gate     breaker/: is that target well? A refusal goes back to guard.
  * engine   engine/http: the servers.
@@ -146,7 +146,9 @@ static bool build_service(struct path *path, size_t index)
     };
     if (!balance_stage_init(&rooms->balance, worker, service, &balance, &rooms->gate.stage))
         return false;
-    guard_stage_init(&rooms->guard, service, &settings->breaker, &rooms->balance.stage);
+    guard_stage_init(&rooms->guard, service,
+                     &(struct guard_settings){&settings->breaker, &settings->retry},
+                     &rooms->balance.stage);
     rooms->top = &rooms->guard.stage;
     if (settings->limits.requests_in_flight != 0 ||
         path->generation->settings->limits.requests_in_flight != 0) {
@@ -181,8 +183,10 @@ static void add_routes(struct path *path, size_t index)
 
 static void path_free(struct path *path)
 {
-    for (size_t i = 0; i < path->services_count; i++)
+    for (size_t i = 0; i < path->services_count; i++) {
+        guard_stage_fini(&path->services[i].guard);
         balance_stage_fini(&path->services[i].balance);
+    }
     mem_free(path->services);
     mem_free(path->router.routes);
     generation_unref(path->generation);

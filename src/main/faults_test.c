@@ -218,6 +218,7 @@ static const struct http_settings http = {HTTP_SETTINGS(PRESET)};
 static const struct http_service_settings http_service = {HTTP_SERVICE_SETTINGS(PRESET)};
 static const struct http_engine_settings upstream = {HTTP_ENGINE_SETTINGS(PRESET)};
 static const struct breaker_settings breaker = {BREAKER_SETTINGS(PRESET)};
+static const struct retry_settings retry = {RETRY_SETTINGS(PRESET)};
 #undef PRESET
 
 struct stage_world {
@@ -251,7 +252,8 @@ static void build(struct worker_thread *thread, void *argument)
     gate_stage_init(&w->gate, &w->service, &w->engine.stage);
     if (!balance_stage_init(&w->balance, &thread->worker, &w->service, &options, &w->gate.stage))
         return;
-    guard_stage_init(&w->guard, &w->service, &breaker, &w->balance.stage);
+    guard_stage_init(&w->guard, &w->service, &(struct guard_settings){&breaker, &retry},
+                     &w->balance.stage);
     w->route = (struct http_route){"", "/", 0, 1, &w->guard.stage, &w->service, &http_service};
     w->router = (struct http_router){
         .routes = &w->route, .count = 1, .refs_count = 1, .released = released};

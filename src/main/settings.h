@@ -15,6 +15,7 @@
 #include "admit/admit_settings.h"
 #include "balance/balance_settings.h"
 #include "breaker/breaker_settings.h"
+#include "breaker/retry/retry_settings.h"
 #include "config/config.h"
 #include "control/health_settings.h"
 #include "control/outlier/outlier_settings.h"
@@ -60,6 +61,7 @@ struct settings_service {
     struct http_service_settings  http; /* whole: global presets already taken in */
     struct http_engine_settings   upstream;
     struct breaker_settings       breaker;
+    struct retry_settings         retry;
     struct health_settings        health;
     struct outlier_settings       outlier;
     struct admit_service_settings limits;
@@ -86,6 +88,7 @@ struct settings {
         http_service;                     /* for requests of no service; preset of the services */
     struct http_engine_settings upstream; /* preset of the services */
     struct breaker_settings     breaker;  /* preset of the services */
+    struct retry_settings       retry;    /* preset of the services */
     struct health_settings      health;   /* preset of the services */
     struct outlier_settings     outlier;  /* preset of the services */
     uint64_t unready_for_ns; /* shutdown: /readyz fails this long before listeners close */

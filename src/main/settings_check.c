@@ -3,7 +3,7 @@
  *
  * Runs over the filled struct; where a row was wrong, the struct holds its preset, and the check
  * looks at what was said (config_has) so that one mistake gives one error. */
-#include "control/check/statuses.h"
+#include "config/value/statuses.h"
 #include "core/mem.h"
 #include "main/settings_keys.h"
 #include "path/client_key.h"
@@ -402,10 +402,10 @@ static void check_breaker(const struct checker *checker, const char *in,
 static void check_health(const struct checker *checker, const char *in,
                          const struct health_settings *health)
 {
-    struct check_statuses statuses;
+    struct config_statuses statuses;
     char path[PATH_BYTES];
     (void)snprintf(path, sizeof path, "%shealth.status", in);
-    if (!check_statuses_read(&statuses, health->status))
+    if (!config_statuses_read(&statuses, health->status))
         complain(checker, path, CONFIG_PART_VALUE,
                  "expected numbers and ranges with commas, such as 200, 204, 300-399",
                  "health.status is no list of statuses");
@@ -417,6 +417,18 @@ static void check_health(const struct checker *checker, const char *in,
     if (health->host[strcspn(health->host, " \r\n\t/")] != '\0')
         complain(checker, path, CONFIG_PART_VALUE, "expected a host, with a port if need be",
                  "health.host is not a host");
+}
+
+static void check_retry(const struct checker *checker, const char *in,
+                        const struct retry_settings *retry)
+{
+    struct config_statuses statuses;
+    char path[PATH_BYTES];
+    (void)snprintf(path, sizeof path, "%sretry.statuses", in);
+    if (retry->statuses[0] != '\0' && !config_statuses_read(&statuses, retry->statuses))
+        complain(checker, path, CONFIG_PART_VALUE,
+                 "expected numbers and ranges with commas, such as 500, 502-504",
+                 "retry.statuses is no list of statuses");
 }
 
 static bool same_health(const struct health_settings *one, const struct health_settings *other)
@@ -462,6 +474,8 @@ static void check_service(const struct checker *checker, size_t index)
         check_http(checker, in, &service->http);
     if (!same_pauses(&service->breaker, &settings->breaker))
         check_breaker(checker, in, &service->breaker);
+    if (strcmp(service->retry.statuses, settings->retry.statuses) != 0)
+        check_retry(checker, in, &service->retry);
     if (!same_health(&service->health, &settings->health))
         check_health(checker, in, &service->health);
 }
@@ -486,6 +500,7 @@ void settings_check(struct settings *settings, struct config_errors *errors)
     check_listeners(&checker);
     check_http(&checker, "", &settings->http_service);
     check_breaker(&checker, "", &settings->breaker);
+    check_retry(&checker, "", &settings->retry);
     check_health(&checker, "", &settings->health);
     for (size_t i = 0; i < settings->services_count; i++)
         check_service(&checker, i);

@@ -76,6 +76,11 @@ static const struct config_key breaker_keys[] = {BREAKER_SETTINGS(X) END};
 static const struct config_table breaker_table = TABLE(breaker_keys, struct breaker_settings);
 #undef X
 
+#define X(...) CONFIG_KEY(struct retry_settings, , __VA_ARGS__)
+static const struct config_key retry_keys[] = {RETRY_SETTINGS(X) END};
+static const struct config_table retry_table = TABLE(retry_keys, struct retry_settings);
+#undef X
+
 #define X(...) CONFIG_KEY(struct health_settings, , __VA_ARGS__)
 static const struct config_key health_keys[] = {HEALTH_SETTINGS(X) END};
 static const struct config_table health_table = TABLE(health_keys, struct health_settings);
@@ -178,6 +183,7 @@ static const struct config_key service_keys[] = {
     INHERITED("http", http, http_service, http_service_table),
     INHERITED("upstream", upstream, upstream, upstream_table),
     INHERITED("breaker", breaker, breaker, breaker_table),
+    INHERITED("retry", retry, retry, retry_table),
     INHERITED("health", health, health, health_table),
     INHERITED("outlier", outlier, outlier, outlier_table),
     {.name = "limits", .kind = CONFIG_SECTION, .offset = offsetof(struct settings_service, limits),
@@ -221,6 +227,8 @@ static const struct config_key root_keys[] = {
             "how servers are talked to; a service may say it for itself"),
     SECTION("breaker", breaker, breaker_table,
             "what happens to a target that cannot be connected to; also in a service"),
+    SECTION("retry", retry, retry_table,
+            "what is sent a second time; a service may say it for itself"),
     SECTION("health", health, health_table,
             "how targets are asked whether they are well; a service may say it for itself"),
     SECTION("outlier", outlier, outlier_table,

@@ -192,9 +192,13 @@ void op_cancel(struct op *op)
 
 void op_reset_for_retry(struct op *op)
 {
-    assert(op->answered && op->answer.error != ERR_NONE);
+    const uint32_t bytes_max = op->answer_body.bytes_max;
+    assert(op->answered);
     op->answered = false;
     op->answered_ns = 0;
     op->answer = (struct answer){0};
+    op->answer_trailers = NULL;
+    pipe_fini(&op->answer_body);
+    op->answer_body = (struct pipe){.bytes_max = bytes_max};
     op->retries_count++;
 }

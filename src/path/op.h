@@ -101,6 +101,7 @@ struct op {
     const char *answer_fields;
     uint32_t    answer_fields_bytes;
     bool kept_connection; /* the last attempt went over a connection that had been used before */
+    bool fresh_connection; /* its next attempt shall not: such a one was dead */
     struct arena arena;
     uint64_t     block[OP_ARENA_BYTES / 8];
 };
@@ -160,8 +161,8 @@ void op_hold_target(struct op *op, struct target *target);
 /* Asks that it end soon; idempotent. Answer and finished still come once. */
 void op_cancel(struct op *op);
 
-/* Makes an op that was answered with an error and has finished below a fresh one, for another
- * attempt. */
+/* Makes an op that was answered and has finished below a fresh one, for another attempt; the
+ * answer is lost. */
 void op_reset_for_retry(struct op *op);
 
 #endif

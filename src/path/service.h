@@ -37,7 +37,25 @@ struct service_view {
 #define SERVICE_LIMIT_FIGURES(X)                                                                   \
     /* name          help                                                                      */ \
     X(rate_limited,   "requests that were over the rate of their client")                          \
-    X(rate_forgotten, "clients whose rate was forgotten to make room for another")
+    X(rate_forgotten, "clients whose rate was forgotten to make room for another")                 \
+    X(retries_delayed, "attempts that had to wait for their place in the budget of retries")       \
+    X(retries_denied, "attempts that got none: the client was told the error")
+
+/* Why an attempt was followed by another. */
+#define SERVICE_RETRY_REASONS(X)                                                                   \
+    X(REFUSED, "refused", "the gate did not let it through")                                       \
+    X(CONNECT, "connect", "the target could not be connected to")                                  \
+    X(STALE, "stale", "a kept connection was dead")                                                \
+    X(RESET, "reset", "the connection ended, or what came was malformed, before an answer")        \
+    X(TIMEOUT, "timeout", "no answer came in time")                                                \
+    X(STATUS, "status", "the answer's status is one that is repeated")
+
+enum service_retry_reason {
+#define X(name, word, gist) SERVICE_RETRY_##name,
+    SERVICE_RETRY_REASONS(X)
+#undef X
+    SERVICE_RETRY_REASONS_COUNT
+};
 
 /* What one worker did for a service. */
 struct service_row {
@@ -45,6 +63,7 @@ struct service_row {
     _Atomic uint64_t statuses_count[6]; /* answers to clients by class; [0]: no answer */
     _Atomic uint64_t errors_count[ERR_KINDS_COUNT]; /* answers that Pando made, by kind */
     _Atomic uint64_t retries_count;
+    _Atomic uint64_t retries_by_reason[SERVICE_RETRY_REASONS_COUNT];
 #define X(name, help) _Atomic uint64_t name##_count;
     SERVICE_LIMIT_FIGURES(X)
 #undef X
@@ -58,11 +77,16 @@ struct service {
     uint16_t            workers_count;
     struct service_view views[WORKERS_ALL_MAX];
     struct service_row *rows; /* workers_count of them */
+    _Atomic uint32_t    retries_inflight; /* repetitions that the budget counts; all workers */
     /* A worker's word to control that @target could not be connected to (@ok false) or could again.
      * Any thread;
      * never blocks, never fails. Set by control. */
     void (*reported)(struct service *service, struct target *target, bool ok, const char *reason);
-    void *control; /* control's own */
+    /* A worker's word to control that a target's bad outcomes in a row have come to a multiple of
+     * look_after; as above. NULL: nobody wants to know. */
+    void (*troubled)(struct service *service);
+    _Atomic uint32_t look_after; /* set by control; 0: never */
+    void            *control;    /* control's own */
 };
 
 #endif

@@ -40,7 +40,8 @@ BOUND_MS = {
 def config_of(servers, strategy):
     return {
         "log": {"access": False},
-        "upstream": {"connect-timeout": f"{CONNECT_MS}ms", "answer-timeout": f"{TRY_MS}ms"},
+        "upstream": {"connect-timeout": f"{CONNECT_MS}ms", "try-timeout": f"{TRY_MS}ms"},
+        "outlier": {"eject-first": "1s"},
         "services": {"shop": {"balance": strategy, "targets": [server.address for server in servers]}},
     }
 

@@ -33,6 +33,8 @@ void sums_of_service(struct sums *sums, const struct service *service)
         const struct service_row *row = &service->rows[w];
         sums->requests += get(&row->requests_count);
         sums->retries += get(&row->retries_count);
+        for (unsigned i = 0; i < SERVICE_RETRY_REASONS_COUNT; i++)
+            sums->retries_by_reason[i] += get(&row->retries_by_reason[i]);
 #define X(name, help) sums->name += get(&row->name##_count);
         SERVICE_LIMIT_FIGURES(X)
 #undef X

@@ -28,6 +28,7 @@ struct sums {
     uint64_t              requests;
     uint64_t              errors;  /* answered with 5xx; of a target: without a usable answer */
     uint64_t              retries; /* of a service */
+    uint64_t              retries_by_reason[SERVICE_RETRY_REASONS_COUNT];
 #define X(name, help) uint64_t name; /* of a service */
     SERVICE_LIMIT_FIGURES(X)
 #undef X

@@ -44,6 +44,21 @@ static void put_duration(struct openmetrics *out, const struct service *service,
     openmetrics_histogram(out, &label, 1, &sums->latency_us);
 }
 
+static void put_retries(struct openmetrics *out, const struct service *service,
+                        const struct sums *sums)
+{
+    static const char *const words[] = {
+#define X(name, word, gist) word,
+        SERVICE_RETRY_REASONS(X)
+#undef X
+    };
+    for (unsigned i = 0; i < SERVICE_RETRY_REASONS_COUNT; i++) {
+        const struct openmetrics_label labels[] = {{"service", service->name},
+                                                   {"reason", words[i]}};
+        openmetrics_counter(out, labels, 2, sums->retries_by_reason[i]);
+    }
+}
+
 #define PUT_SERVICE_COUNTER(field)                                                                 \
     static void put_service_##field(struct openmetrics *out, const struct service *service,        \
                                     const struct sums *sums)                                       \
@@ -51,7 +66,6 @@ static void put_duration(struct openmetrics *out, const struct service *service,
         const struct openmetrics_label label = {"service", service->name};                         \
         openmetrics_counter(out, &label, 1, sums->field);                                          \
     }
-PUT_SERVICE_COUNTER(retries)
 PUT_SERVICE_COUNTER(bytes_in)
 PUT_SERVICE_COUNTER(bytes_out)
 #define X(name, help) PUT_SERVICE_COUNTER(name)
@@ -64,7 +78,7 @@ SERVICE_LIMIT_FIGURES(X)
     X(HISTOGRAM, "pando_request_duration_seconds", "seconds", put_duration,                        \
       "from the last byte of a request's head to the last byte of its answer")                     \
     X(COUNTER, "pando_errors", "", put_errors, "answers that Pando made itself, by why")           \
-    X(COUNTER, "pando_retries", "", put_service_retries, "attempts after the first")               \
+    X(COUNTER, "pando_retries", "", put_retries, "attempts after the first, by why")               \
     X(COUNTER, "pando_request_body_bytes", "bytes", put_service_bytes_in,                          \
       "bytes of request bodies")                                                                   \
     X(COUNTER, "pando_answer_body_bytes", "bytes", put_service_bytes_out,                          \

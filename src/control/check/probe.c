@@ -133,7 +133,7 @@ static void read_plain(struct probe *probe)
 static void judge_status(struct probe *probe)
 {
     char why[PROBE_REASON_BYTES];
-    if (check_statuses_fit(&probe->question.statuses, probe->head.status)) {
+    if (config_statuses_fit(&probe->question.statuses, probe->head.status)) {
         if (probe->wanted[0] == '\0')
             end_with(probe, NULL);
         return;

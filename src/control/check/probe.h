@@ -11,7 +11,7 @@
 #ifndef PANDO_CONTROL_CHECK_PROBE_H
 #define PANDO_CONTROL_CHECK_PROBE_H
 
-#include "control/check/statuses.h"
+#include "config/value/statuses.h"
 #include "core/err.h"
 #include "loop/loop.h"
 
@@ -28,7 +28,7 @@ struct probe_question {
     const char            *path;
     const char            *host; /* "": none fits; sent as "localhost" */
     const char            *body; /* "": any */
-    struct check_statuses  statuses;
+    struct config_statuses statuses;
     /* The verdict, once and never from within probe_start(): NULL if it is well, else why not.
      * After it @self is not used any more. */
     void (*judged)(void *self, const char *why);

@@ -50,8 +50,8 @@ struct registry_health *registry__health_copy(const struct health_settings *sett
     health->settings.host = keep(&room, from->host);
     health->settings.status = keep(&room, from->status);
     health->settings.body = keep(&room, from->body);
-    if (!check_statuses_read(&health->statuses, from->status))
-        health->statuses = (struct check_statuses){0}; /* settings were checked; nothing passes */
+    if (!config_statuses_read(&health->statuses, from->status))
+        health->statuses = (struct config_statuses){0}; /* settings were checked; nothing passes */
     return health;
 }
 

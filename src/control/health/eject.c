@@ -52,6 +52,39 @@ static void changed(struct registry_target *rt)
         tell(rt);
 }
 
+/* Every so many bad outcomes that one worker sees in a row may be as many as settings name, the
+ * other workers' included. */
+static void publish_look_after(struct registry_service *service)
+{
+    const struct outlier_settings *settings = &service->outlier;
+    const uint64_t limits[] = {settings->errors, settings->gateway, settings->local};
+    uint64_t least = 0;
+    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++)
+        if (limits[i] != 0 && (least == 0 || limits[i] < least))
+            least = limits[i];
+    const uint64_t share = least / service->service.workers_count;
+    atomic_store_explicit(&service->service.look_after,
+                          (uint32_t)(least == 0 || share > 0 ? share : 1), memory_order_relaxed);
+}
+
+void registry__look_asked(struct post *post)
+{
+    struct registry *registry = list_item(post, struct registry, look_post);
+    struct loop *loop = registry->sources.loop;
+    const uint64_t soonest_ns = registry->looked_ns + REGISTRY_LOOK_MIN_MS * NS_PER_MS;
+    atomic_store_explicit(&registry->is_look_asked, false, memory_order_seq_cst);
+    if (!registry->stopping)
+        timer_set(&loop->timers, &registry->look,
+                  soonest_ns > loop->now_ns ? soonest_ns : loop->now_ns);
+}
+
+void registry__troubled(struct service *service)
+{
+    struct registry *registry = registry_service_of(service)->registry;
+    if (!atomic_exchange_explicit(&registry->is_look_asked, true, memory_order_seq_cst))
+        loop_post(registry->sources.loop, &registry->look_post);
+}
+
 void registry__outlier_look(struct registry_service *service, uint64_t now_ns)
 {
     struct outliers outliers = {.at = outlier_at,
@@ -61,6 +94,7 @@ void registry__outlier_look(struct registry_service *service, uint64_t now_ns)
                                 .sweep_ns = service->sweep_ns};
     const bool was_used = service->is_ejecting;
     service->is_ejecting = is_used(&service->outlier);
+    publish_look_after(service);
     for (size_t i = 0; i < service->targets_count && service->is_ejecting; i++) {
         gather(service->targets[i]);
         if (!was_used) /* what came before is not held against anybody */

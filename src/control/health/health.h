@@ -66,6 +66,10 @@ void registry__outlier_init(struct registry_target *target, const struct registr
 /* Looks at what workers counted, and ejects or takes back. */
 void registry__outlier_look(struct registry_service *service, uint64_t now_ns);
 
+/* service.troubled: from any worker. What was counted is looked at soon. */
+void registry__troubled(struct service *service);
+void registry__look_asked(struct post *post);
+
 /* A health check has passed: ends an ejection, if settings say so. */
 void registry__outlier_passed(struct registry_target *target);
 

@@ -5,7 +5,7 @@
 #ifndef PANDO_CONTROL_HEALTH_PARTS_H
 #define PANDO_CONTROL_HEALTH_PARTS_H
 
-#include "control/check/statuses.h"
+#include "config/value/statuses.h"
 #include "control/health_settings.h"
 #include "control/orders/orders.h"
 #include "control/outlier/outlier.h"
@@ -16,7 +16,7 @@ struct probe;
 /* A service's copy of its health settings, with their texts. */
 struct registry_health {
     struct health_settings settings;
-    struct check_statuses  statuses;
+    struct config_statuses  statuses;
     char                   texts[];
 };
 

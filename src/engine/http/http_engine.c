@@ -541,6 +541,26 @@ static void send_failed(struct conn *conn, int error)
         pipe_break(body); /* the rest of it goes nowhere */
 }
 
+void http__start_try(struct http_upstream *up)
+{
+    const uint64_t timeout_ns = up->settings->try_timeout_ns;
+    up->try_until_ns = timeout_ns == 0 ? 0 : *up->op->worker->now_ns + timeout_ns;
+}
+
+/* @patience_ns, or what is left of the attempt's time if that is less. */
+static uint64_t patience_of_try(const struct http_upstream *up, uint64_t patience_ns)
+{
+    const uint64_t now_ns = *up->pool->engine->worker->now_ns;
+    if (up->try_until_ns == 0 || now_ns + patience_ns <= up->try_until_ns)
+        return patience_ns;
+    return up->try_until_ns > now_ns ? up->try_until_ns - now_ns : 1;
+}
+
+static bool is_try_over(const struct http_upstream *up)
+{
+    return up->try_until_ns != 0 && *up->pool->engine->worker->now_ns >= up->try_until_ns;
+}
+
 static void receive_expired(struct conn *conn)
 {
     struct http_upstream *up = http_upstream_of(conn);
@@ -555,7 +575,8 @@ static void receive_expired(struct conn *conn)
             conn_receive_patience(conn, up->settings->answer_timeout_ns);
             break;
         }
-        http__fail(up, ERR_TARGET_TIMEOUT, NULL);
+        http__fail(up, ERR_TARGET_TIMEOUT,
+                   is_try_over(up) ? "the target did not answer within try-timeout" : NULL);
         break;
     default:
         http__fail(up,
@@ -576,7 +597,7 @@ static void drained(struct conn *conn)
     if (up->op == NULL)
         return;
     if (up->phase == HTTP_UPSTREAM_HEAD)
-        conn_receive_patience(conn, up->settings->answer_timeout_ns);
+        conn_receive_patience(conn, patience_of_try(up, up->settings->answer_timeout_ns));
     if (up->op->request_body != NULL && !up->op->request_body->broken &&
         (up->phase == HTTP_UPSTREAM_TUNNEL || !up->op->request->head.upgrades))
         http__send_body(up);
@@ -597,7 +618,8 @@ static enum err_kind kind_of_connect_error(int error)
 static void wait_for_head(struct http_upstream *up)
 {
     up->phase = HTTP_UPSTREAM_HEAD;
-    conn_receive_move(&up->conn, CONN_RECEIVE_HEAD, up->settings->answer_timeout_ns);
+    conn_receive_move(&up->conn, CONN_RECEIVE_HEAD,
+                      patience_of_try(up, up->settings->answer_timeout_ns));
     receive_for(up);
 }
 
@@ -649,6 +671,7 @@ static void attach(struct http_upstream *up, struct http_engine_stage *stage, st
     up->op = op;
     up->settings = stage->settings;
     up->idle_timeout_ns = stage->settings->idle_timeout_ns;
+    http__start_try(up);
     up->connections_kept = (uint32_t)stage->settings->connections_kept;
     const uint64_t most = stage->settings->connections_per_target;
     const uint64_t share = most / op->target->workers_count;
@@ -730,7 +753,8 @@ static void open_upstream(struct http_engine_stage *stage, struct http_pool *poo
     up->phase = HTTP_UPSTREAM_CONNECTING;
     conn_connect(&up->conn, engine->worker->hub, &http__upstream_dialect, fd,
                  (const struct sockaddr *)&target->address, target->address_bytes);
-    conn_receive_move(&up->conn, CONN_RECEIVE_HEAD, stage->settings->connect_timeout_ns);
+    conn_receive_move(&up->conn, CONN_RECEIVE_HEAD,
+                      patience_of_try(up, stage->settings->connect_timeout_ns));
 }
 
 static void submit(struct stage *self, struct op *op)
@@ -741,8 +765,8 @@ static void submit(struct stage *self, struct op *op)
         op_refuse(op, ERR_MEMORY, NULL);
         return;
     }
-    /* A repeated request gets a new connection: the next kept one is likely as dead as the last. */
-    struct list_link *link = op->retries_count > 0 ? NULL : list_first(&pool->idle);
+    /* After a dead connection a new one: the next kept one is likely as dead as the last. */
+    struct list_link *link = op->fresh_connection ? NULL : list_first(&pool->idle);
     if (link == NULL) {
         open_upstream(stage, pool, op);
         return;

@@ -12,6 +12,11 @@
     X(connect_timeout_ns, "connect-timeout", DURATION, CONFIG_MS(1), CONFIG_MINUTES(10),           \
       CONFIG_SECONDS(5), LIVE,                                                                     \
       "how long a target may take to accept a connection")                                         \
+    X(try_timeout_ns, "try-timeout", DURATION_OR_NONE, CONFIG_MS(1), CONFIG_HOURS(24),             \
+      CONFIG_NONE, LIVE,                                                                           \
+      "from the begin of one attempt, connecting included, or the end of the request's body, to "  \
+      "the head of the answer; later the request goes to another target if it may (section "       \
+      "retry), else it is answered with 504")                                                      \
     X(answer_timeout_ns, "answer-timeout", DURATION, CONFIG_MS(1), CONFIG_HOURS(24),               \
       CONFIG_SECONDS(60), LIVE,                                                                    \
       "from the last byte of a request sent to the head of its answer; later is answered with "    \

@@ -181,6 +181,7 @@ static void end_request(struct http_upstream *up, struct pipe *pipe)
         return;
     }
     up->request_ended = true;
+    http__start_try(up); /* the time that the client took for it does not count */
 }
 
 static void send_body(struct http_upstream *up)

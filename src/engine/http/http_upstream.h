@@ -52,6 +52,7 @@ struct http_upstream {
     uint64_t                           requests_count;
     uint64_t                           interims_count;
     uint64_t                           idle_timeout_ns;
+    uint64_t                           try_until_ns; /* of the op's attempt; 0: no limit */
     uint32_t                           connections_kept;
     uint8_t                            phase;         /* enum http_upstream_phase */
     uint8_t                            framing;       /* of the answer */
@@ -83,6 +84,9 @@ void http__send_body(struct http_upstream *up);
 
 /* --- http_engine.c
  * ---------------------------------------------------------------------------------------------- */
+
+/* The time that an attempt may take begins now. */
+void http__start_try(struct http_upstream *up);
 
 /* Ends the op of a tunnel both of whose directions are over, once the last bytes have left. */
 void http__end_tunnel_if_over(struct http_upstream *up);

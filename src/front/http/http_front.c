@@ -282,6 +282,13 @@ void http_front_abort(struct http_front *front)
     list_each(&front->conns, link, after) http__close(list_item(link, struct http_conn, link));
 }
 
+static size_t body_bytes(const struct pipe *body)
+{
+    if (body == NULL)
+        return 0;
+    return body->bytes + (body->log != NULL ? sizeof *body->log + body->log->bytes : 0);
+}
+
 static size_t charged(const struct http_conn *hc)
 {
     size_t bytes = conn_charged_bytes(&hc->conn, sizeof *hc);
@@ -292,7 +299,7 @@ static size_t charged(const struct http_conn *hc)
         const struct op *op = list_item(link, struct http_exchange, link)->op;
         bytes += sizeof *op + sizeof *op->request + op->arena.heap_bytes +
                  op->request->arena.heap_bytes + op->answer_body.bytes +
-                 (op->request_body != NULL ? op->request_body->bytes : 0) +
+                 body_bytes(op->request_body) +
                  (op->charged != NULL ? op->charged(op) : 0);
     }
     return bytes;

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* control/check/statuses_test.c - lists of statuses. */
-#include "control/check/statuses.h"
+/* config/value/statuses_test.c - lists of statuses. */
+#include "config/value/statuses.h"
 
 #include <criterion/criterion.h>
 
 static bool fits(const char *text, unsigned status)
 {
-    struct check_statuses statuses;
-    cr_assert(check_statuses_read(&statuses, text), "%s", text);
-    return check_statuses_fit(&statuses, status);
+    struct config_statuses statuses;
+    cr_assert(config_statuses_read(&statuses, text), "%s", text);
+    return config_statuses_fit(&statuses, status);
 }
 
 Test(statuses, numbers_and_ranges_include_their_ends)
@@ -24,18 +24,18 @@ Test(statuses, what_is_no_list_is_refused)
     static const char *const wrong[] = {"",    "2",       "20x",    "2000", "099",
                                         "600", "299-200", "200-",   "200,", ",200",
                                         "2xx", "200 204", "200--1", "ok",   "200-299-"};
-    struct check_statuses statuses;
+    struct config_statuses statuses;
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
-        cr_expect(!check_statuses_read(&statuses, wrong[i]), "%s", wrong[i]);
+        cr_expect(!config_statuses_read(&statuses, wrong[i]), "%s", wrong[i]);
 }
 
 Test(statuses, a_list_is_bounded)
 {
-    struct check_statuses statuses;
+    struct config_statuses statuses;
     char text[256] = "200";
-    for (int i = 1; i < CHECK_RANGES_MAX; i++)
+    for (int i = 1; i < CONFIG_STATUSES_RANGES_MAX; i++)
         strcat(text, ",200");
-    cr_expect(check_statuses_read(&statuses, text));
+    cr_expect(config_statuses_read(&statuses, text));
     strcat(text, ",200");
-    cr_expect(!check_statuses_read(&statuses, text));
+    cr_expect(!config_statuses_read(&statuses, text));
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* control/check/statuses.c - a list of statuses, read and compared. */
-#include "control/check/statuses.h"
+/* config/value/statuses.c - a list of statuses, read and compared. */
+#include "config/value/statuses.h"
 
 #include <stddef.h>
 
@@ -36,10 +36,10 @@ static const char *read_range(const char *at, uint16_t *first, uint16_t *last)
     return at != NULL && *first <= *last ? at : NULL;
 }
 
-bool check_statuses_read(struct check_statuses *statuses, const char *text)
+bool config_statuses_read(struct config_statuses *statuses, const char *text)
 {
-    *statuses = (struct check_statuses){0};
-    for (const char *at = text; statuses->count < CHECK_RANGES_MAX; at++) {
+    *statuses = (struct config_statuses){0};
+    for (const char *at = text; statuses->count < CONFIG_STATUSES_RANGES_MAX; at++) {
         const uint16_t index = statuses->count++;
         at = read_range(at, &statuses->ranges[index].first, &statuses->ranges[index].last);
         if (at == NULL || (*at != '\0' && *at != ','))
@@ -50,7 +50,7 @@ bool check_statuses_read(struct check_statuses *statuses, const char *text)
     return false;
 }
 
-bool check_statuses_fit(const struct check_statuses *statuses, unsigned status)
+bool config_statuses_fit(const struct config_statuses *statuses, unsigned status)
 {
     for (uint16_t i = 0; i < statuses->count; i++) {
         if (status >= statuses->ranges[i].first && status <= statuses->ranges[i].last)
