@@ -8,6 +8,8 @@
 /* name, function, what it prints */
 #define COMMANDS(X)                                                                                \
     X("proof", sim_print_proofs, "the simulator against theory")                                   \
+    X("storm", sim_print_storm, "a burst, and what keeps it alive")                                \
+    X("ill", sim_print_ill, "one server falls ill: every strategy, and what protects")             \
     X("table", sim_print_table, "every strategy in every world at every load")
 
 static const struct command {
@@ -29,7 +31,7 @@ static int help(FILE *out)
         fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].gist);
     fprintf(out, "  %-10s %s\n", "page",
             "standard input, with the output of COMMAND for each line `@COMMAND`");
-    fprintf(out, "\nOptions: --seed N (1)   --requests N, of a proof (10000000)\n"
+    fprintf(out, "\nOptions: --seed N (1)   --requests N, of a proof (5000000)\n"
                  "Of the table: --world NAME  --servers N  --strategy NAME  --load X; else all\n"
                  "Ends with 1 if a proof fails. The same arguments print the same bytes.\n");
     return out == stderr ? 2 : 0;
@@ -80,7 +82,7 @@ static bool page(const struct sim_wish *wish)
 
 int main(int count, char **arguments)
 {
-    struct sim_wish wish = {.out = stdout, .seed = 1, .requests = 1e7};
+    struct sim_wish wish = {.out = stdout, .seed = 1, .requests = 5e6};
     if (count < 2)
         return help(stderr);
     for (int i = 2; i < count; i += 2)

@@ -7,6 +7,7 @@
 #include "sim/model/server.h"
 #include "sim/scenes/print.h"
 #include "sim/scenes/proof.h"
+#include "sim/scenes/storm.h"
 #include "sim/scenes/worlds.h"
 
 #include <criterion/criterion.h>
@@ -155,6 +156,56 @@ Test(sim, the_strategy_changes_neither_requests_nor_their_number)
         cr_expect(requests == 0 || requests == outcome->requests, "%s", row.name);
         requests = outcome->requests;
     }
+    free(outcome);
+}
+
+/* The percent of requests, of the last ten seconds, that were answered. */
+static double good_at_the_end(const char *words, double load)
+{
+    struct sim_policy policy = sim_policy_read(words);
+    struct sim_outcome *outcome = sim_take(sizeof *outcome);
+    struct sim_storm storm;
+    double requests = 0;
+    double good = 0;
+    sim_storm_scene(&storm, load, 1);
+    storm.scene.policy = &policy;
+    sim_run(&storm.scene, outcome);
+    for (unsigned s = SIM_STORM_END_S - 10; s < SIM_STORM_END_S; s++) {
+        requests += outcome->seconds[s].requests;
+        good += outcome->seconds[s].good;
+    }
+    free(outcome);
+    sim_policy_free(&policy);
+    return good * 100 / requests;
+}
+
+/* Half a minute after a burst of five seconds, with three repetitions. */
+Test(sim, a_retry_storm_lasts_without_a_budget_and_ends_with_one)
+{
+    if (PANDO_SANITIZED) /* a million requests each */
+        return;
+    cr_expect(good_at_the_end("breaker: {tries: 4}, retry: {budget: 100, budget-min: 100000, "
+                              "budget-wait: none, pause: none}",
+                              0.6) < 10);
+    cr_expect(good_at_the_end("breaker: {tries: 4}", 0.6) > 99.9);
+}
+
+/* One of eight that answers 500 at once looks idle, and draws requests unless it is ejected. */
+Test(sim, ejection_takes_the_requests_from_a_server_that_fails_fast)
+{
+    struct sim_outcome *outcome = sim_take(sizeof *outcome);
+    double share[2];
+    for (int i = 0; i < 2; i++) {
+        const struct sim_defence *defence = sim_ill_at((size_t)i);
+        struct sim_policy policy = sim_policy_read(defence->words);
+        struct sim_scene scene = sim_ill_scene(SIM_ANSWERS_500, 1);
+        scene.policy = &policy;
+        scene.run_s = 20;
+        sim_run(&scene, outcome);
+        share[i] = (double)outcome->to_first * 100 / (double)outcome->attempts;
+        sim_policy_free(&policy);
+    }
+    cr_expect(share[0] > 12.5 && share[1] < 1, "%.1f %% and %.1f %%", share[0], share[1]);
     free(outcome);
 }
 

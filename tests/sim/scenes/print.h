@@ -24,6 +24,12 @@ struct sim_wish {
 /* Theory and what was found; false: something is not within its bounds. */
 bool sim_print_proofs(const struct sim_wish *wish);
 
+/* A burst, and what keeps it alive. */
+bool sim_print_storm(const struct sim_wish *wish);
+
+/* One server falls ill. */
+bool sim_print_ill(const struct sim_wish *wish);
+
 /* Every strategy in every world. */
 bool sim_print_table(const struct sim_wish *wish);
 

@@ -3,7 +3,7 @@
 #include "sim/scenes/proof.h"
 
 #include "sim/model/memory.h"
-#include "sim/model/scene.h"
+#include "sim/world/scene.h"
 
 #include <math.h>
 

@@ -15,7 +15,8 @@ static const struct {
 } fleets[] = {{8, 4}, {100, 10}, {1000, 20}};
 
 /* Rows beside the strategies' presets: name, policy. */
-#define VARIANTS(X)
+#define VARIANTS(X)                                                                                \
+    X("two-choices, latency", "balance: two-choices, two-choices: {latency: true}")
 
 static const struct sim_row variants[] = {
 #define X(name, words) {name, words},
@@ -31,8 +32,8 @@ enum {
     QUEUE_ROOM = 16,
     SERVICE_MS = 40,
     TIMEOUT_MS = 1000,
-    WARM_S = 5,
-    RUN_S_LEAST = 5,
+    WARM_S = 4,
+    RUN_S_LEAST = 4,
     REQUESTS_LEAST = 200000, /* so that 200 lie above the p99.9 */
 };
 

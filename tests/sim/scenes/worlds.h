@@ -7,7 +7,7 @@
 #ifndef PANDO_SIM_SCENES_WORLDS_H
 #define PANDO_SIM_SCENES_WORLDS_H
 
-#include "sim/model/scene.h"
+#include "sim/world/scene.h"
 
 /* name, speeds, others take parts of the machines, several nodes, what it is */
 #define SIM_WORLDS(X)                                                                              \

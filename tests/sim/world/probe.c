@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sim/model/probe.c - a probe's way: node, network, server, network, node. It costs the server
+/* sim/world/probe.c - a probe's way: node, network, server, network, node. It costs the server
  * nothing, and it is never lost. */
 #include "sim/model/memory.h"
-#include "sim/model/world.h"
+#include "sim/world/world.h"
 
 enum { ROOM_FIRST = 1024 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sim/model/node.h - one balancing node: Pando's strategy at work on this node's view of the
+/* sim/node/node.h - one balancing node: Pando's strategy at work on this node's view of the
  * servers.
  *
  * A node has targets, a set and a strategy's state of its own, so it counts only the requests that

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sim/model/scene.h - what is simulated, and what came of it. Plain values.
+/* sim/world/scene.h - what is simulated, and what came of it. Plain values.
  *
  * Everything that a run depends on stands in its scene, so the same scene gives the same outcome,
  * to the last bit. Work, arrivals, speeds and picks are drawn from streams of their own: two scenes
@@ -7,8 +7,9 @@
 #ifndef PANDO_SIM_MODEL_SCENE_H
 #define PANDO_SIM_MODEL_SCENE_H
 
-#include "sim/model/policy.h"
+#include "sim/model/end.h"
 #include "sim/model/tally.h"
+#include "sim/node/policy.h"
 
 #include <stdint.h>
 
@@ -22,21 +23,6 @@ enum sim_speeds {
 #define X(name, gist) SIM_##name,
     SIM_SPEEDS(X)
 #undef X
-};
-
-/* How a request, or an attempt, ends. */
-#define SIM_ENDS(X)                                                                                \
-    X(GOOD, "answered")                                                                            \
-    X(REFUSED, "503: the server's queue was full")                                                 \
-    X(FAILED, "500: the server is ill")                                                            \
-    X(EXPIRED, "no answer within the timeout")                                                     \
-    X(SHED, "not sent: the node had no target or no room")
-
-enum sim_end {
-#define X(name, gist) SIM_##name,
-    SIM_ENDS(X)
-#undef X
-    SIM_ENDS_COUNT
 };
 
 /* What happens at a moment of the run. */
@@ -63,10 +49,12 @@ struct sim_scene {
     double                   network_ms; /* one way */
     double                   far_ms;     /* likewise, to another zone */
     double                   timeout_ms; /* of an attempt; 0: none */
-    unsigned                 tries;      /* servers that a request is given to; 0 is 1 */
-    double                   warm_s;     /* not counted */
-    double                   run_s;      /* counted: requests that come in this time */
-    const struct sim_change *changes;    /* in order of time */
+    bool                     protects;  /* the policy's guards are at work, not only its strategy */
+    bool                     says_when; /* a full server's 503 has Retry-After */
+    bool                     notices;   /* a server drops what nobody waits for any more */
+    double                   warm_s;    /* not counted */
+    double                   run_s;     /* counted: requests that come in this time */
+    const struct sim_change *changes;   /* in order of time */
     unsigned                 changes_count;
     bool                     counts_queues; /* sim_outcome.with_least is wanted */
 };
@@ -81,6 +69,7 @@ struct sim_outcome {
     uint64_t         requests; /* that were counted */
     uint64_t         ends[SIM_ENDS_COUNT];
     uint64_t         attempts; /* given to servers, for these requests */
+    uint64_t         to_first; /* of them, to server 0 */
     uint64_t         probes;   /* sent, ever */
     struct sim_tally good;     /* from a request's coming to its answer, of the good ones */
     /* The share of servers that had at least so many requests, on average. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sim/model/policy.c - a configuration file around the words. */
-#include "sim/model/policy.h"
+/* sim/node/policy.c - a configuration file around the words. */
+#include "sim/node/policy.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sim/model/world.c - lays a world out as its scene says, and lets it run. */
-#include "sim/model/world.h"
+/* sim/world/world.c - lays a world out as its scene says, and lets it run. */
+#include "sim/world/world.h"
 
 #include "core/units.h"
 #include "sim/model/chance.h"
@@ -13,6 +13,7 @@ enum {
     FAST_WEIGHT = 3, /* of a fast server; a slow one has 1 */
     TAKEN_FOR_S = 2, /* how long others take the same part of a machine, on average */
     LOOK_EVERY_MS = 5,
+    CONTROL_EVERY_MS = 100,
 };
 
 /* What others take of a server's machine: nothing half of the time, and seldom nearly all. */
@@ -23,7 +24,7 @@ static const struct {
 static const double antagonist_mean = 0.30 * 0.3 + 0.15 * 0.6 + 0.05 * 0.85;
 
 /* Streams of draws; see sim_stream(). */
-enum { COMING = 1, WORKING, TAKING, FALLING_ILL, CHOOSING, NODES };
+enum { COMING = 1, WORKING, TAKING, FALLING_ILL, CHOOSING, NODES, SHIELDS = 1000000 };
 
 /* --- laying out ------------------------------------------------------------------------------- */
 
@@ -89,6 +90,20 @@ static void lay_servers(struct sim_world *world)
     world->capacity = speeds * left * scene->slots_count / (scene->service_ms * (double)NS_PER_MS);
 }
 
+/* Nodes look at moments of their own. */
+static void lay_shield(struct sim_world *world, uint32_t node)
+{
+    const struct sim_scene *scene = world->scene;
+    sim_shield_init(&world->shields[node], scene->policy, &world->nodes[node],
+                    sim_stream(scene->seed, SHIELDS + node));
+    sim_agenda_enter(&world->agenda,
+                     (struct sim_event){
+                         .at_ns = CONTROL_EVERY_MS * NS_PER_MS * node / scene->nodes_count,
+                         .what = SIM_EVENT_CONTROL,
+                         .which = node,
+                     });
+}
+
 static void lay_nodes(struct sim_world *world)
 {
     const struct sim_scene *scene = world->scene;
@@ -99,6 +114,7 @@ static void lay_nodes(struct sim_world *world)
         zones[i] = scene->zones_count > 0 ? i % scene->zones_count : 0;
     }
     world->nodes = sim_take(scene->nodes_count * sizeof *world->nodes);
+    world->shields = sim_take(scene->nodes_count * sizeof *world->shields);
     for (uint32_t i = 0; i < scene->nodes_count; i++) {
         const struct sim_node_plan plan = {
             .settings = &scene->policy->service->balance,
@@ -109,6 +125,8 @@ static void lay_nodes(struct sim_world *world)
             .draws = sim_stream(scene->seed, NODES + i),
         };
         sim_node_init(&world->nodes[i], &plan);
+        if (scene->protects)
+            lay_shield(world, i);
     }
     free(weights);
     free(zones);
@@ -155,6 +173,8 @@ static void lay(struct sim_world *world)
     world->network_lane = sim_agenda_lane(&world->agenda, ns_of_s(scene->network_ms / 1000));
     world->far_lane = sim_agenda_lane(&world->agenda, ns_of_s(scene->far_ms / 1000));
     world->timeout_lane = sim_agenda_lane(&world->agenda, ns_of_s(scene->timeout_ms / 1000));
+    world->budget_lane =
+        sim_agenda_lane(&world->agenda, scene->policy->service->retry.budget_wait_ns);
     lay_servers(world);
     lay_nodes(world);
     expect_request(world);
@@ -170,9 +190,12 @@ static void clear(struct sim_world *world)
         sim_server_fini(&world->servers[i]);
     for (uint32_t i = 0; i < world->scene->nodes_count; i++)
         sim_node_fini(&world->nodes[i]);
+    for (uint32_t i = 0; i < world->scene->nodes_count; i++)
+        sim_shield_fini(&world->shields[i]);
     sim_agenda_fini(&world->agenda);
     free(world->servers);
     free(world->nodes);
+    free(world->shields);
     free(world->requests);
     free(world->attempts);
     free(world->probes);
@@ -241,6 +264,28 @@ static void change(struct sim_world *world, const struct sim_event *event)
         sim_server_set_speed(&world->servers[i], world->own[i]);
     }
     expect_change(world);
+}
+
+static void again(struct sim_world *world, const struct sim_event *event)
+{
+    sim_request_again(world, event->which, event->mark);
+}
+
+static void waited(struct sim_world *world, const struct sim_event *event)
+{
+    sim_request_waited(world, event->which, event->mark);
+}
+
+static void control(struct sim_world *world, const struct sim_event *event)
+{
+    sim_shield_look(&world->shields[event->which], world->agenda.now_ns);
+    if (!is_over(world))
+        sim_agenda_enter(&world->agenda,
+                         (struct sim_event){
+                             .at_ns = world->agenda.now_ns + CONTROL_EVERY_MS * NS_PER_MS,
+                             .what = SIM_EVENT_CONTROL,
+                             .which = event->which,
+                         });
 }
 
 static void asked(struct sim_world *world, const struct sim_event *event)

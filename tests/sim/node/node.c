@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sim/model/node.c - asks the strategy as balance/balance_stage.c does. */
-#include "sim/model/node.h"
+/* sim/node/node.c - asks the strategy as balance/balance_stage.c does. */
+#include "sim/node/node.h"
 
 #include "core/units.h"
 #include "sim/model/memory.h"

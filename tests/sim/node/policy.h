@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sim/model/policy.h - what a service of the program would do: the settings of one, read by the
+/* sim/node/policy.h - what a service of the program would do: the settings of one, read by the
  * program's own reader, presets and all.
  *
  * So a scene says its policies in the words of the manual, and what it does not say is what a user

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sim/model/world.h - everything of one run: servers, nodes, requests on their way.
+/* sim/world/world.h - everything of one run: servers, nodes, requests on their way.
  *
  * world.c lays it out and hands out the events, request.c leads a request through it.
  *
@@ -9,9 +9,10 @@
 
 #include "sim/model/agenda.h"
 #include "sim/model/gauge.h"
-#include "sim/model/node.h"
-#include "sim/model/scene.h"
 #include "sim/model/server.h"
+#include "sim/node/node.h"
+#include "sim/node/shield.h"
+#include "sim/world/scene.h"
 
 /* What may happen; sim_event.what. */
 #define SIM_EVENTS(X)                                                                              \
@@ -22,6 +23,9 @@
     X(TIMEOUT, timeout, "an attempt's time is over")                                               \
     X(TAKEN, taken, "what others take of a server's machine changes")                              \
     X(CHANGE, change, "the scene's next change is due")                                            \
+    X(AGAIN, again, "the pause before a repetition is over")                                       \
+    X(WAITED, waited, "a request has waited long enough")                                          \
+    X(CONTROL, control, "control looks at targets, limits and circuit breakers")                   \
     X(ASKED, asked, "a probe has reached its server")                                              \
     X(TOLD, told, "a probe's answer has reached its node")                                         \
     X(LOOK, look, "queues are counted")
@@ -32,16 +36,24 @@ enum sim_what {
 #undef X
 };
 
-/* A client's request. Its place in the table is free when its attempts are over. */
+/* Where a request is that no server has. */
+enum sim_stay { SIM_AT_SERVER, SIM_FOR_BUDGET, SIM_PAUSING };
+
+/* A client's request. Its place in the table is free when it has ended. */
 struct sim_request {
-    uint64_t came_ns;
-    uint64_t key_hash;
-    double   work_ns;
-    uint32_t node;
-    uint32_t next_free;
-    uint8_t  tried_count;
-    bool     is_counted;
-    uint32_t tried[SIM_TRIED_MAX];
+    uint64_t      came_ns;
+    uint64_t      key_hash;
+    double        work_ns;
+    uint32_t      node;
+    uint32_t      next_free;
+    uint32_t      mark;           /* grows with each stay: for events that are no longer meant */
+    uint32_t      before, behind; /* in a line */
+    enum sim_stay stay;
+    enum sim_end  end; /* of its last attempt */
+    uint8_t       tried_count;
+    bool          is_charged; /* its attempt has a place in the budget */
+    bool          is_counted;
+    uint32_t      tried[SIM_TRIED_MAX];
 };
 
 /* One try at one server. Its place is free when neither node nor server has it. */
@@ -74,6 +86,7 @@ struct sim_world {
     struct sim_agenda       agenda;
     struct sim_server      *servers;
     struct sim_node        *nodes;
+    struct sim_shield      *shields; /* by node */
     struct sim_request     *requests;
     uint32_t                requests_count, requests_room, requests_free;
     struct sim_attempt     *attempts;
@@ -83,7 +96,7 @@ struct sim_world {
     struct sim_gauge       *gauges; /* by server; NULL: nobody would listen */
     double                 *ill;    /* by server: the share of its answers that are a 500 */
     double                 *own;    /* by server: its speed before others take their part */
-    unsigned                network_lane, far_lane, timeout_lane;
+    unsigned                network_lane, far_lane, timeout_lane, budget_lane;
     double                  capacity; /* requests per ns at load 1 */
     double                  load;
     unsigned                change_next;
@@ -111,8 +124,44 @@ void sim_probe_asked(struct sim_world *world, uint32_t index);
 /* A probe's answer has reached its node. */
 void sim_probe_told(struct sim_world *world, uint32_t index);
 
-/* A request has come: finds it a server. */
+/* --- places.c --- */
+
+/* A place in the table, zeroed but for its mark, which no event has. */
+uint32_t sim_request_take(struct sim_world *world);
+
+/* It has ended. */
+void sim_request_free(struct sim_world *world, uint32_t index);
+
+/* As sim_request_take(). */
+uint32_t sim_attempt_take(struct sim_world *world);
+
+/* Frees it if neither node nor server has it any more. */
+void sim_attempt_let_go(struct sim_world *world, uint32_t index);
+
+/* A request waits behind the others. */
+void sim_line_add(struct sim_world *world, struct sim_line *line, uint32_t index);
+
+/* It waits no more. */
+void sim_line_remove(struct sim_world *world, struct sim_line *line, uint32_t index);
+
+/* --- request.c --- */
+
+/* A client sends one. */
 void sim_request_comes(struct sim_world *world);
+
+/* Its attempt is over. */
+void sim_request_went(struct sim_world *world, uint32_t index, const struct sim_finding *finding);
+
+/* The pause before a repetition is over, if the request still has this mark. */
+void sim_request_again(struct sim_world *world, uint32_t index, uint32_t mark);
+
+/* A request that waits has waited long enough, if it still has this mark. */
+void sim_request_waited(struct sim_world *world, uint32_t index, uint32_t mark);
+
+/* --- attempt.c --- */
+
+/* The request's node gives it to @server. */
+void sim_attempt_begin(struct sim_world *world, uint32_t request, uint32_t server);
 
 /* An attempt has reached its server. */
 void sim_attempt_reached(struct sim_world *world, uint32_t index);
