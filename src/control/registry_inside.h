@@ -18,8 +18,8 @@
 #include "core/random.h"
 
 enum {
-    REGISTRY_TICK_MS = 250, /* what is gone is freed, what had no memory tried again */
-    REGISTRY_LOOK_MS = 100, /* what workers counted is summed */
+    REGISTRY_TICK_MS = 250,   /* what is gone is freed, what had no memory tried again */
+    REGISTRY_LOOK_MS = 100,   /* what workers counted is summed */
     REGISTRY_LOOK_MIN_MS = 5, /* not sooner after the last time, whoever asks */
     REGISTRY_EVENT_BYTES = 320,
     REGISTRY_TOLD_MAX = 8, /* targets named one by one when many come or leave at once */

@@ -49,7 +49,8 @@ enum err_sent {
     X(TARGET_TIMEOUT,    504, "http_response_timeout",        "ERR",  MAYBE, "the target did not answer in time") \
     X(TARGET_NONSENSE,   502, "http_protocol_error",          "ERR",  YES,   "the target's answer is malformed") \
     X(TARGET_INCOMPLETE, 502, "http_response_incomplete",     "ERR",  YES,   "the target's answer ended early") \
-    X(TARGET_ERROR,      502, "destination_unavailable",      "ERR",  YES,   "no target had a good answer") \
+    X(TARGET_ERROR,      502, "destination_unavailable",      "ERR",  YES,                        \
+      "no target had a good answer")                                                               \
     X(DEADLINE,          504, "http_response_timeout",        "ERR",  MAYBE, "the request's deadline passed") \
     X(CANCELLED,         499, "http_request_error",           "ERR",  MAYBE, "the client went away") \
     X(STOPPING,          503, "destination_unavailable",      "BUSY", NO,    "this node is stopping")

@@ -100,7 +100,7 @@ struct op {
      * in the arena. NULL: none. */
     const char *answer_fields;
     uint32_t    answer_fields_bytes;
-    bool kept_connection; /* the last attempt went over a connection that had been used before */
+    bool kept_connection;  /* the last attempt went over a connection that had been used before */
     bool fresh_connection; /* its next attempt shall not: such a one was dead */
     struct arena arena;
     uint64_t     block[OP_ARENA_BYTES / 8];

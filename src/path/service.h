@@ -76,7 +76,7 @@ struct service {
     char                name[64];
     uint16_t            workers_count;
     struct service_view views[WORKERS_ALL_MAX];
-    struct service_row *rows; /* workers_count of them */
+    struct service_row *rows;             /* workers_count of them */
     _Atomic uint32_t    retries_inflight; /* repetitions that the budget counts; all workers */
     /* A worker's word to control that @target could not be connected to (@ok false) or could again.
      * Any thread;

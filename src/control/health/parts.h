@@ -16,7 +16,7 @@ struct probe;
 /* A service's copy of its health settings, with their texts. */
 struct registry_health {
     struct health_settings settings;
-    struct config_statuses  statuses;
+    struct config_statuses statuses;
     char                   texts[];
 };
 

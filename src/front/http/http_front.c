@@ -299,8 +299,7 @@ static size_t charged(const struct http_conn *hc)
         const struct op *op = list_item(link, struct http_exchange, link)->op;
         bytes += sizeof *op + sizeof *op->request + op->arena.heap_bytes +
                  op->request->arena.heap_bytes + op->answer_body.bytes +
-                 body_bytes(op->request_body) +
-                 (op->charged != NULL ? op->charged(op) : 0);
+                 body_bytes(op->request_body) + (op->charged != NULL ? op->charged(op) : 0);
     }
     return bytes;
 }
