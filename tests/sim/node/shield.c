@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sim/node/shield.c - puts the questions to the machines, and does what they say. */
+#include "sim/node/shield.h"
+
+#include "breaker/retry/retry.h"
+#include "core/units.h"
+#include "sim/model/memory.h"
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+static struct outlier *outlier_at(void *self, size_t index)
+{
+    return &((struct outlier *)self)[index];
+}
+
+void sim_shield_init(struct sim_shield *shield, const struct sim_policy *policy,
+                     struct sim_node *node, struct random draws)
+{
+    const struct settings_service *service = policy->service;
+    const uint32_t count = node->targets_count;
+    *shield = (struct sim_shield){.service = service, .node = node, .draws = draws};
+    shield->outliers = sim_take(count * sizeof *shield->outliers);
+    shield->rows = sim_take(count * sizeof *shield->rows);
+    for (uint32_t i = 0; i < count; i++)
+        node->targets[i].rows = &shield->rows[i];
+    shield->outlier_list = (struct outliers){
+        .at = outlier_at, .self = shield->outliers, .count = count, .random = &shield->draws};
+}
+
+void sim_shield_fini(struct sim_shield *shield)
+{
+    free(shield->outliers);
+    free(shield->rows);
+    *shield = (struct sim_shield){0};
+}
+
+/* --- judging ---------------------------------------------------------------------------------- */
+
+static enum target_outcome outcome_of(enum sim_end end)
+{
+    switch (end) {
+    case SIM_FAILED: return TARGET_OUTCOME_ERROR;
+    case SIM_REFUSED: return TARGET_OUTCOME_GATEWAY;
+    case SIM_EXPIRED: return TARGET_OUTCOME_LOCAL;
+    default: return TARGET_OUTCOME_GOOD;
+    }
+}
+
+void sim_shield_judge(struct sim_shield *shield, uint32_t server, const struct sim_finding *finding)
+{
+    if (finding->end != SIM_REFUSED || !finding->says_when)
+        row_judge(&shield->rows[server], outcome_of(finding->end));
+}
+
+/* --- retries ---------------------------------------------------------------------------------- */
+
+bool sim_shield_charge(struct sim_shield *shield)
+{
+    const struct retry_settings *retry = &shield->service->retry;
+    if (shield->charged_count >=
+        retry_budget(shield->attempts_count, retry->budget_percent, retry->budget_min))
+        return false;
+    shield->charged_count++;
+    return true;
+}
+
+bool sim_shield_again(const struct sim_shield *shield, const struct sim_finding *finding,
+                      unsigned tried_count, bool *is_charged)
+{
+    const struct retry_case now = {
+        .error = finding->end == SIM_EXPIRED ? ERR_TARGET_TIMEOUT : ERR_NONE,
+        .has_target = true,
+        .is_shedding = finding->end == SIM_REFUSED && finding->says_when,
+        .may_repeat = true,
+        .is_body_whole = true,
+        .offered_count = tried_count,
+        .tries = shield->service->breaker.tries,
+    };
+    const struct retry_verdict verdict = retry_after(&now);
+    *is_charged = verdict.is_charged;
+    return verdict.next != RETRY_NONE && tried_count < SIM_TRIED_MAX;
+}
+
+/* --- control's look --------------------------------------------------------------------------- */
+
+static bool look_at_outliers(struct sim_shield *shield, uint64_t now_ns)
+{
+    const uint32_t count = shield->node->targets_count;
+    for (uint32_t i = 0; i < count; i++) {
+        struct outlier_window window = {0};
+        outlier_gather(&window, &shield->rows[i]);
+        outlier_count(&shield->outliers[i], &window);
+    }
+    return outlier_look(&shield->outlier_list, &shield->service->outlier, now_ns);
+}
+
+void sim_shield_look(struct sim_shield *shield, uint64_t now_ns)
+{
+    struct sim_node *node = shield->node;
+    if (!look_at_outliers(shield, now_ns))
+        return;
+    for (uint32_t i = 0; i < node->targets_count; i++)
+        node->is_out[i] = shield->outliers[i].until_ns != 0;
+    sim_node_renew(node, now_ns);
+}
