@@ -460,29 +460,34 @@ static void check_hash_key(const struct checker *checker, const char *in, const 
                  "there is nothing like this in a request");
 }
 
+/* Writes the path of the first bound that was said. */
+static void find_bound(const struct checker *checker, const char *in, char *path, size_t bytes)
+{
+    static const char *const keys[] = {"start", "least", "most"};
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        (void)snprintf(path, bytes, "%sconcurrency.%s", in, keys[i]);
+        if (config_has(checker->settings->config, path))
+            return;
+    }
+}
+
 static void check_concurrency(const struct checker *checker, const char *in,
                               const struct concurrency_settings *concurrency)
 {
-    static const char *const keys[] = {"start", "least", "most"};
     const struct limit_bounds bounds = concurrency_bounds(concurrency);
-    char path[PATH_BYTES + 32];
+    const bool is_said =
+        concurrency->start != 0 || concurrency->least != 0 || concurrency->most != 0;
+    char path[PATH_BYTES + 32], hint[128];
     check_client_key(checker, in, "concurrency.client", concurrency->client);
-    if (!concurrency_is_on(concurrency)) {
-        (void)snprintf(path, sizeof path, "%sconcurrency", in);
-        if (config_has(checker->settings->config, path))
-            complain(checker, path, CONFIG_PART_KEY,
-                     "say `limit: aimd`, or another, or `per-target`",
-                     "concurrency has neither a limit nor a limit per target");
+    find_bound(checker, in, path, sizeof path);
+    if (concurrency->limit == LIMIT_NONE) {
+        if (is_said)
+            complain(checker, path, CONFIG_PART_KEY, "say `limit: aimd`, or another",
+                     "concurrency has bounds but no limit");
         return;
     }
     if (bounds.least <= bounds.start && bounds.start <= bounds.most)
         return;
-    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
-        (void)snprintf(path, sizeof path, "%sconcurrency.%s", in, keys[i]);
-        if (config_has(checker->settings->config, path))
-            break;
-    }
-    char hint[128];
     (void)snprintf(hint, sizeof hint,
                    "least is %" PRIu32 ", start is %" PRIu32 ", most is %" PRIu32, bounds.least,
                    bounds.start, bounds.most);

@@ -300,7 +300,8 @@ def test_a_target_has_no_more_than_it_may(start, workers):
     with origins.Origin() as one, origins.Origin() as other:
         gates = Gate(one), Gate(other)
         config = config_of(one, other, workers=workers, **{"per-target": 2})
-        del config["services"]["shop"]["concurrency"]["limit"]
+        for key in ("limit", "start"):
+            del config["services"]["shop"]["concurrency"][key]
         proxy = start(config)
         asked = [Ask(proxy, str(i)) for i in range(9)]
         for gate in gates:
@@ -332,7 +333,7 @@ def test_a_body_waits_too(start, origin):
 
 @pytest.mark.parametrize("setting, words", [
     ("limit=vegas", "fixed"),
-    ("start=5", "neither a limit"),
+    ("start=5", "bounds but no limit"),
     ("client=path", "address, header:NAME or cookie:NAME"),
 ])
 def test_mistakes_are_told(setting, words):

@@ -36,10 +36,10 @@ Test(verdict, of_statuses)
 
 Test(verdict, of_errors)
 {
-    static const enum err_kind nothing[] = {ERR_SYSTEM,     ERR_MEMORY,     ERR_INPUT,
-                                            ERR_LIMIT,      ERR_BODY_LIMIT, ERR_CLIENT_LIMIT,
-                                            ERR_RATE_LIMIT, ERR_CANCELLED,  ERR_DEADLINE,
-                                            ERR_STOPPING,   ERR_NO_ROUTE,   ERR_CIRCUIT_OPEN};
+    static const enum err_kind nothing[] = {
+        ERR_SYSTEM,       ERR_MEMORY,     ERR_INPUT,       ERR_LIMIT,    ERR_BODY_LIMIT,
+        ERR_CLIENT_LIMIT, ERR_RATE_LIMIT, ERR_CANCELLED,   ERR_DEADLINE, ERR_STOPPING,
+        ERR_OVERLOAD,     ERR_NO_ROUTE,   ERR_CIRCUIT_OPEN};
     const struct circuit_judge judge = judge_of("500", 0);
     for (int kind = ERR_NONE + 1; kind < ERR_KINDS_COUNT; kind++) {
         const struct circuit_evidence evidence = {.error = (enum err_kind)kind};
