@@ -39,6 +39,15 @@ void seal_write(const struct seal_key *key, struct seal_span about, struct seal_
     memcpy(out, text, SEAL_TEXT_BYTES(plain.bytes));
 }
 
+/* libsodium 1.0.18 takes some bytes above 127 for letters. */
+static bool is_ascii(struct seal_span text)
+{
+    uint8_t all = 0;
+    for (size_t i = 0; i < text.bytes; i++)
+        all |= ((const uint8_t *)text.at)[i];
+    return all < 128;
+}
+
 bool seal_read(const struct seal_key *key, struct seal_span about, struct seal_span text, void *out,
                size_t out_bytes)
 {
@@ -46,6 +55,7 @@ bool seal_read(const struct seal_key *key, struct seal_span about, struct seal_s
     size_t bytes = 0;
     unsigned long long opened = 0;
     if (out_bytes > SEAL_PLAIN_BYTES_MAX || text.bytes != SEAL_TEXT_BYTES(out_bytes) ||
+        !is_ascii(text) ||
         sodium_base642bin(sealed, sizeof sealed, text.at, text.bytes, NULL, &bytes, NULL,
                           sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0 ||
         bytes != out_bytes + SEAL_EXTRA_BYTES)

@@ -112,11 +112,8 @@ static inline void bench_publish(struct bench *bench, uint32_t count)
         if (bench->targets[i].weight > set->weight_max)
             set->weight_max = bench->targets[i].weight;
     }
-    if (bench->drain_last) {
-        set->count--;
-        set->draining++;
-        set->weight_sum -= set->at[set->count]->weight;
-    }
+    set->draining = bench->drain_last;
+    set->count -= set->draining;
     view->set = set;
     list_each(&view->listeners, link, after)
     {

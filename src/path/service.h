@@ -32,8 +32,8 @@ struct service_view {
     struct list        listeners;
 };
 
-/* What limits and sessions did to a service's requests; counters, one row each. From the list come the fields of
- * the row, the metrics page and /api/status. */
+/* What limits and sessions did to a service's requests; counters, one row each. From the list come
+ * the fields of the row, the metrics page and /api/status. */
 #define SERVICE_LIMIT_FIGURES(X)                                                                   \
     /* name          help                                                                      */ \
     X(rate_limited,   "requests that were over the rate of their client")                          \

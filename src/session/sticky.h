@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* session/sticky.h - a target's name in a sealed cookie. Pure but for the nonce.
  *
- * What is sealed is the target's identity (a hash of its service and address, the same on every node
- * and after every restart) and when it expires, bound to the cookie's and the service's name. A
- * client learns nothing from it and can make none.
+ * What is sealed is the target's identity (a hash of its service and address, the same on every
+ * node and after every restart) and when it expires, bound to the cookie's and the service's name.
+ * A client learns nothing from it and can make none.
  *
  * Time:    seconds since 1970, passed in.
  * Memory:  borrows its keys and names. Threads: pure. */
