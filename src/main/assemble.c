@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* main/assemble.c - the path in walking order; the first file to read.
  *
- *     front > admit > circuit > concurrency > guard > balance > target limit > gate > engine
+ *     front > admit > session > circuit > concurrency > guard > balance > target limit > gate > engine
  *
  * front    front/http: what is being asked? Router and exchanges; one per listener and worker.
  * admit    admit/: may it come in now? Only where a rate or a limit on requests is set.
+ * session  session/: which target had this client? Only where a key file for cookies is set.
  * circuit  breaker/circuit: is the service well? Only where its circuit breaker is enabled.
  * concurrency  breaker/concurrency: may it go on now, or does it wait? Only where that is set.
  * guard    breaker/: may it be tried again? What failed goes to another target, within a budget.
@@ -24,6 +25,7 @@
 #include "breaker/gate_stage.h"
 #include "breaker/guard_stage.h"
 #include "core/mem.h"
+#include "session/sticky_stage.h"
 
 #include <string.h>
 
@@ -77,6 +79,29 @@ static bool take_permits(struct generation *generation, struct keeps *keeps, siz
     return generation->permits[index] != NULL;
 }
 
+/* Reads the keys of those services that have some. False: no memory; or a key file was changed
+ * between check and now. */
+static bool read_keys(struct generation *generation)
+{
+    const struct settings *settings = generation->settings;
+    struct err e = {0};
+    generation->keys = mem_alloc((settings->services_count + 1) * sizeof(struct session_keys));
+    for (size_t i = 0; generation->keys != NULL && i < settings->services_count; i++) {
+        const char *file = settings->services[i].sticky.key_file;
+        if (file[0] != '\0' && session_keys_read(&generation->keys[i], file, &e) != ERR_NONE)
+            return false;
+    }
+    return generation->keys != NULL;
+}
+
+static void wipe_keys(struct generation *generation)
+{
+    const size_t bytes = (generation->settings->services_count + 1) * sizeof(struct session_keys);
+    if (generation->keys != NULL)
+        explicit_bzero(generation->keys, bytes);
+    mem_free(generation->keys);
+}
+
 /* Takes what services keep. False: no memory. */
 static bool take_kept(struct generation *generation, struct keeps *keeps)
 {
@@ -115,6 +140,7 @@ static void generation_free(struct generation *generation)
         if (generation->services[i] != NULL)
             registry_give(generation->services[i]);
     give_kept(generation);
+    wipe_keys(generation);
     mem_free(generation->services);
     mem_free((void *)generation->inflight);
     settings_free(generation->settings);
@@ -132,8 +158,9 @@ struct generation *generation_new(struct settings *settings, struct registry *re
     generation->inflight = mem_alloc((count + 1) * sizeof(_Atomic uint32_t));
     generation->settings = settings;
     if (generation->services == NULL || generation->inflight == NULL ||
-        !take_kept(generation, keeps)) {
+        !take_kept(generation, keeps) || !read_keys(generation)) {
         give_kept(generation);
+        wipe_keys(generation);
         mem_free(generation->services);
         mem_free((void *)generation->inflight);
         mem_free(generation);
@@ -182,6 +209,7 @@ void generation_load(const struct generation *generation, const char *service,
 struct service_path {
     struct rate_stage         rate;
     struct admit_stage        admit;
+    struct sticky_stage       sticky;
     struct circuit_stage      circuit;
     struct concurrency_stage  concurrency;
     struct guard_stage        guard;
@@ -290,6 +318,7 @@ static bool build_service(struct path *path, size_t index)
         .settings = &settings->balance,
         .zone = path->generation->settings->zone,
         .prober = has_probes(&settings->balance.resource) ? &path->thread->prober.prober : NULL,
+        .is_sticky = path->generation->keys[index].count > 0,
     };
     if (!balance_stage_init(&rooms->balance, worker, service, &balance,
                             build_target_limit(path, index, &rooms->gate.stage)))
@@ -301,6 +330,11 @@ static bool build_service(struct path *path, size_t index)
     if (!build_waiting(path, index) || !build_circuit(path, index)) {
         balance_stage_fini(&rooms->balance);
         return false;
+    }
+    if (balance.is_sticky) {
+        sticky_stage_init(&rooms->sticky, service, &settings->sticky,
+                          &path->generation->keys[index], rooms->top);
+        rooms->top = &rooms->sticky.stage;
     }
     if (settings->limits.requests_in_flight != 0 ||
         path->generation->settings->limits.requests_in_flight != 0) {

@@ -32,8 +32,8 @@ struct service_view {
     struct list        listeners;
 };
 
-/* What limits, and lacking reports, did to a service's requests; counters, one row each. From the list come the fields of
- * the row, the metrics page and /api/status. */
+/* What limits, sessions and lacking reports did to a service's requests; counters, one row each.
+ * From the list come the fields of the row, the metrics page and /api/status. */
 #define SERVICE_LIMIT_FIGURES(X)                                                                   \
     /* name          help                                                                      */ \
     X(rate_limited,   "requests that were over the rate of their client")                          \
@@ -50,7 +50,9 @@ struct service_view {
     X(target_full,    "times that a target was passed over because it had all the requests it may") \
     X(balance_fallbacks, "picks of balance resource without fresh reports, so by two-choices") \
     X(retries_delayed, "attempts that had to wait for their place in the budget of retries")       \
-    X(retries_denied, "attempts that got none: the client was told the error")
+    X(retries_denied, "attempts that got none: the client was told the error") \
+    X(sticky_set,     "answers that set a cookie with the client's target")                        \
+    X(sticky_ignored, "requests whose cookie was forged, another service's or expired")
 
 /* How urgent a request is; the lower, the more. */
 #define PRIORITIES(X)                                                                              \
