@@ -32,8 +32,8 @@ struct service_view {
     struct list        listeners;
 };
 
-/* What limits, and lacking reports, did to a service's requests; counters, one row each. From the list come the fields of
- * the row, the metrics page and /api/status. */
+/* What limits, and lacking reports, did to a service's requests; counters, one row each. From the
+ * list come the fields of the row, the metrics page and /api/status. */
 #define SERVICE_LIMIT_FIGURES(X)                                                                   \
     /* name          help                                                                      */ \
     X(rate_limited,   "requests that were over the rate of their client")                          \
@@ -44,7 +44,7 @@ struct service_view {
 #define BALANCE_BASES(X)                                                                           \
     X(NOTHING, "", "the strategy does not say")                                                    \
     X(PROBES, "probes", "requests in flight and latency, as probes bring them")                    \
-    X(REPORTS, "reports", "requests in flight, as every target reports them")                      \
+    X(REPORTS, "reports", "requests in flight, as the targets reported them last")                 \
     X(UTILISATION, "utilisation", "weights from reported utilisation")                             \
     X(FALLBACK, "two-choices", "too few reports are fresh, so it falls back to two-choices")
 
