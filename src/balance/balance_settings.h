@@ -19,7 +19,7 @@
       "the one with the fewest requests in flight for its weight")                                 \
     X(round_robin, "round-robin", "each in turn, smoothly, by weight")                             \
     X(resource, "resource",                                                                        \
-      "by what servers report of themselves: requests in flight and latency, or utilisation")                             \
+      "by what servers report of themselves: requests in flight, latency, utilisation")            \
     X(hash, "hash", "the same target for the same key, unless it is too busy")
 
 /* A strategy as a number: BALANCE_two_choices. */

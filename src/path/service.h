@@ -80,7 +80,7 @@ struct service_load {
 #define BALANCE_BASES(X)                                                                           \
     X(NOTHING, "", "the strategy does not say")                                                    \
     X(PROBES, "probes", "requests in flight and latency, as probes bring them")                    \
-    X(REPORTS, "reports", "requests in flight, as every target reports them")                      \
+    X(REPORTS, "reports", "requests in flight, as the targets reported them last")                 \
     X(UTILISATION, "utilisation", "weights from reported utilisation")                             \
     X(FALLBACK, "two-choices", "too few reports are fresh, so it falls back to two-choices")
 

@@ -272,6 +272,8 @@ static void put_service_head(const struct pages *pages, const struct admin_servi
     put_up(out, &tally);
     fputs("<span class=soft>", out);
     pages_put_html(out, service->balance);
+    if (sums.balance_basis != BALANCE_BY_NOTHING)
+        fprintf(out, " by %s", pages_basis(&sums));
     fputs("</span>", out);
     put_head_figures(out, &sums, &figures, tally.inflight);
     put_load(out, &service->load);

@@ -82,12 +82,6 @@ static json_t *targets(const struct pages *pages, const struct service *s, uint6
     return list;
 }
 
-static const char *const bases[] = {
-#define X(name, word, gist) word,
-    BALANCE_BASES(X)
-#undef X
-};
-
 static json_t *service(const struct pages *pages, const struct admin_service *s)
 {
     struct sums sums;
@@ -98,7 +92,7 @@ static json_t *service(const struct pages *pages, const struct admin_service *s)
     history_figures(pages->history, s->service, &sums, &figures);
     return json_pack("{s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:f, s:o, s:o, s:o, s:o}", "name",
                      text(s->service->name), "balance", text(s->balance), "balance_basis",
-                     bases[sums.balance_basis], "trouble", text(s->trouble), "requests",
+                     pages_basis(&sums), "trouble", text(s->trouble), "requests",
                      count(sums.requests), "errors", count(sums.errors), "retries",
                      count(sums.retries), "inflight", count(inflight), "requests_per_s",
                      figures.requests_per_second, "requests_minute", count(figures.requests_minute),

@@ -87,6 +87,16 @@ void pages_put_html(FILE *out, const char *text)
 
 /* --- states --------------------------------------------------------------------------------- */
 
+const char *pages_basis(const struct sums *sums)
+{
+    static const char *const words[] = {
+#define X(name, word, gist) word,
+        BALANCE_BASES(X)
+#undef X
+    };
+    return sums->balance_basis < sizeof words / sizeof *words ? words[sums->balance_basis] : "";
+}
+
 enum target_state pages_state(const struct target *target)
 {
     return target_shown_state(target);

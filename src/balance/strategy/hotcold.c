@@ -20,7 +20,8 @@ void balance__hotcold_init(struct hotcold *pool, uint32_t targets_count, uint32_
     uint32_t room = targets_count / 2 < HOTCOLD_ROOM ? targets_count / 2 : HOTCOLD_ROOM;
     if (room < HOTCOLD_LEAST)
         room = HOTCOLD_LEAST;
-    *pool = (struct hotcold){.room = room, .remove_count = remove_count, .reuse = 1};
+    *pool = (struct hotcold){
+        .room = room, .remove_count = remove_count, .reuse = 1, .wide_theta = UINT64_MAX};
     if (targets_count > 0)
         pool->reuse = balance__hotcold_reuse(room, targets_count, probes_count, remove_count);
 }
@@ -59,11 +60,15 @@ void balance__hotcold_forget(struct hotcold *pool, uint32_t target)
 
 /* --- the rule --------------------------------------------------------------------------------- */
 
-/* Requests as of a target with the largest weight. */
+uint64_t balance__hotcold_load(const struct target_set *set, uint32_t target, uint32_t rif)
+{
+    const uint64_t weight = set->at[target]->weight;
+    return (uint64_t)rif * set->weight_max / (weight > 0 ? weight : 1);
+}
+
 static uint64_t load_of(const struct target_set *set, const struct hotcold_probe *probe)
 {
-    const uint64_t weight = set->at[probe->target]->weight;
-    return (uint64_t)probe->rif * set->weight_max / (weight > 0 ? weight : 1);
+    return balance__hotcold_load(set, probe->target, probe->rif);
 }
 
 static double latency_of(const struct target_set *set, const struct hotcold_probe *probe)
@@ -97,8 +102,7 @@ static uint64_t threshold(const struct hotcold *pool, const struct target_set *s
             loads[place] = loads[place - 1];
         loads[place] = load;
     }
-    const uint32_t rank = (count * quantile + 99) / 100; /* nearest rank */
-    return loads[rank > 0 ? rank - 1 : 0];
+    return loads[balance__hotcold_rank(count, quantile)];
 }
 
 /* Is the probe at @one a better place to go than that at @other? */
@@ -110,7 +114,7 @@ static bool is_better(const struct hotcold *pool, const struct target_set *set, 
     const bool other_is_cold = load_of(set, other) <= theta;
     if (one_is_cold != other_is_cold)
         return one_is_cold;
-    if (one_is_cold)
+    if (one_is_cold && latency_of(set, one) != latency_of(set, other))
         return latency_of(set, one) < latency_of(set, other);
     return load_of(set, one) < load_of(set, other);
 }
@@ -143,7 +147,8 @@ size_t balance__hotcold_pick(struct hotcold *pool, const struct target_set *set,
     uint32_t best = 0;
     if (pool->count < HOTCOLD_LEAST)
         return BALANCE_NONE;
-    const uint64_t theta = threshold(pool, set, quantile);
+    const uint64_t theta =
+        pool->wide_theta != UINT64_MAX ? pool->wide_theta : threshold(pool, set, quantile);
     for (uint32_t i = 1; i < pool->count; i++) {
         if (is_better(pool, set, theta, (const uint32_t[2]){i, best}))
             best = i;

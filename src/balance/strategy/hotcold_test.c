@@ -37,7 +37,7 @@ Test(hotcold, of_the_cold_the_quickest_is_picked)
     add(0, 1, 500);
     add(1, 5, 100);
     add(2, 9, 10); /* hot: over the quantile of 1, 5, 9 */
-    cr_expect(pick(67) == 1 && pool.theta == 5);
+    cr_expect(pick(66) == 1 && pool.theta == 5);
     begin(100);
     add(0, 1, 500);
     add(1, 5, 100);
@@ -78,7 +78,7 @@ Test(hotcold, the_latest_probe_of_each_makes_the_threshold)
         add(0, 90, 1); /* an overloaded one that was probed often */
     add(1, 1, 50);
     add(2, 2, 60);
-    cr_expect(pick(67) == 1 && pool.theta == 2, "theta is %u", pool.theta);
+    cr_expect(pick(66) == 1 && pool.theta == 2, "theta is %u", pool.theta);
 }
 
 Test(hotcold, probes_go_when_used_or_old_or_for_room)
@@ -89,7 +89,7 @@ Test(hotcold, probes_go_when_used_or_old_or_for_room)
     add(1, 1, 5);
     add(2, 2, 5);
     cr_expect(pick(0) == 0 && pool.count == 2, "used up");
-    balance__hotcold_age(&pool, 1000, 999);
+    balance__hotcold_age(&pool, 1001, 999);
     cr_expect(pool.count == 1 && pool.at[0].target == 2, "older than the age");
     balance__hotcold_forget(&pool, 2);
     cr_expect(pool.count == 0);

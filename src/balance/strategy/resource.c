@@ -2,8 +2,8 @@
 /* balance/strategy/resource.c - by what servers report of themselves; what there is decides how.
  *
  *     probes        8 targets or more: Prequal's hot-cold rule over a pool of probes
- *     reports       fewer: the less busy of two by the latest report of each, plus what was given to
- *                   it since; the balance of all nodes, not of this one alone
+ *     reports       fewer, or the pool is dry: the less busy of two by the latest report of each,
+ *                   plus what was given to it since; so what other nodes give counts too
  *     utilisation   no requests in flight are reported: two drawn by weights from utilisation
  *     two-choices   too few reports are fresh: a fallback, which is counted and shown
  *
@@ -14,6 +14,8 @@
 #include "balance/strategy/yield.h"
 
 #include "core/units.h"
+
+#include <stdlib.h>
 
 enum {
     FLEET_PROBED = 8, /* from here on the pool is used; fewer are all known at any time */
@@ -43,6 +45,7 @@ struct resource {
     double                          weight_sum;
     struct known                   *known; /* one per target */
     double                         *reach; /* sums of weights up to each target, if weight_sum */
+    uint64_t                       *loads; /* room to sort in */
     struct balance_wheel           *wheel; /* by the set's weights */
 };
 
@@ -54,7 +57,8 @@ static void lay(struct resource *r, uint32_t count)
     r->count = count;
     r->known = (struct known *)(void *)(r + 1);
     r->reach = (double *)(void *)(r->known + count);
-    r->wheel = (struct balance_wheel *)(void *)(r->reach + count);
+    r->loads = (uint64_t *)(void *)(r->reach + count);
+    r->wheel = (struct balance_wheel *)(void *)(r->loads + count);
 }
 
 static void keep(struct resource *r, const struct balance_setup *setup)
@@ -249,6 +253,28 @@ static size_t pick_by_reports(struct resource *r, const struct target_set *set,
     return index;
 }
 
+static int compare(const void *one, const void *other)
+{
+    const uint64_t a = *(const uint64_t *)one, b = *(const uint64_t *)other;
+    return (a > b) - (a < b);
+}
+
+/* Prequal's threshold over the latest report of each target: in a small fleet the few probes of the
+ * pool are no sample of it. */
+static void find_theta(struct resource *r, const struct target_set *set, uint64_t now_ns)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < r->count; i++) {
+        if (is_fresh(r, i, now_ns))
+            r->loads[count++] = balance__hotcold_load(set, i, r->known[i].rif);
+    }
+    r->pool.wide_theta = UINT64_MAX;
+    if (count < HOTCOLD_LEAST)
+        return;
+    qsort(r->loads, count, sizeof *r->loads, compare);
+    r->pool.wide_theta = r->loads[balance__hotcold_rank(count, r->settings->hot_above)];
+}
+
 /* --- picking ---------------------------------------------------------------------------------- */
 
 static size_t pick_plainly(struct resource *r, const struct target_set *set, const struct ask *ask)
@@ -279,11 +305,10 @@ static size_t pick_informed(struct resource *r, const struct target_set *set, co
         index = balance__hotcold_pick(&r->pool, set, r->settings->hot_above);
         if (index != BALANCE_NONE)
             return note(r, BALANCE_BY_PROBES, index);
-    } else {
-        index = pick_by_reports(r, set, ask);
-        if (index != BALANCE_NONE)
-            return note(r, BALANCE_BY_REPORTS, index);
     }
+    index = pick_by_reports(r, set, ask);
+    if (index != BALANCE_NONE)
+        return note(r, BALANCE_BY_REPORTS, index);
     if (r->weight_sum > 0)
         return note(r, BALANCE_BY_UTILISATION, pick_by_weight(r, set, ask));
     r->insight.fallbacks_count++;
@@ -318,6 +343,8 @@ static void tick(void *state, const struct target_set *set, const struct ask *as
 {
     struct resource *r = state;
     update(r, set, ask->now_ns);
+    if (r->count >= FLEET_PROBED)
+        find_theta(r, set, ask->now_ns);
     if (ask->probes == NULL || r->count >= FLEET_PROBED)
         return;
     for (uint32_t i = 0; i < r->count; i++)
@@ -334,7 +361,8 @@ static void show(const void *state, struct balance_insight *insight)
 
 const struct balance_strategy balance_resource = {
     .state_bytes = sizeof(struct resource) + sizeof(struct balance_wheel),
-    .target_bytes = sizeof(struct known) + sizeof(double) + sizeof(struct balance_place),
+    .target_bytes =
+        sizeof(struct known) + sizeof(double) + sizeof(uint64_t) + sizeof(struct balance_place),
     .has_probes = true,
     .has_reports = true,
     .set_changed = set_changed,

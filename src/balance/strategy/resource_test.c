@@ -19,6 +19,7 @@ static struct table table = {
 
 static void lay(uint32_t count)
 {
+    random_init(&table.random, 7);
     table_lay(&table, &balance_resource, NULL, count);
 }
 
@@ -112,6 +113,17 @@ Test(resource, a_larger_fleet_has_a_pool_of_probes)
     cr_expect(table.probes.count == 1, "from 8 to 15 targets one probe");
 }
 
+/* Two probes of the pool alone would make the larger of them the threshold. */
+Test(resource, what_is_hot_is_measured_by_all_that_are_known)
+{
+    lay(20);
+    for (size_t i = 0; i < 12; i++)
+        tell_rif(i, i == 7 ? 90 : 2, i == 7 ? 1 : 1000);
+    tick();
+    cr_expect(count_picks(7, 8) == 0, "hot, however quick it says it is");
+    cr_expect(shown().theta == 2, "theta is %u", shown().theta);
+}
+
 Test(resource, one_that_fails_at_once_does_not_look_idle)
 {
     lay(20);
@@ -171,9 +183,11 @@ Test(resource, a_new_set_keeps_what_was_learned)
     tell_rif(7, 3, 1000);
     tell_rif(8, 3, 500);
     table_change(&table, table_set(&table, NULL, 19));
-    cr_expect(shown().pool_size == 2 && table_pick(&table) == 8);
+    cr_expect(shown().pool_size == 2);
     table_change(&table, table_set(&table, NULL, 8));
     cr_expect(shown().pool_size == 1, "the other has left");
+    tell_rif(6, 3, 500);
+    cr_expect(table_pick(&table) == 6 && shown().basis == BALANCE_BY_PROBES);
     table_change(&table, table_set(&table, NULL, 0));
     table_change(&table, table_set(&table, NULL, 1));
     cr_expect(table_pick(&table) == 0);

@@ -60,7 +60,7 @@ void registry__agent_write_reason(const struct registry_target *rt, char *out, s
         out[0] = '\0';
 }
 
-/* The percent that is worth a new set: 0, or a step away from the one that holds. */
+/* The percent that is worth a new set: the least, all, or a step away from the one that holds. */
 static uint16_t percent_of(const struct registry_target *rt, const struct said *said)
 {
     const uint32_t now = rt->target.agent_percent;
@@ -72,7 +72,8 @@ static uint16_t percent_of(const struct registry_target *rt, const struct said *
     if (percent == 0)
         percent = 1; /* `takes_nothing` says the rest */
     const uint32_t apart = percent > now ? percent - now : now - percent;
-    return (uint16_t)(apart < PERCENT_STEP && percent != WHOLE ? now : percent);
+    const bool is_end = percent == WHOLE || percent == 1;
+    return (uint16_t)(apart < PERCENT_STEP && !is_end ? now : percent);
 }
 
 /* What may be seen of it changed: sets and the reason follow. */

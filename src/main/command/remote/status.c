@@ -166,10 +166,12 @@ static void print_service(const json_t *service, bool has_color)
     json_t *target;
     add_headings(&grid);
     json_array_foreach(targets, i, target) add_target(&grid, target);
-    printf("\n%s  %s: %.0f requests, %.0f errors, %.0f retries, %.0f in flight\n",
+    const char *basis = string_of(service, "balance_basis");
+    printf("\n%s  %s%s%s: %.0f requests, %.0f errors, %.0f retries, %.0f in flight\n",
            string_of(service, "name"), string_of(service, "balance"),
-           remote_json_number(service, "requests"), remote_json_number(service, "errors"),
-           remote_json_number(service, "retries"), remote_json_number(service, "inflight"));
+           basis[0] != '\0' ? " by " : "", basis, remote_json_number(service, "requests"),
+           remote_json_number(service, "errors"), remote_json_number(service, "retries"),
+           remote_json_number(service, "inflight"));
     print_circuit(json_object_get(service, "breaker"));
     print_refused(json_object_get(service, "limits"));
     print_concurrency(json_object_get(service, "concurrency"));
