@@ -38,6 +38,8 @@ struct service_view {
     /* name          help                                                                      */ \
     X(rate_limited,   "requests that were over the rate of their client")                          \
     X(rate_forgotten, "clients whose rate was forgotten to make room for another")                 \
+    X(deadline_refused,                                                                            \
+      "requests refused because less time was left than half of the answers take")                 \
     X(retries_delayed, "attempts that had to wait for their place in the budget of retries")       \
     X(retries_denied, "attempts that got none: the client was told the error")
 
