@@ -49,6 +49,8 @@ struct request {
     bool         client_believed;   /* the peer is a proxy that is believed */
     bool         is_forwarded_told; /* the engine tells the server about the client */
     const char  *via;               /* this proxy's name in Via */
+    const char  *deadline_name; /* the header in which the server is told what is left; or NULL */
+    bool         is_grpc_deadline_told; /* in grpc-timeout too, in which it was said */
     uint64_t     trace[2];          /* trace id of W3C traceparent */
     uint64_t     span;              /* our span, the parent of what the target does */
     uint8_t      trace_flags;
@@ -161,6 +163,13 @@ void op_refuse(struct op *op, enum err_kind kind, const char *detail);
 /* Says which target was picked: sets op->target and holds it until another is picked or the op
  * is freed. */
 void op_hold_target(struct op *op, struct target *target);
+
+/* Notes a target that is not to be picked again. The oldest goes if there is no room; a pick also
+ * looks at states, so it will hardly come back. */
+void op_add_tried(struct op *op, struct target *target);
+
+/* It may be picked again. */
+void op_forget_tried(struct op *op, const struct target *target);
 
 /* Asks that it end soon; idempotent. Answer and finished still come once. */
 void op_cancel(struct op *op);

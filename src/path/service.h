@@ -49,6 +49,8 @@ struct service_view {
     X(wait_cancelled, "requests whose client left while they waited")                              \
     X(target_full,    "times that a target was passed over because it had all the requests it may") \
     X(balance_fallbacks, "picks of balance resource without fresh reports, so by two-choices") \
+    X(deadline_refused,                                                                            \
+      "requests refused because less time was left than half of the answers take")                 \
     X(retries_delayed, "attempts that had to wait for their place in the budget of retries")       \
     X(retries_denied, "attempts that got none: the client was told the error") \
     X(sticky_set,     "answers that set a cookie with the client's target")                        \
