@@ -41,7 +41,7 @@ struct admin_service {
     const char           *balance; /* the strategy's name */
     const char           *trouble; /* why it has fewer targets than settings say; NULL */
     struct admin_circuit  circuit;
-    struct service_load   load;    /* of a limit on concurrency */
+    struct service_load   load; /* of a limit on concurrency */
 };
 
 struct admin_listener {
