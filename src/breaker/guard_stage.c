@@ -535,8 +535,7 @@ static void finished(struct frame *self, struct op *op, enum outcome outcome)
 static bool is_too_late(const struct guard_stage *stage, const struct op *op)
 {
     const uint64_t now_ns = *op->worker->now_ns;
-    return op->deadline_ns != 0 &&
-           op->deadline_ns < now_ns + recent_p50_ns(&stage->recent, now_ns);
+    return op->deadline_ns != 0 && op->deadline_ns < now_ns + recent_p50_ns(&stage->recent, now_ns);
 }
 
 static void submit(struct stage *self, struct op *op)

@@ -50,8 +50,8 @@ struct request {
     const char  *via;               /* this proxy's name in Via */
     const char  *deadline_name; /* the header in which the server is told what is left; or NULL */
     bool         is_grpc_deadline_told; /* in grpc-timeout too, in which it was said */
-    uint64_t     trace[2];          /* trace id of W3C traceparent */
-    uint64_t     span;              /* our span, the parent of what the target does */
+    uint64_t     trace[2];              /* trace id of W3C traceparent */
+    uint64_t     span;                  /* our span, the parent of what the target does */
     uint8_t      trace_flags;
     bool         trace_passed; /* the id came with the request */
     struct arena arena;

@@ -9,14 +9,14 @@ static uint64_t ms_of(const char *text)
 {
     uint64_t ns;
     return http_timeout_read_ms((const uint8_t *)text, (uint32_t)strlen(text), &ns) ? ns
-                                                                                   : UINT64_MAX;
+                                                                                    : UINT64_MAX;
 }
 
 static uint64_t grpc_of(const char *text)
 {
     uint64_t ns;
     return http_timeout_read_grpc((const uint8_t *)text, (uint32_t)strlen(text), &ns) ? ns
-                                                                                     : UINT64_MAX;
+                                                                                      : UINT64_MAX;
 }
 
 Test(deadline, milliseconds_are_digits)

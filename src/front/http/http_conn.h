@@ -54,7 +54,7 @@ struct http_exchange {
     const struct http_service_settings *settings;
     struct timer                        deadline;
     uint64_t      said_timeout_ns; /* by a client that is believed; UINT64_MAX: nothing */
-    uint64_t                            bytes_in, bytes_out;
+    uint64_t      bytes_in, bytes_out;
     enum err_kind refusal;        /* why the front itself ended the op; overrides its answer */
     const char   *refusal_detail; /* static text */
     uint16_t      refusal_status; /* 0: the kind's */

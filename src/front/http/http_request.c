@@ -123,8 +123,8 @@ uint64_t http__request_timeout_ns(struct request *request, const char *header)
     if (header[0] == '\0')
         return UINT64_MAX;
     request->deadline_name = header;
-    struct http_field *own = (struct http_field *)(uintptr_t)http_head_find_name(
-        head, header, strlen(header));
+    struct http_field *own =
+        (struct http_field *)(uintptr_t)http_head_find_name(head, header, strlen(header));
     if (own != NULL)
         own->hop = 1;
     if (!request->client_believed)
