@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """test_deadlines.py - how long a client still waits: said by those that are believed, told to servers, and kept.
-
-`believing` is a Pando whose client is believed.
 """
+import threading
+import time
+
 import pytest
 
 from pando import until
@@ -11,11 +12,8 @@ HEADER = "X-Request-Timeout-Ms"
 
 
 def config_of(origin, believe=True, **service):
-    listeners = {"web": {"http": "127.0.0.1:0"}, "admin": {"admin": "127.0.0.1:0"}}
-    if believe:
-        listeners["web"]["believe"] = ["127.0.0.0/8"]
-    return {"listeners": listeners, "workers": 1,
-            "services": {"shop": {"targets": [origin.address], **service}}}
+    trust = {"listeners": {"web": {"trust": ["127.0.0.0/8"]}}} if believe else {}
+    return trust | {"workers": 1, "services": {"shop": {"targets": [origin.address], **service}}}
 
 
 def hang(exchange):
@@ -104,13 +102,11 @@ def test_no_name(start, origin):
 
 def test_what_would_come_too_late_is_refused(start, origin):
     def slow(exchange):
-        import time
         time.sleep(0.05)
         exchange.answer(200)
     origin.on("/x", slow)
     proxy = start(config_of(origin))
     for _ in range(3):
-        import threading
         threads = [threading.Thread(target=proxy.ask, args=("/x",)) for _ in range(30)]
         for thread in threads:
             thread.start()

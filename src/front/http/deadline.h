@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* front/http/deadline.h - how long a client that is itself a server still waits, as its header says.
+/* front/http/deadline.h - how long a client still waits, as its header says.
  *
  *     X-Request-Timeout-Ms: 1500         the name is a setting; milliseconds
  *     grpc-timeout: 1500m                at most 8 digits, and H, M, S, m, u or n
