@@ -95,9 +95,10 @@ struct target {
     uint16_t                workers_count;
     socklen_t               address_bytes;
     struct sockaddr_storage address;
-    uint64_t         identity; /* hash of service and address; stable over reloads and restarts */
-    _Atomic uint32_t inflight; /* (a) requests given and not finished, all workers */
-    _Atomic uint32_t state;    /* (a) enum target_state */
+    uint64_t         identity;   /* hash of service and address; stable over reloads and restarts */
+    _Atomic uint32_t inflight;   /* (a) requests given and not finished, all workers */
+    _Atomic uint32_t connect_us; /* (a) a connection takes so long to open, of late; 0: unknown */
+    _Atomic uint32_t state;      /* (a) enum target_state */
     _Atomic uint64_t retry_at_ns;       /* (a) while PAUSED: when it is tried again */
     _Atomic uint32_t failures_in_a_row; /* (a) connects; doubles the pause */
     _Atomic(const char *) reason;       /* (a) static text: why it is not UP */
