@@ -20,7 +20,8 @@
     X(round_robin, "round-robin", "each in turn, smoothly, by weight")                             \
     X(resource, "resource",                                                                        \
       "by what servers report of themselves: requests in flight, latency, utilisation")            \
-    X(hash, "hash", "the same target for the same key, unless it is too busy")
+    X(hash, "hash", "the same target for the same key, unless it is too busy") \
+    X(proximity, "proximity", "the nearest that is not full, by zone or opening time")
 
 /* A strategy as a number: BALANCE_two_choices. */
 enum balance_sort {
@@ -84,12 +85,37 @@ struct resource_settings {
     RESOURCE_SETTINGS(CONFIG_FIELD)
 };
 
+/* What near means. */
+#define PROXIMITY_BYS(X)                                                                           \
+    X(PROXIMITY_BY_ZONE, "zone",                                                                   \
+      "the same zone as --zone says of this node, then the same region, then the others")          \
+    X(PROXIMITY_BY_TIME, "time",                                                                   \
+      "how long a connection takes to open: up to 256 us, then each time twice as long")
+
+enum proximity_by {
+#define X(enumerator, name, gist) enumerator,
+    PROXIMITY_BYS(X)
+#undef X
+};
+
+#define PROXIMITY_SETTINGS(X)                                                                      \
+    X(by, "by", CHOICE, proximity_bys, 0, PROXIMITY_BY_ZONE, LIVE, "what is near")                 \
+    X(capacity, "capacity", COUNT, 1, 1000000, 100, LIVE,                                          \
+      "how many requests in flight fill a target of weight 1; full ones are passed over")          \
+    X(spill_percent, "spill-percent", COUNT, 0, 99, 50, LIVE,                                      \
+      "when the near ones are this full the first requests go farther, and all when they are full")
+
+struct proximity_settings {
+    PROXIMITY_SETTINGS(CONFIG_FIELD)
+};
+
 /* What a service says of its balance. Immutable; a strategy reads its own section. */
 struct balance_settings {
     uint32_t                     strategy; /* enum balance_sort */
     struct two_choices_settings  two_choices;
     struct balance_hash_settings hash;
     struct resource_settings     resource;
+    struct proximity_settings    proximity;
 };
 
 /* The words of BALANCE_STRATEGIES, by enum balance_sort; end with a name of NULL. */

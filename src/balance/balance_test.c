@@ -57,8 +57,10 @@ static void expect_shares(const uint32_t *picks, double tolerance, const char *w
 
 /* Settings under which the laws hold too. */
 static const struct balance_settings variants[] = {
-    {.strategy = 0},
-    {.two_choices.latency = true, .hash.load_percent = 125},
+    {.proximity = {.capacity = 100, .spill_percent = 50}},
+    {.two_choices.latency = true,
+     .hash.load_percent = 125,
+     .proximity = {.by = PROXIMITY_BY_TIME, .capacity = 5}},
 };
 
 /* Every strategy, under every variant of its settings. */

@@ -22,6 +22,7 @@ static const struct config_choice concurrency_limits[] = {
 #undef X
     END};
 static const struct config_choice concurrency_priorities[] = {PRIORITIES(CONFIG_WORD) END};
+static const struct config_choice proximity_bys[] = {PROXIMITY_BYS(CONFIG_WORD){.name = NULL}};
 static const struct config_choice sticky_secures[] = {STICKY_SECURES(CONFIG_WORD){.name = NULL}};
 static const struct config_choice log_levels[] = {LOG_LEVELS(CONFIG_WORD){.name = NULL}};
 const struct config_choice settings_ios[] = {SETTINGS_IOS(CONFIG_WORD){.name = NULL}};
@@ -206,6 +207,11 @@ static const struct config_key sticky_keys[] = {STICKY_SETTINGS(X) END};
 static const struct config_table sticky_table = TABLE(sticky_keys, struct sticky_settings);
 #undef X
 
+#define X(...) CONFIG_KEY(struct proximity_settings, , __VA_ARGS__)
+static const struct config_key proximity_keys[] = {PROXIMITY_SETTINGS(X) END};
+static const struct config_table proximity_table = TABLE(proximity_keys, struct proximity_settings);
+#undef X
+
 #define SERVICE_SETTINGS(X)                                                                        \
     X(balance.strategy, "balance", CHOICE, balance_words, 0, 0, LIVE,                              \
       "which target takes a request")
@@ -237,6 +243,9 @@ static const struct config_key service_keys[] = {
     {.name = "hash", .kind = CONFIG_SECTION,
      .offset = offsetof(struct settings_service, balance.hash),
      .table = &hash_table, .help = "what balance hash goes by"},
+    {.name = "proximity", .kind = CONFIG_SECTION,
+     .offset = offsetof(struct settings_service, balance.proximity),
+     .table = &proximity_table, .help = "what balance proximity takes for near, and for full"},
     INHERITED("http", http, http_service, http_service_table),
     INHERITED("upstream", upstream, upstream, upstream_table),
     INHERITED("breaker", breaker, breaker, breaker_table),

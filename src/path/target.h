@@ -101,8 +101,9 @@ struct target {
     uint16_t                workers_count;
     socklen_t               address_bytes;
     struct sockaddr_storage address;
-    uint64_t         identity; /* hash of service and address; stable over reloads and restarts */
-    _Atomic uint32_t inflight; /* (a) requests given and not finished, all workers */
+    uint64_t         identity;   /* hash of service and address; stable over reloads and restarts */
+    _Atomic uint32_t inflight;   /* (a) requests given and not finished, all workers */
+    _Atomic uint32_t connect_us; /* (a) a connection takes so long to open, of late; 0: unknown */
     _Atomic uint32_t inflight_most; /* (a) as its agent says; 0: it says nothing of it */
     _Atomic uint32_t state;         /* (a) enum target_state */
     struct trials    trials;        /* (a) in TRIAL: how many requests may try it; their results */

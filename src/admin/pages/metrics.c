@@ -260,6 +260,8 @@ PUT_TARGET(idle, openmetrics_gauge, (int64_t)s->sums->idle)
 PUT_TARGET(weight, openmetrics_gauge, s->target->weight_said)
 PUT_TARGET(inflight, openmetrics_gauge,
            atomic_load_explicit(&s->target->inflight, memory_order_relaxed))
+PUT_TARGET(connect_us, openmetrics_gauge,
+           atomic_load_explicit(&s->target->connect_us, memory_order_relaxed))
 PUT_TARGET(healthy, openmetrics_gauge, pages_state(s->target) == TARGET_UP)
 PUT_TARGET(checks, openmetrics_counter, s->target->checks_count)
 PUT_TARGET(check_failures, openmetrics_counter, s->target->check_failures_count)
@@ -297,6 +299,8 @@ PUT_TARGET(down, openmetrics_gauge, pages_state(s->target) == TARGET_DOWN)
     X(GAUGE, "pando_upstream_connections_idle", "", idle,                                          \
       "of them, those that wait for a request")                                                    \
     X(GAUGE, "pando_upstream_inflight", "", inflight, "requests given and not finished")           \
+    X(GAUGE, "pando_upstream_connect_microseconds", "", connect_us,                                \
+      "how long a connection takes to open, of late; 0 if none was opened")                        \
     X(GAUGE, "pando_upstream_weight", "", weight, "its share of the requests, from 1 to 256")      \
     X(GAUGE, "pando_upstream_healthy", "", healthy, "1 if it takes requests")                      \
     X(COUNTER, "pando_upstream_checks", "", checks, "active health checks that gave a verdict")    \

@@ -623,6 +623,19 @@ static void wait_for_head(struct http_upstream *up)
     receive_for(up);
 }
 
+/* A mean over the last eight or so. Workers that write it at once lose one of the samples. */
+static void count_connect_time(const struct http_upstream *up)
+{
+    struct target *target = up->pool->target;
+    if (target == NULL)
+        return;
+    const uint64_t took_us = (*up->pool->engine->worker->now_ns - up->connect_ns) / NS_PER_US;
+    const uint64_t sample = took_us < 1 ? 1 : took_us > UINT32_MAX ? UINT32_MAX : took_us;
+    const uint64_t mean = atomic_load_explicit(&target->connect_us, memory_order_relaxed);
+    const uint64_t now = mean == 0 ? sample : (mean * 7 + sample + 4) / 8;
+    atomic_store_explicit(&target->connect_us, (uint32_t)now, memory_order_relaxed);
+}
+
 static void connected(struct conn *conn, int error)
 {
     struct http_upstream *up = http_upstream_of(conn);
@@ -631,6 +644,7 @@ static void connected(struct conn *conn, int error)
         http__fail(up, kind_of_connect_error(error), NULL);
         return;
     }
+    count_connect_time(up);
     if (up->op == NULL)
         return;
     wait_for_head(up);
@@ -751,6 +765,7 @@ static void open_upstream(struct http_engine_stage *stage, struct http_pool *poo
     attach(up, stage, op);
     op->kept_connection = false;
     up->phase = HTTP_UPSTREAM_CONNECTING;
+    up->connect_ns = *engine->worker->now_ns;
     conn_connect(&up->conn, engine->worker->hub, &http__upstream_dialect, fd,
                  (const struct sockaddr *)&target->address, target->address_bytes);
     conn_receive_move(&up->conn, CONN_RECEIVE_HEAD,

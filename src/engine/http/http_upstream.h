@@ -53,6 +53,7 @@ struct http_upstream {
     uint64_t                           interims_count;
     uint64_t                           idle_timeout_ns;
     uint64_t                           try_until_ns; /* of the op's attempt; 0: no limit */
+    uint64_t                           connect_ns;   /* when connecting began */
     uint32_t                           connections_kept;
     uint8_t                            phase;         /* enum http_upstream_phase */
     uint8_t                            framing;       /* of the answer */
