@@ -30,8 +30,7 @@ static inline void balance__yield_take(struct yield *yield, const struct sample 
                                        uint32_t penalty, double own_per_s)
 {
     const struct balance_report *report = &sample->report;
-    const double requests =
-        report->has & BALANCE_HAS_REQUESTS ? report->requests_per_s : own_per_s;
+    const double requests = report->has & BALANCE_HAS_REQUESTS ? report->requests_per_s : own_per_s;
     if (!(report->has & BALANCE_HAS_UTILISATION) || report->utilisation <= 0 || requests <= 0)
         return;
     const double failing =
