@@ -7,6 +7,7 @@
 #include "core/units.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
 struct attempt {
     struct frame          frame; /* first */
@@ -204,6 +205,49 @@ static size_t pick(struct balance_stage *stage, const struct op *op)
     return index;
 }
 
+/* --- who has a target ------------------------------------------------------------------------- */
+
+static int by_identity(const void *a, const void *b)
+{
+    const uint64_t one = ((const struct balance_member *)a)->identity;
+    const uint64_t other = ((const struct balance_member *)b)->identity;
+    return one < other ? -1 : one > other;
+}
+
+/* Without memory for it, clients are treated as new ones until the next set. */
+static void fill_members(struct balance_stage *stage)
+{
+    const struct target_set *set = stage->set;
+    const uint32_t count = set->count + set->draining;
+    mem_free(stage->members);
+    stage->members = NULL;
+    if (!stage->options.is_sticky || count == 0)
+        return;
+    stage->members = mem_alloc(count * sizeof stage->members[0]);
+    if (stage->members == NULL)
+        return;
+    for (uint32_t i = 0; i < count; i++)
+        stage->members[i] = (struct balance_member){set->at[i]->identity, i};
+    qsort(stage->members, count, sizeof stage->members[0], by_identity);
+}
+
+/* Where the target that the op ought to go to is, also among those that drain; or BALANCE_NONE. */
+static size_t find_own(const struct balance_stage *stage, const struct op *op)
+{
+    const struct balance_member wanted = {.identity = op->sticky};
+    if (op->sticky == 0 || stage->members == NULL)
+        return BALANCE_NONE;
+    const struct balance_member *found =
+        bsearch(&wanted, stage->members, stage->set->count + stage->set->draining, sizeof wanted,
+                by_identity);
+    if (found == NULL)
+        return BALANCE_NONE;
+    for (unsigned i = 0; i < op->tried_count; i++)
+        if (op->tried[i] == stage->set->at[found->index])
+            return BALANCE_NONE;
+    return found->index;
+}
+
 static const char *why_none(const struct balance_stage *stage, const struct op *op)
 {
     if (stage->set->count == 0)
@@ -304,7 +348,9 @@ static void submit(struct stage *self, struct op *op)
         return;
     }
     tick(stage);
-    const size_t index = pick(stage, op);
+    size_t index = find_own(stage, op);
+    if (index == BALANCE_NONE)
+        index = pick(stage, op);
     if (index == BALANCE_NONE) {
         op->target = NULL;
         op_refuse(op, ERR_NO_TARGET, why_none(stage, op));
@@ -322,6 +368,7 @@ static bool take_set(struct balance_stage *stage, const struct target_set *set)
     const struct target_set *old_set = stage->set;
     stage->state = NULL;
     stage->set = set != NULL ? set : &empty_set;
+    fill_members(stage);
     const bool ok = fill_state(stage, old_state, old_set);
     mem_free(old_state);
     return ok;
@@ -352,6 +399,7 @@ bool balance_stage_init(struct balance_stage *stage, struct worker *worker, stru
     assert(is_rule); /* the settings were checked */
     (void)is_rule;
     if (!take_set(stage, view->set)) {
+        mem_free(stage->members);
         *stage = (struct balance_stage){0};
         return false;
     }
@@ -373,5 +421,6 @@ void balance_stage_fini(struct balance_stage *stage)
     if (stage->strategy == NULL)
         return;
     list_remove(&stage->listener.link);
+    mem_free(stage->members);
     mem_free(stage->state);
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* main/assemble.c - the path in walking order; the first file to read.
  *
- *     front > admit > guard > balance > gate > engine
+ *     front > admit > session > guard > balance > gate > engine
  *
  * front    front/http: what is being asked? Router and exchanges; one per listener and worker.
  * admit    admit/: may it come in now? Only where a rate or a limit on requests is set.
+ * session  session/: which target had this client? Only where a key file for cookies is set.
  * guard    breaker/: may it be tried again? Requests that were not sent go to another target.
  * balance  balance/: which target takes it?
  * gate     breaker/: is that target well? A refusal goes back to guard.
@@ -18,6 +19,7 @@
 #include "breaker/gate_stage.h"
 #include "breaker/guard_stage.h"
 #include "core/mem.h"
+#include "session/sticky_stage.h"
 
 #include <string.h>
 
@@ -32,6 +34,29 @@ void keeps_init(struct keeps *keeps)
 void keeps_fini(struct keeps *keeps)
 {
     keep_fini(&keeps->rates);
+}
+
+/* Reads the keys of those services that have some. False: no memory; or a key file was changed
+ * between check and now. */
+static bool read_keys(struct generation *generation)
+{
+    const struct settings *settings = generation->settings;
+    struct err e = {0};
+    generation->keys = mem_alloc((settings->services_count + 1) * sizeof(struct session_keys));
+    for (size_t i = 0; generation->keys != NULL && i < settings->services_count; i++) {
+        const char *file = settings->services[i].sticky.key_file;
+        if (file[0] != '\0' && session_keys_read(&generation->keys[i], file, &e) != ERR_NONE)
+            return false;
+    }
+    return generation->keys != NULL;
+}
+
+static void wipe_keys(struct generation *generation)
+{
+    const size_t bytes = (generation->settings->services_count + 1) * sizeof(struct session_keys);
+    if (generation->keys != NULL)
+        explicit_bzero(generation->keys, bytes);
+    mem_free(generation->keys);
 }
 
 /* Takes what services keep. False: no memory. */
@@ -66,6 +91,7 @@ static void generation_free(struct generation *generation)
         if (generation->services[i] != NULL)
             registry_give(generation->services[i]);
     give_kept(generation);
+    wipe_keys(generation);
     mem_free(generation->services);
     mem_free((void *)generation->inflight);
     settings_free(generation->settings);
@@ -83,8 +109,9 @@ struct generation *generation_new(struct settings *settings, struct registry *re
     generation->inflight = mem_alloc((count + 1) * sizeof(_Atomic uint32_t));
     generation->settings = settings;
     if (generation->services == NULL || generation->inflight == NULL ||
-        !take_kept(generation, keeps)) {
+        !take_kept(generation, keeps) || !read_keys(generation)) {
         give_kept(generation);
+        wipe_keys(generation);
         mem_free(generation->services);
         mem_free((void *)generation->inflight);
         mem_free(generation);
@@ -116,6 +143,7 @@ void generation_unref(struct generation *generation)
 struct service_path {
     struct rate_stage        rate;
     struct admit_stage       admit;
+    struct sticky_stage      sticky;
     struct guard_stage       guard;
     struct balance_stage     balance;
     struct gate_stage        gate;
@@ -149,11 +177,17 @@ static bool build_service(struct path *path, size_t index)
         .settings = &settings->balance,
         .zone = path->generation->settings->zone,
         .prober = has_probes(&settings->balance.resource) ? &path->thread->prober.prober : NULL,
+        .is_sticky = path->generation->keys[index].count > 0,
     };
     if (!balance_stage_init(&rooms->balance, worker, service, &balance, &rooms->gate.stage))
         return false;
     guard_stage_init(&rooms->guard, service, &settings->breaker, &rooms->balance.stage);
     rooms->top = &rooms->guard.stage;
+    if (balance.is_sticky) {
+        sticky_stage_init(&rooms->sticky, service, &settings->sticky,
+                          &path->generation->keys[index], rooms->top);
+        rooms->top = &rooms->sticky.stage;
+    }
     if (settings->limits.requests_in_flight != 0 ||
         path->generation->settings->limits.requests_in_flight != 0) {
         admit_stage_init(&rooms->admit, path->generation->admit, &path->generation->inflight[index],

@@ -27,12 +27,13 @@ void keeps_init(struct keeps *keeps);
 void keeps_fini(struct keeps *keeps);
 
 struct generation {
-    struct settings    *settings; /* owned */
-    struct service    **services; /* by index of settings->services; each given back at the end */
-    _Atomic uint32_t   *inflight; /* requests in progress per service, over all workers */
-    struct rate_table **rates;    /* per service; NULL: none is set */
-    struct admit       *admit;
-    _Atomic uint32_t    refs_count;
+    struct settings     *settings; /* owned */
+    struct service     **services; /* by index of settings->services; each given back at the end */
+    _Atomic uint32_t    *inflight; /* requests in progress per service, over all workers */
+    struct rate_table  **rates;    /* per service; NULL: none is set */
+    struct session_keys *keys;     /* per service; a count of 0: no cookies are set */
+    struct admit        *admit;
+    _Atomic uint32_t     refs_count;
 };
 
 /* Takes over @settings, and references to the registry's services, which must have been applied.

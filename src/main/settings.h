@@ -22,6 +22,7 @@
 #include "engine/http/http_engine_settings.h"
 #include "front/http/http_settings.h"
 #include "front/listener_settings.h"
+#include "session/session_settings.h"
 
 /* Which back end of the loop is taken. */
 #define SETTINGS_IOS(X)                                                                            \
@@ -66,6 +67,7 @@ struct settings_service {
     struct agent_settings         agent;
     struct admit_service_settings limits;
     struct rate_settings          rate;
+    struct sticky_settings        sticky;
 };
 
 struct settings {

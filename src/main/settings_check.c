@@ -7,13 +7,15 @@
 #include "core/mem.h"
 #include "main/settings_keys.h"
 #include "path/client_key.h"
+#include "session/keys.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
 
-#define PATH_BYTES 256
+#define PATH_BYTES  256
+#define COOKIE_NAME "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 struct checker {
     struct settings      *settings;
@@ -441,6 +443,38 @@ static void check_keys(const struct checker *checker, const char *in,
                  "there is nothing like this in a request");
 }
 
+/* What a cookie's name may be, and the keys. */
+static void check_sticky(const struct checker *checker, const char *in,
+                         const struct sticky_settings *sticky)
+{
+    char path[PATH_BYTES + 32];
+    struct session_keys keys;
+    struct err e = {0};
+    (void)snprintf(path, sizeof path, "%ssticky.cookie", in);
+    if (sticky->key_file[0] == '\0') {
+        if (strcmp(sticky->cookie, STICKY_COOKIE) != 0)
+            complain(checker, path, CONFIG_PART_KEY,
+                     "say `key-file` too: openssl rand -hex 32 > FILE; chmod 600 FILE",
+                     "sticky has no keys, so no cookie would be set");
+        return;
+    }
+    if (sticky->cookie[strspn(sticky->cookie, COOKIE_NAME)] != '\0')
+        complain(checker, path, CONFIG_PART_VALUE, "expected letters, digits and !#$%&'*+-.^_`|~",
+                 "a cookie cannot have this name");
+    (void)snprintf(path, sizeof path, "%ssticky.key-file", in);
+    if (!seal_is_there())
+        complain(checker, path, CONFIG_PART_KEY, "build it with -Dsodium=enabled",
+                 "this Pando was built without libsodium and can seal no cookies");
+    else if (session_keys_read(&keys, sticky->key_file, &e) != ERR_NONE)
+        config_complain(
+            checker->settings->config, checker->errors,
+            &(struct config_complaint){.path = path,
+                                       .part = CONFIG_PART_VALUE,
+                                       .hint = "openssl rand -hex 32 > FILE; chmod 600 FILE"},
+            "the keys in %s cannot be used: %s", sticky->key_file, e.story);
+    explicit_bzero(&keys, sizeof keys);
+}
+
 static bool same_pauses(const struct breaker_settings *one, const struct breaker_settings *other)
 {
     return one->pause_first_ns == other->pause_first_ns &&
@@ -457,6 +491,7 @@ static void check_service(const struct checker *checker, size_t index)
     check_same_targets(checker, index);
     check_zones(checker, service);
     check_keys(checker, in, service);
+    check_sticky(checker, in, &service->sticky);
     /* What came from the global section is complained of there. */
     if (strcmp(service->http.via, settings->http_service.via) != 0)
         check_http(checker, in, &service->http);

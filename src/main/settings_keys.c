@@ -15,6 +15,7 @@
 
 static const struct config_choice log_formats[] = {LOG_FORMATS(CONFIG_WORD){.name = NULL}};
 static const struct config_choice rate_when_full[] = {RATE_WHEN_FULL(CONFIG_WORD){.name = NULL}};
+static const struct config_choice sticky_secures[] = {STICKY_SECURES(CONFIG_WORD){.name = NULL}};
 static const struct config_choice log_levels[] = {LOG_LEVELS(CONFIG_WORD){.name = NULL}};
 const struct config_choice settings_ios[] = {SETTINGS_IOS(CONFIG_WORD){.name = NULL}};
 
@@ -157,6 +158,11 @@ static const struct config_key hash_keys[] = {BALANCE_HASH_SETTINGS(X) END};
 static const struct config_table hash_table = TABLE(hash_keys, struct balance_hash_settings);
 #undef X
 
+#define X(...) CONFIG_KEY(struct sticky_settings, , __VA_ARGS__)
+static const struct config_key sticky_keys[] = {STICKY_SETTINGS(X) END};
+static const struct config_table sticky_table = TABLE(sticky_keys, struct sticky_settings);
+#undef X
+
 #define SERVICE_SETTINGS(X)                                                                        \
     X(balance.strategy, "balance", CHOICE, balance_words, 0, 0, LIVE,                              \
       "which target takes a request")
@@ -198,6 +204,8 @@ static const struct config_key service_keys[] = {
      .table = &service_limits_table, .help = "how much of this service is let in"},
     {.name = "rate", .kind = CONFIG_SECTION, .offset = offsetof(struct settings_service, rate),
      .table = &rate_table, .help = "how often each client may ask"},
+    {.name = "sticky", .kind = CONFIG_SECTION, .offset = offsetof(struct settings_service, sticky),
+     .table = &sticky_table, .help = "whether a client comes back to the target that it had"},
     END};
 static const struct config_table service_table =
     TABLE(service_keys, struct settings_service, .element = "service");

@@ -34,7 +34,8 @@ enum {
     OP_TRIED_MAX = 8,
 };
 
-/* What the client asked. Immutable once submitted. */
+/* What the client asked. Immutable once submitted, but for fields that the session room takes
+ * out. */
 struct request {
     uint32_t         refs_count;
     struct worker   *worker;
@@ -92,6 +93,7 @@ struct op {
     struct target *tried[OP_TRIED_MAX];
     const char    *service; /* the name of what it was routed to; NULL if nothing */
     void          *path;    /* the path that it walks; held by the front */
+    uint64_t       sticky;  /* identity of the target that it ought to go to; 0: any */
     uint8_t        tried_count;
     uint8_t        retries_count;
     bool           cancelled;

@@ -32,12 +32,14 @@ struct service_view {
     struct list        listeners;
 };
 
-/* What limits, and lacking reports, did to a service's requests; counters, one row each. From the
- * list come the fields of the row, the metrics page and /api/status. */
+/* What limits, sessions and lacking reports did to a service's requests; counters, one row each.
+ * From the list come the fields of the row, the metrics page and /api/status. */
 #define SERVICE_LIMIT_FIGURES(X)                                                                   \
     /* name          help                                                                      */ \
     X(rate_limited,   "requests that were over the rate of their client")                          \
     X(rate_forgotten, "clients whose rate was forgotten to make room for another")                 \
+    X(sticky_set,     "answers that set a cookie with the client's target")                        \
+    X(sticky_ignored, "requests whose cookie was forged, another service's or expired")            \
     X(balance_fallbacks, "picks of balance resource without fresh reports, so by two-choices")
 
 /* By what a balance strategy picks now, if it knows several ways. */

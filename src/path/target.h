@@ -124,11 +124,12 @@ struct target {
 /* An immutable snapshot of the targets in service; shared by all workers. */
 struct target_set {
     _Atomic uint32_t refs_count;
-    uint32_t         count;
-    uint64_t         version; /* grows with every set of a service */
+    uint32_t         count;    /* that take whatever comes */
+    uint32_t         draining; /* behind those, and not in the sums: they take only who was there */
+    uint64_t         version;  /* grows with every set of a service */
     uint32_t         weight_sum;
     uint32_t         weight_max;
-    struct target   *at[]; /* in the order of the file; each referenced */
+    struct target   *at[]; /* in the order of the file, twice; each referenced */
 };
 
 /* What it is for people: control's judgement if that is not well, else the gates' word. */

@@ -94,7 +94,8 @@ def trio():
 def config_of(servers, balance, weights=None, **more):
     weights = weights or [1] * len(servers)
     targets = [{"address": server.address, "weight": weight} for server, weight in zip(servers, weights)]
-    return pando.merged({"services": {"shop": {"balance": balance, "targets": targets}}, "workers": 1}, more)
+    return pando.merged({"services": {"shop": {"balance": balance, "hash": {"key": "query:n"}, "targets": targets}},
+                         "workers": 1}, more)
 
 
 def ask_many(proxy, count):

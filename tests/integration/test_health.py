@@ -329,7 +329,8 @@ def warming(proxy, server):
 @pytest.mark.parametrize("balance", pando.strategies())
 def test_a_target_that_comes_starts_with_a_part_of_its_weight(start, trio, balance):
     def with_targets(count, slow_start):
-        return {"services": {"shop": {"balance": balance, "targets": [s.address for s in trio[:count]],
+        return {"services": {"shop": {"balance": balance, "hash": {"key": "path"},
+                                      "targets": [s.address for s in trio[:count]],
                                       "health": {"slow-start": slow_start, "slow-start-least": 10}}}, "workers": 1}
     proxy = start(with_targets(2, "1h"))
     assert warming(proxy, trio[0]) == 0    # all are new

@@ -103,6 +103,9 @@ bool registry__is_panic(const struct registry_service *service,
 
 /* May requests be given to it? */
 bool registry__takes(const struct registry_target *target, bool is_panic);
+
+/* Is it drained and well, so that clients that were there before may come back? */
+bool registry__keeps(const struct registry_target *rt);
 bool registry__any_takes(const struct registry_service *service);
 
 /* Works out its standing and the reason anew; the caller publishes. */

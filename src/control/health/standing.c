@@ -44,6 +44,11 @@ bool registry__takes(const struct registry_target *rt, bool is_panic)
     return !is_ordered_out(rt) && set_takes(rt->state) && (is_panic || is_well(rt));
 }
 
+bool registry__keeps(const struct registry_target *rt)
+{
+    return rt->is_drained && set_takes(rt->state) && is_well(rt);
+}
+
 static enum target_state standing_of(const struct registry_target *rt)
 {
     if (rt->is_drained)
