@@ -20,7 +20,7 @@
     X(round_robin, "round-robin", "each in turn, smoothly, by weight")                             \
     X(resource, "resource",                                                                        \
       "by what servers report of themselves: requests in flight, latency, utilisation")            \
-    X(hash, "hash", "the same target for the same key, unless it is too busy") \
+    X(hash, "hash", "the same target for the same key, unless it is too busy")                     \
     X(proximity, "proximity", "the nearest that is not full, by zone or opening time")
 
 /* A strategy as a number: BALANCE_two_choices. */

@@ -35,12 +35,12 @@ struct service_view {
 /* What limits, sessions and lacking reports did to a service's requests; counters, one row each.
  * From the list come the fields of the row, the metrics page and /api/status. */
 #define SERVICE_LIMIT_FIGURES(X)                                                                   \
-    /* name          help                                                                      */ \
+    /* name          help                                                                      */  \
     X(rate_limited,   "requests that were over the rate of their client")                          \
     X(rate_forgotten, "clients whose rate was forgotten to make room for another")                 \
     X(breaker_refused, "requests that came while the service's circuit breaker was open, or "      \
                        "half-open without a trial left")                                           \
-    X(breaker_fallback, "of them, those that were given the fallback")                   \
+    X(breaker_fallback, "of them, those that were given the fallback")                             \
     X(waited,         "requests that waited for a permit of their service")                        \
     X(shed_full,      "requests refused because the waiting room was full")                        \
     X(shed_displaced, "requests that had to make room for a higher priority or another client")    \
@@ -48,11 +48,11 @@ struct service_view {
     X(shed_waited,    "requests refused after they had waited as long as they may")                \
     X(wait_cancelled, "requests whose client left while they waited")                              \
     X(target_full,    "times that a target was passed over because it had all the requests it may") \
-    X(balance_fallbacks, "picks of balance resource without fresh reports, so by two-choices") \
+    X(balance_fallbacks, "picks of balance resource without fresh reports, so by two-choices")     \
     X(deadline_refused,                                                                            \
       "requests refused because less time was left than half of the answers take")                 \
     X(retries_delayed, "attempts that had to wait for their place in the budget of retries")       \
-    X(retries_denied, "attempts that got none: the client was told the error") \
+    X(retries_denied, "attempts that got none: the client was told the error")                     \
     X(sticky_set,     "answers that set a cookie with the client's target")                        \
     X(sticky_ignored, "requests whose cookie was forged, another service's or expired")
 
