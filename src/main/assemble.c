@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* main/assemble.c - the path in walking order; the first file to read.
  *
- *     front > admit > guard > balance > gate > engine
+ *     front > admit > hedge > guard > balance > gate > engine
  *
  * front    front/http: what is being asked? Router and exchanges; one per listener and worker.
  * admit    admit/: may it come in now? Only where a rate or a limit on requests is set.
+ * hedge    breaker/retry: does it take long? A second attempt beside the first, if that is asked.
  * guard    breaker/: may it be tried again? What failed goes to another target, within a budget.
  * balance  balance/: which target takes it?
  * gate     breaker/: is that target well? A refusal goes back to guard.
@@ -17,6 +18,7 @@
 #include "balance/balance_stage.h"
 #include "breaker/gate_stage.h"
 #include "breaker/guard_stage.h"
+#include "breaker/retry/hedge_stage.h"
 #include "core/mem.h"
 
 #include <string.h>
@@ -116,6 +118,7 @@ void generation_unref(struct generation *generation)
 struct service_path {
     struct rate_stage        rate;
     struct admit_stage       admit;
+    struct hedge_stage       hedge;
     struct guard_stage       guard;
     struct balance_stage     balance;
     struct gate_stage        gate;
@@ -130,6 +133,17 @@ struct path {
     struct service_path  *services;
     size_t                services_count; /* that were built */
 };
+
+/* For what may outlive its request. */
+static void hold_path(void *path)
+{
+    ((struct path *)path)->router.refs_count++;
+}
+
+static void release_path(void *path)
+{
+    path_release(path);
+}
 
 static bool build_service(struct path *path, size_t index)
 {
@@ -150,6 +164,11 @@ static bool build_service(struct path *path, size_t index)
                      &(struct guard_settings){&settings->breaker, &settings->retry},
                      &rooms->balance.stage);
     rooms->top = &rooms->guard.stage;
+    if (settings->retry.hedge != RETRY_HEDGE_OFF) {
+        hedge_stage_init(&rooms->hedge, worker, service, &settings->retry, rooms->top);
+        rooms->hedge.path = (struct hedge_path){path, hold_path, release_path};
+        rooms->top = &rooms->hedge.stage;
+    }
     if (settings->limits.requests_in_flight != 0 ||
         path->generation->settings->limits.requests_in_flight != 0) {
         admit_stage_init(&rooms->admit, path->generation->admit, &path->generation->inflight[index],
@@ -184,6 +203,7 @@ static void add_routes(struct path *path, size_t index)
 static void path_free(struct path *path)
 {
     for (size_t i = 0; i < path->services_count; i++) {
+        hedge_stage_fini(&path->services[i].hedge);
         guard_stage_fini(&path->services[i].guard);
         balance_stage_fini(&path->services[i].balance);
     }

@@ -40,6 +40,9 @@ struct service_view {
     X(rate_forgotten, "clients whose rate was forgotten to make room for another")                 \
     X(deadline_refused,                                                                            \
       "requests refused because less time was left than half of the answers take")                 \
+    X(hedges, "second attempts beside a first that took long")                                     \
+    X(hedge_wins, "of them, those that were answered first")                                       \
+    X(hedges_denied, "second attempts for which the budget of retries had no place")               \
     X(retries_delayed, "attempts that had to wait for their place in the budget of retries")       \
     X(retries_denied, "attempts that got none: the client was told the error")
 
