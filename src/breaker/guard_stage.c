@@ -469,7 +469,7 @@ static struct retry_verdict judge(const struct watch *watch, const struct op *op
         .has_dead = watch->dead != NULL,
         .offered_count = watch->offered_count,
         .refused_count = watch->refused_count,
-        .tries = (unsigned)breaker->tries,
+        .tries = op->is_single ? 1 : (unsigned)breaker->tries,
         .refusals_max = REFUSALS_MAX,
     };
     const struct retry_verdict verdict = retry_after(&now);

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* main/assemble.c - the path in walking order; the first file to read.
  *
- *     front > admit > session > circuit > concurrency > guard > balance > target limit > gate > engine
+ *     front > admit > session > circuit > concurrency > hedge > guard > balance > target limit
+ *           > gate > engine
  *
  * front    front/http: what is being asked? Router and exchanges; one per listener and worker.
  * admit    admit/: may it come in now? Only where a rate or a limit on requests is set.
  * session  session/: which target had this client? Only where a key file for cookies is set.
  * circuit  breaker/circuit: is the service well? Only where its circuit breaker is enabled.
  * concurrency  breaker/concurrency: may it go on now, or does it wait? Only where that is set.
+ * hedge    breaker/retry: does it take long? A second attempt beside the first, if that is asked.
  * guard    breaker/: may it be tried again? What failed goes to another target, within a budget.
  * balance  balance/: which target takes it?
  * target limit  breaker/concurrency: has that target as many as it may? Only where that is set.
@@ -24,6 +26,7 @@
 #include "breaker/concurrency/target_limit_stage.h"
 #include "breaker/gate_stage.h"
 #include "breaker/guard_stage.h"
+#include "breaker/retry/hedge_stage.h"
 #include "core/mem.h"
 #include "session/sticky_stage.h"
 
@@ -212,6 +215,7 @@ struct service_path {
     struct sticky_stage       sticky;
     struct circuit_stage      circuit;
     struct concurrency_stage  concurrency;
+    struct hedge_stage        hedge;
     struct guard_stage        guard;
     struct balance_stage      balance;
     struct target_limit_stage target_limit;
@@ -305,6 +309,17 @@ static bool has_probes(const struct resource_settings *settings)
     return settings->probe_port > 0 && settings->probe_port <= UINT16_MAX;
 }
 
+/* For what may outlive its request. */
+static void hold_path(void *path)
+{
+    ((struct path *)path)->router.refs_count++;
+}
+
+static void release_path(void *path)
+{
+    path_release(path);
+}
+
 static bool build_service(struct path *path, size_t index)
 {
     const struct settings_service *settings = &path->generation->settings->services[index];
@@ -327,6 +342,11 @@ static bool build_service(struct path *path, size_t index)
                      &(struct guard_settings){&settings->breaker, &settings->retry},
                      &rooms->balance.stage);
     rooms->top = &rooms->guard.stage;
+    if (settings->retry.hedge != RETRY_HEDGE_OFF) {
+        hedge_stage_init(&rooms->hedge, worker, service, &settings->retry, rooms->top);
+        rooms->hedge.path = (struct hedge_path){path, hold_path, release_path};
+        rooms->top = &rooms->hedge.stage;
+    }
     if (!build_waiting(path, index) || !build_circuit(path, index)) {
         balance_stage_fini(&rooms->balance);
         return false;
@@ -371,6 +391,7 @@ static void path_free(struct path *path)
 {
     for (size_t i = 0; i < path->services_count; i++) {
         prober_forget(&path->thread->prober, &path->services[i].balance);
+        hedge_stage_fini(&path->services[i].hedge);
         guard_stage_fini(&path->services[i].guard);
         balance_stage_fini(&path->services[i].balance);
         circuit_stage_fini(&path->services[i].circuit);

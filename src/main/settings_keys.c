@@ -24,6 +24,7 @@ static const struct config_choice concurrency_limits[] = {
 static const struct config_choice concurrency_priorities[] = {PRIORITIES(CONFIG_WORD) END};
 static const struct config_choice proximity_bys[] = {PROXIMITY_BYS(CONFIG_WORD){.name = NULL}};
 static const struct config_choice sticky_secures[] = {STICKY_SECURES(CONFIG_WORD){.name = NULL}};
+static const struct config_choice retry_hedges[] = {RETRY_HEDGES(CONFIG_WORD){.name = NULL}};
 static const struct config_choice log_levels[] = {LOG_LEVELS(CONFIG_WORD){.name = NULL}};
 const struct config_choice settings_ios[] = {SETTINGS_IOS(CONFIG_WORD){.name = NULL}};
 

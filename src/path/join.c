@@ -31,7 +31,6 @@ struct join {
     struct join_tally       tally;
     struct join_child      *passing; /* whose answer goes to the parent; NULL: nobody's */
     uint32_t                refs_count;
-    uint32_t                started_count;
     uint32_t                live_count; /* started and not finished */
     uint32_t                at_once_max;
     uint32_t                answer_room;
@@ -149,7 +148,7 @@ static void let_go(struct join_child *child)
 
 static void let_go_of_all(struct join *join, bool cancels)
 {
-    for (uint32_t i = 0; i < join->started_count; i++) {
+    for (uint32_t i = 0; i < join->tally.started_count; i++) {
         struct join_child *child = &join->at[i];
         if (child == join->passing)
             continue;
@@ -415,7 +414,7 @@ static void start(struct join *join, uint32_t index)
 
 static bool wants_more(const struct join *join)
 {
-    return !join->stopped && join->started_count < join->tally.children_count &&
+    return !join->stopped && join->tally.started_count < join->tally.children_count &&
            join->live_count < join->at_once_max;
 }
 
@@ -426,8 +425,16 @@ static void pump(struct join *join)
         return;
     join->starting = true;
     while (wants_more(join))
-        start(join, join->started_count++);
+        start(join, join->tally.started_count++);
     join->starting = false;
+}
+
+void join_allow(struct join *join, size_t at_once_max)
+{
+    join->at_once_max = (uint32_t)at_once_max;
+    hold(join);
+    pump(join);
+    release(join);
 }
 
 void join_start(struct join_depot *depot, struct op *parent, const struct join_order *order)

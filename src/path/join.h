@@ -35,8 +35,9 @@ enum {
 struct join_tally {
     uint32_t children_count;
     uint32_t needed_count; /* as ordered; the quorum */
-    uint32_t well_count;   /* that count for the quorum */
-    uint32_t badly_count;  /* that do not, and never will */
+    uint32_t started_count;
+    uint32_t well_count;  /* that count for the quorum */
+    uint32_t badly_count; /* that do not, and never will */
     uint32_t finished_count;
 };
 
@@ -97,6 +98,9 @@ void join_depot_fini(struct join_depot *depot);
 
 /* Takes over @parent. It may be answered and finished before this returns. */
 void join_start(struct join_depot *depot, struct op *parent, const struct join_order *order);
+
+/* From now on so many may be unfinished at a time. It may be settled when this returns. */
+void join_allow(struct join *join, size_t at_once_max);
 
 /* What was ordered as `self`. */
 void *join_self(const struct join *join);

@@ -26,6 +26,13 @@
 
 struct target;
 
+/* What came of a second attempt beside the first. */
+enum op_hedge {
+    OP_HEDGE_NONE, /* there was none */
+    OP_HEDGE_LOST, /* the first was answered first */
+    OP_HEDGE_WON,
+};
+
 enum {
     OP_ARENA_BYTES = 1536,      /* frames, and an answer's head of the usual size */
     REQUEST_ARENA_BYTES = 1536, /* a request's head of the usual size */
@@ -102,6 +109,8 @@ struct op {
     bool           cancelled;
     bool           found_full; /* a target had all the requests it may: later there may be room */
     bool           answered;
+    bool           is_single; /* a failed attempt is not followed by another */
+    uint8_t        hedge;     /* enum op_hedge */
     /* Field lines of a room's own that every answer to the client gets, each ended by CRLF; they
      * lie in the arena. NULL: none. */
     const char *answer_fields;

@@ -51,6 +51,9 @@ struct service_view {
     X(balance_fallbacks, "picks of balance resource without fresh reports, so by two-choices")     \
     X(deadline_refused,                                                                            \
       "requests refused because less time was left than half of the answers take")                 \
+    X(hedges, "second attempts beside a first that took long")                                     \
+    X(hedge_wins, "of them, those that were answered first")                                       \
+    X(hedges_denied, "second attempts for which the budget of retries had no place")               \
     X(retries_delayed, "attempts that had to wait for their place in the budget of retries")       \
     X(retries_denied, "attempts that got none: the client was told the error")                     \
     X(sticky_set,     "answers that set a cookie with the client's target")                        \

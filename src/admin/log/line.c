@@ -229,6 +229,8 @@ static char *put_op(char *out, const struct exchange_report *report)
         out = put_seconds(put_key(out, "room"), op->waited_ns);
     if (op->target != NULL)
         out = put_target(out, op);
+    if (op->hedge != OP_HEDGE_NONE)
+        out = put_own(out, "hedge", op->hedge == OP_HEDGE_WON ? "won" : "lost");
     return put_count(out, "retry", op->retries_count);
 }
 

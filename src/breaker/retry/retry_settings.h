@@ -9,6 +9,17 @@
 
 #include "config/config.h"
 
+#define RETRY_HEDGES(X)                                                                            \
+    X(RETRY_HEDGE_OFF, "off", "never")                                                             \
+    X(RETRY_HEDGE_P95, "p95", "when it takes longer than 95 % of the answers of late")             \
+    X(RETRY_HEDGE_AFTER, "after", "when it takes longer than `hedge-after`")
+
+enum retry_hedge {
+#define X(enumerator, name, gist) enumerator,
+    RETRY_HEDGES(X)
+#undef X
+};
+
 #define RETRY_SETTINGS(X)                                                                          \
     X(statuses, "statuses", TEXT, 0, 255, "500, 502-504", LIVE,                                    \
       "answers after which a request goes to another target: numbers and ranges with commas, "     \
@@ -29,7 +40,12 @@
       "how long an attempt waits for its place in the budget before the client gets the error")    \
     X(pause_ns, "pause", DURATION_OR_NONE, CONFIG_MS(1), CONFIG_SECONDS(60), CONFIG_MS(25), LIVE,  \
       "the second repetition waits a random time up to this, the third up to twice as long, and "  \
-      "so on; the first does not wait")
+      "so on; the first does not wait")                                                            \
+    X(hedge, "hedge", CHOICE, retry_hedges, 0, RETRY_HEDGE_OFF, LIVE,                              \
+      "when an idempotent request without a body goes to a second target beside the first; the "   \
+      "first good answer counts, the other attempt is cancelled")                                  \
+    X(hedge_after_ns, "hedge-after", DURATION, CONFIG_MS(1), CONFIG_SECONDS(60), CONFIG_MS(50),    \
+      LIVE, "the time without an answer after which `hedge: after` begins its second attempt")
 
 struct retry_settings {
     RETRY_SETTINGS(CONFIG_FIELD)
