@@ -149,10 +149,11 @@ def start_servers(place):
     return children, ports
 
 
-def paced(place, ports, rate, seconds, seed):
+def paced(place, ports, rate, seconds, seed, more=()):
     code, out, err = run_bounded([place.programs["pace"], "--to", ",".join(map(str, ports)), "--path", "/",
                                   "--connections", str(CONNECTIONS), "--rate", str(round(rate)),
-                                  "--seconds", str(seconds), "--seed", str(seed)], place.load_cores, seconds + 30)
+                                  "--seconds", str(seconds), "--seed", str(seed), *more], place.load_cores,
+                                 seconds + 30)
     try:
         return json.loads(out)
     except ValueError:

@@ -2,7 +2,7 @@
 /* bench/pace.c - an HTTP/1.1 load client that keeps a given rate, which wrk cannot.
  *
  *     pace --to PORT[,PORT...] --path PATH [--connections N] [--seconds N] [--requests N] [--rate N]
- *          [--close] [--seed N]
+ *          [--close] [--seed N] [--good-ms N]
  *
  * With --rate it is an open loop: requests are due at random (Poisson) moments of that mean rate,
  * whatever the server does; one that finds no free connection waits, and its latency counts from
@@ -13,7 +13,8 @@
  * Prints one line of JSON: answered, errors (answers other than 200, broken connections),
  * unanswered (was due, but not answered a second after the end: the rate is more than the server
  * or the machine can do), bytes of bodies, seconds, p50_us, p99_us, p999_us, max_us. Answers must have
- * a Content-Length. Loopback only, one thread. Exit 0 if all was answered well, else 1. */
+ * a Content-Length. With --good-ms also good: how many were answered within so long of being due, for
+ * each second in which they were due. Loopback only, one thread. Exit 0 if all was answered well, else 1. */
 #include <assert.h>
 #include <errno.h>
 #include <getopt.h>
@@ -35,6 +36,7 @@
 #define HEAD_BYTES_MAX 4096
 #define BUFFER_BYTES   262144
 #define EVENTS_MAX     256
+#define SECONDS_MAX    3600
 #define WAITING_MAX    (1u << 20)    /* due requests that found no free connection; power of 2 */
 #define GRACE_NS       1000000000ull /* for the last answers, after the end */
 #define NS_PER_SECOND  1000000000ull
@@ -49,6 +51,7 @@ struct settings {
     uint64_t requests; /* 0: no end by count */
     uint32_t connections_count;
     uint64_t seed;
+    uint64_t good_ns; /* 0: not counted */
     char     request[1024];
     size_t   request_bytes;
 };
@@ -81,6 +84,8 @@ struct pace {
     uint64_t               errors;
     uint64_t               unanswered;
     uint64_t               body_bytes;
+    uint64_t               begin_ns;
+    uint64_t               good[SECONDS_MAX + 1];
     uint64_t               random;
     bool                   over; /* no new requests */
     char                   buffer[BUFFER_BYTES];
@@ -216,7 +221,11 @@ static void answered(struct pace *pace, struct client *c)
         pace->latencies_ns = must_have(
             realloc(pace->latencies_ns, pace->latencies_max * sizeof *pace->latencies_ns));
     }
-    pace->latencies_ns[pace->latencies_count++] = now_ns() - c->due_ns;
+    const uint64_t latency_ns = now_ns() - c->due_ns;
+    const uint64_t second = (c->due_ns - pace->begin_ns) / NS_PER_SECOND;
+    pace->latencies_ns[pace->latencies_count++] = latency_ns;
+    if (latency_ns <= pace->settings->good_ns && second <= SECONDS_MAX)
+        pace->good[second]++;
     if (pace->settings->close)
         client_close(c);
     client_free(pace, c);
@@ -348,6 +357,7 @@ static double run(struct pace *pace)
     const struct settings *settings = pace->settings;
     uint64_t begin_ns = now_ns(), now = begin_ns, next_ns = begin_ns, end_ns = UINT64_MAX, last_ns;
 
+    pace->begin_ns = begin_ns;
     if (settings->seconds != 0)
         end_ns = begin_ns + settings->seconds * NS_PER_SECOND;
     while (now < end_ns && !enough(pace)) {
@@ -388,7 +398,7 @@ static double quantile_us(const struct pace *pace, double share)
 static _Noreturn void usage(void)
 {
     fputs("usage: pace --to PORT --path PATH [--connections N] [--seconds N] [--requests N]\n"
-          "            [--rate N] [--close] [--seed N]\n",
+          "            [--rate N] [--close] [--seed N] [--good-ms N]\n",
           stderr);
     exit(2);
 }
@@ -440,6 +450,7 @@ static struct settings settings_read(int argc, char **argv)
         {"rate", required_argument, NULL, 'r'},
         {"close", no_argument, NULL, 'x'},
         {"seed", required_argument, NULL, 'e'},
+        {"good-ms", required_argument, NULL, 'g'},
         {NULL, 0, NULL, 0},
     };
     struct settings settings = {.connections_count = 64, .seed = 1};
@@ -454,7 +465,7 @@ static struct settings settings_read(int argc, char **argv)
         else if (letter == 'c')
             settings.connections_count = (uint32_t)number_in(optarg, 1, 10000);
         else if (letter == 's')
-            settings.seconds = number_in(optarg, 1, 3600);
+            settings.seconds = number_in(optarg, 1, SECONDS_MAX);
         else if (letter == 'n')
             settings.requests = number_in(optarg, 1, UINT64_MAX);
         else if (letter == 'r')
@@ -463,6 +474,8 @@ static struct settings settings_read(int argc, char **argv)
             settings.close = true;
         else if (letter == 'e')
             settings.seed = number_in(optarg, 1, UINT64_MAX);
+        else if (letter == 'g')
+            settings.good_ns = number_in(optarg, 1, 1000000) * 1000000;
         else
             usage();
     }
@@ -499,9 +512,12 @@ int main(int argc, char **argv)
               compare_latencies);
     printf(
         "{\"answered\": %zu, \"errors\": %llu, \"unanswered\": %llu, \"bytes\": %llu, \"seconds\": %.6f, "
-        "\"p50_us\": %.1f, \"p99_us\": %.1f, \"p999_us\": %.1f, \"max_us\": %.1f}\n",
+        "\"p50_us\": %.1f, \"p99_us\": %.1f, \"p999_us\": %.1f, \"max_us\": %.1f",
         pace.latencies_count, (unsigned long long)pace.errors, (unsigned long long)pace.unanswered,
         (unsigned long long)pace.body_bytes, seconds, quantile_us(&pace, 0.5),
         quantile_us(&pace, 0.99), quantile_us(&pace, 0.999), quantile_us(&pace, 1));
+    for (uint64_t i = 0; settings.good_ns != 0 && i < settings.seconds; i++)
+        printf("%s%llu", i == 0 ? ", \"good\": [" : ", ", (unsigned long long)pace.good[i]);
+    printf("%s}\n", settings.good_ns != 0 && settings.seconds != 0 ? "]" : "");
     return pace.errors == 0 && pace.unanswered == 0 ? 0 : 1;
 }

@@ -25,10 +25,23 @@ enum { ADMIN_TAPS_MAX = 8 };
 
 struct admin;
 
+/* The circuit breaker of a service. */
+struct admin_circuit {
+    const char *state;     /* "closed", "open", "half-open"; NULL: it has none */
+    bool        is_closed; /* likewise for programs */
+    bool        is_open;
+    uint64_t    until_ns;       /* while open: when it becomes half-open; monotonic */
+    uint64_t    openings_count; /* ever */
+    uint32_t    trials_left;    /* while half-open: not claimed yet */
+    char        reason[96];     /* why it opened; "" while closed */
+};
+
 struct admin_service {
     const struct service *service;
     const char           *balance; /* the strategy's name */
     const char           *trouble; /* why it has fewer targets than settings say; NULL */
+    struct admin_circuit  circuit;
+    struct service_load   load; /* of a limit on concurrency */
 };
 
 struct admin_listener {

@@ -25,6 +25,8 @@ struct node {
     struct admin_sources sources;
     struct admin        *admin;
     const char          *trouble;
+    struct admin_circuit circuit;
+    struct service_load  load;
     unsigned             services_count, targets_count, reloads_count;
     char                 body[BODY_BYTES_MAX];
 };
@@ -34,7 +36,11 @@ static struct node node;
 static bool service_at(void *self, size_t index, struct admin_service *out)
 {
     (void)self;
-    *out = (struct admin_service){&node.bench.service, "two-choices", node.trouble};
+    *out = (struct admin_service){.service = &node.bench.service,
+                                  .balance = "two-choices",
+                                  .trouble = node.trouble,
+                                  .circuit = node.circuit,
+                                  .load = node.load};
     return index < node.services_count;
 }
 
@@ -327,6 +333,25 @@ Test(admin, nothing_left_is_worse_than_a_refused_reload)
     expect_in(verdict().sentence, "503: app.internal:3000: the name does not exist.");
 }
 
+Test(admin, an_open_circuit_breaker_is_said_everywhere)
+{
+    node.circuit = (struct admin_circuit){.state = "closed", .is_closed = true};
+    expect_not_in(ask("/"), "circuit breaker <b>");
+    expect_in(ask("/metrics"), "pando_service_breaker_state{service=\"shop\"} 0");
+    node.circuit = (struct admin_circuit){.state = "open",
+                                          .is_open = true,
+                                          .until_ns = UINT64_MAX,
+                                          .openings_count = 3,
+                                          .reason = "62 % of 120 answers in 10 s were failures"};
+    expect_in(verdict().sentence, "The circuit breaker of shop is open: 62 % of 120 answers");
+    cr_expect(verdict().tone == PAGES_TONE_BAD);
+    expect_in(ask("/"), "circuit breaker <b>open</b>: 62 % of 120");
+    expect_in(ask("/api/status"), "62 % of 120");
+    const char *text = ask("/metrics");
+    expect_in(text, "pando_service_breaker_state{service=\"shop\"} 2");
+    expect_in(text, "pando_service_breaker_openings_total{service=\"shop\"} 3");
+}
+
 Test(admin, a_refused_reload_stopping_and_nothing_at_all)
 {
     node.facts.reload_wall_ns = 1;
@@ -394,6 +419,25 @@ Test(admin, the_page_says_states_in_words_and_refreshes)
     expect_in(text, "http-equiv=refresh");
     expect_not_in(ask("/?still"), "http-equiv=refresh");
     expect_in(ask("/style.css"), "prefers-color-scheme");
+}
+
+Test(admin, the_pages_say_who_waits)
+{
+    const char *text = ask("/");
+    expect_not_in(text, "limit <b>");
+    expect_not_in(ask("/metrics"), "pando_waiting{");
+    node.load = (struct service_load){"aimd", 40, 39, {0, 2, 1000, 7}};
+    text = ask("/");
+    expect_in(text, "limit <b>40</b>");
+    expect_in(text, "waiting <b>1,009</b>");
+    text = ask("/metrics");
+    expect_in(text, "pando_concurrency_limit{service=\"shop\"} 40\n");
+    expect_in(text, "pando_concurrency_inflight{service=\"shop\"} 39\n");
+    expect_in(text, "pando_waiting{service=\"shop\",priority=\"normal\"} 1000\n");
+    text = ask("/api/status");
+    expect_in(text, "\"limit\": \"aimd\"");
+    expect_in(text, "\"now\": 40");
+    expect_in(text, "\"normal\": 1000");
 }
 
 Test(admin, the_page_has_a_strict_policy)

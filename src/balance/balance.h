@@ -25,6 +25,7 @@
 
 #include "balance/balance_settings.h"
 #include "path/place.h"
+#include "path/service.h"
 #include "path/target.h"
 
 #include <stddef.h>
@@ -119,6 +120,13 @@ struct balance_setup {
     const struct target_set *old_set;
 };
 
+/* What a strategy shows of itself. */
+struct balance_insight {
+    enum balance_basis basis;  /* of the last pick */
+    uint64_t fallbacks_count;  /* picks without fresh reports, since the state was filled */
+    uint32_t pool_size, theta; /* of Prequal's pool of probes */
+};
+
 struct balance_strategy {
     size_t state_bytes;  /* per worker; with target_bytes 0 and no more_bytes: stateless */
     size_t target_bytes; /* more of it for each target of the set */
@@ -140,6 +148,8 @@ struct balance_strategy {
     /* Every 100 ms while requests come, before the pick. Of @ask now_ns, draw and probes are set.
      * May be NULL. */
     void (*tick)(void *state, const struct target_set *set, const struct ask *ask);
+    /* What may be seen of it now. May be NULL. */
+    void (*show)(const void *state, struct balance_insight *insight);
 };
 
 #define X(name, word, gist) extern const struct balance_strategy balance_##name;

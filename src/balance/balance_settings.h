@@ -18,6 +18,8 @@
     X(least_connections, "least-connections",                                                      \
       "the one with the fewest requests in flight for its weight")                                 \
     X(round_robin, "round-robin", "each in turn, smoothly, by weight")                             \
+    X(resource, "resource",                                                                        \
+      "by what servers report of themselves: requests in flight, latency, utilisation")            \
     X(hash, "hash", "the same target for the same key, unless it is too busy")
 
 /* A strategy as a number: BALANCE_two_choices. */
@@ -51,11 +53,43 @@ struct balance_hash_settings {
     BALANCE_HASH_SETTINGS(CONFIG_FIELD)
 };
 
+#define RESOURCE_SETTINGS(X)                                                                       \
+    X(probe_port, "probe-port", COUNT_OR_NONE, 1, 65535, CONFIG_NONE, LIVE,                        \
+      "where each target's address answers GET with a report, as `pando agent` does: JSON with "   \
+      "`rif` (requests in flight) and `latency_us`, or the field endpoint-load-metrics; none: "    \
+      "only reports in answers count")                                                             \
+    X(probe_path, "probe-path", TEXT, 1, 255, "/probe", LIVE, "what a probe asks for")             \
+    X(probe_timeout_ns, "probe-timeout", DURATION, CONFIG_MS(1), CONFIG_SECONDS(10), CONFIG_MS(3), \
+      LIVE, "how long a probe may take; one that takes longer says nothing")                       \
+    X(probes, "probes", COUNT, 1, 8, 3, LIVE,                                                      \
+      "probes for each request, from 16 targets on; with 8 to 15 one, with fewer each target is "  \
+      "probed at most ten times a second")                                                         \
+    X(hot_above, "hot-above", COUNT, 0, 100, 84, LIVE,                                             \
+      "percent of the probed targets that may have fewer requests than one that counts as hot; 0 " \
+      "compares requests in flight alone")                                                         \
+    X(age_ns, "max-age", DURATION, CONFIG_MS(10), CONFIG_MINUTES(1), CONFIG_SECONDS(1), LIVE,      \
+      "a report of requests in flight that is older says nothing")                                 \
+    X(error_penalty, "error-penalty", COUNT, 0, 10000, 100, LIVE,                                  \
+      "percent of the share of failing requests that is added to a reported utilisation")          \
+    X(blackout_ns, "blackout", DURATION, 0, CONFIG_HOURS(1), CONFIG_SECONDS(10), LIVE,             \
+      "how long a target must have reported its utilisation before that counts")                   \
+    X(expire_ns, "expire", DURATION, CONFIG_MS(100), CONFIG_HOURS(24), CONFIG_MINUTES(3), LIVE,    \
+      "a reported utilisation that is older says nothing")                                         \
+    X(update_ns, "update", DURATION, CONFIG_MS(100), CONFIG_MINUTES(1), CONFIG_SECONDS(1), LIVE,   \
+      "how often weights are worked out from reported utilisations")                               \
+    X(keeps_field, "keep-field", BOOLEAN, 0, 1, false, LIVE,                                       \
+      "clients get the field endpoint-load-metrics of answers too")
+
+struct resource_settings {
+    RESOURCE_SETTINGS(CONFIG_FIELD)
+};
+
 /* What a service says of its balance. Immutable; a strategy reads its own section. */
 struct balance_settings {
     uint32_t                     strategy; /* enum balance_sort */
     struct two_choices_settings  two_choices;
     struct balance_hash_settings hash;
+    struct resource_settings     resource;
 };
 
 /* The words of BALANCE_STRATEGIES, by enum balance_sort; end with a name of NULL. */

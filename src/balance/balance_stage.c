@@ -2,16 +2,19 @@
 /* balance/balance_stage.c - picking and counting. */
 #include "balance/balance_stage.h"
 
+#include "balance/report.h"
 #include "core/mem.h"
 #include "core/units.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
 struct attempt {
     struct frame          frame; /* first */
     struct balance_stage *stage;
     struct target        *target;
-    size_t                index; /* of the target in the set that it was picked from */
+    size_t                index;  /* of the target in the set that it was picked from */
+    struct balance_report report; /* that the answer brought */
 };
 
 /* For a view to which nothing was published yet. */
@@ -109,7 +112,7 @@ static void count_answer(const struct attempt *attempt, const struct op *op)
 
 static void answered(struct frame *self, struct op *op)
 {
-    const struct attempt *attempt = (struct attempt *)(void *)self;
+    struct attempt *attempt = (struct attempt *)(void *)self;
     struct target_row *row = row_of(attempt);
     const enum err_kind kind = op->answer.error;
     if (!is_not_given(kind))
@@ -119,6 +122,9 @@ static void answered(struct frame *self, struct op *op)
     else if (is_targets_failure(kind))
         row_add(&row->failures_count, 1);
     judge_failure(attempt, kind);
+    if (kind == ERR_NONE && attempt->stage->strategy->has_reports)
+        balance__report_take(&attempt->report, &op->answer.head,
+                             attempt->stage->options.settings->resource.keeps_field);
     op_answer_above(self, op);
 }
 
@@ -141,6 +147,7 @@ static void tell_attempt(const struct attempt *attempt, const struct op *op, boo
         .latency_ns = is_timed ? op->answered_ns - op->sent_ns : 0,
         .outcome = kind == ERR_NONE ? outcome_of(&op->answer.head) : BALANCE_UNTOLD,
     };
+    sample.report = attempt->report;
     if (is_late || is_targets_failure(kind))
         sample.outcome = BALANCE_FAILED;
     if (!is_not_given(kind))
@@ -214,6 +221,49 @@ static size_t pick(struct balance_stage *stage, const struct op *op)
     return index;
 }
 
+/* --- who has a target ------------------------------------------------------------------------- */
+
+static int by_identity(const void *a, const void *b)
+{
+    const uint64_t one = ((const struct balance_member *)a)->identity;
+    const uint64_t other = ((const struct balance_member *)b)->identity;
+    return one < other ? -1 : one > other;
+}
+
+/* Without memory for it, clients are treated as new ones until the next set. */
+static void fill_members(struct balance_stage *stage)
+{
+    const struct target_set *set = stage->set;
+    const uint32_t count = set->count + set->draining;
+    mem_free(stage->members);
+    stage->members = NULL;
+    if (!stage->options.is_sticky || count == 0)
+        return;
+    stage->members = mem_alloc(count * sizeof stage->members[0]);
+    if (stage->members == NULL)
+        return;
+    for (uint32_t i = 0; i < count; i++)
+        stage->members[i] = (struct balance_member){set->at[i]->identity, i};
+    qsort(stage->members, count, sizeof stage->members[0], by_identity);
+}
+
+/* Where the target that the op ought to go to is, also among those that drain; or BALANCE_NONE. */
+static size_t find_own(const struct balance_stage *stage, const struct op *op)
+{
+    const struct balance_member wanted = {.identity = op->sticky};
+    if (op->sticky == 0 || stage->members == NULL)
+        return BALANCE_NONE;
+    const struct balance_member *found =
+        bsearch(&wanted, stage->members, stage->set->count + stage->set->draining, sizeof wanted,
+                by_identity);
+    if (found == NULL)
+        return BALANCE_NONE;
+    for (unsigned i = 0; i < op->tried_count; i++)
+        if (op->tried[i] == stage->set->at[found->index])
+            return BALANCE_NONE;
+    return found->index;
+}
+
 static const char *why_none(const struct balance_stage *stage, const struct op *op)
 {
     if (stage->set->count == 0)
@@ -249,6 +299,25 @@ static bool has_state(struct balance_stage *stage)
     return __builtin_expect(stage->state != NULL, 1) || fill_state(stage, NULL, NULL);
 }
 
+static void publish(_Atomic uint64_t *at, uint64_t value)
+{
+    atomic_store_explicit(at, value, memory_order_relaxed);
+}
+
+/* What people may see of the strategy. */
+static void show(struct balance_stage *stage)
+{
+    struct service_row *row = &stage->service->rows[stage->worker->index];
+    struct balance_insight insight;
+    stage->strategy->show(stage->state, &insight);
+    publish(&row->balance_basis, insight.basis);
+    publish(&row->balance_pool, insight.pool_size);
+    publish(&row->balance_theta, insight.theta);
+    if (insight.fallbacks_count > stage->fallbacks_count)
+        row_add(&row->balance_fallbacks_count, insight.fallbacks_count - stage->fallbacks_count);
+    stage->fallbacks_count = insight.fallbacks_count;
+}
+
 static void tick(struct balance_stage *stage)
 {
     struct balance_probes probes = {.count = 0};
@@ -261,6 +330,8 @@ static void tick(struct balance_stage *stage)
     ask.probes = wants_probes(stage) ? &probes : NULL;
     stage->strategy->tick(stage->state, stage->set, &ask);
     send_probes(stage, &probes);
+    if (stage->strategy->show != NULL)
+        show(stage);
 }
 
 static void give(struct balance_stage *stage, struct op *op, size_t index)
@@ -293,7 +364,9 @@ static void submit(struct stage *self, struct op *op)
         return;
     }
     tick(stage);
-    const size_t index = pick(stage, op);
+    size_t index = find_own(stage, op);
+    if (index == BALANCE_NONE)
+        index = pick(stage, op);
     if (index == BALANCE_NONE) {
         op->target = NULL;
         op_refuse(op, ERR_NO_TARGET, why_none(stage, op));
@@ -311,6 +384,7 @@ static bool take_set(struct balance_stage *stage, const struct target_set *set)
     const struct target_set *old_set = stage->set;
     stage->state = NULL;
     stage->set = set != NULL ? set : &empty_set;
+    fill_members(stage);
     const bool ok = fill_state(stage, old_state, old_set);
     mem_free(old_state);
     return ok;
@@ -341,6 +415,7 @@ bool balance_stage_init(struct balance_stage *stage, struct worker *worker, stru
     assert(is_rule); /* the settings were checked */
     (void)is_rule;
     if (!take_set(stage, view->set)) {
+        mem_free(stage->members);
         *stage = (struct balance_stage){0};
         return false;
     }
@@ -362,5 +437,6 @@ void balance_stage_fini(struct balance_stage *stage)
     if (stage->strategy == NULL)
         return;
     list_remove(&stage->listener.link);
+    mem_free(stage->members);
     mem_free(stage->state);
 }

@@ -3,7 +3,9 @@
  * attempt.
  *
  * The op holds its target until another is picked or the op is freed. Targets in op->tried are
- * passed over, and after a refusal so are those that are not UP, as long as others are left.
+ * passed over, and after a refusal so are those that are not UP, as long as others are left. An op
+ * that says a target (op->sticky) gets that one without asking the strategy, if it is in the set
+ * and was not tried; also if it drains.
  *
  * Memory:  the strategy's state is owned; a frame per attempt lies in the op's arena. The set is
  *          the view's, borrowed until listener.changed.
@@ -20,6 +22,12 @@
 
 struct balance_stage;
 
+/* A target of the set, or one that drains. */
+struct balance_member {
+    uint64_t identity;
+    uint32_t index;
+};
+
 /* Who sends probes for a strategy that asks for them. It lives on the stage's worker, and ends
  * before the stage does. */
 struct balance_prober {
@@ -31,8 +39,9 @@ struct balance_prober {
 /* What a stage needs beside its neighbours. All is borrowed, and outlives the stage. */
 struct balance_stage_options {
     const struct balance_settings *settings;
-    const char                    *zone;   /* of this node, or "" */
-    struct balance_prober         *prober; /* NULL: no probes are sent */
+    const char                    *zone;      /* of this node, or "" */
+    struct balance_prober         *prober;    /* NULL: no probes are sent */
+    bool                           is_sticky; /* ops may say the target that they ought to go to */
 };
 
 struct balance_stage {
@@ -44,8 +53,10 @@ struct balance_stage {
     const struct balance_strategy *strategy;
     struct balance_stage_options   options;
     struct client_key_rule         key_rule; /* if the strategy is by_key */
+    struct balance_member         *members;  /* of the set, by identity; NULL: see is_sticky */
     void                          *state; /* NULL: stateless, or there was no memory for this set */
     uint64_t                       tick_at_ns;
+    uint64_t                       fallbacks_count; /* of its insight, that the row has */
 };
 
 /* On the worker's thread. False: no memory, and nothing to free. */

@@ -348,3 +348,67 @@ Test(balance_stage, probes_are_sent_and_what_they_bring_is_told)
     cr_expect(probed.count == 5);
     close_room();
 }
+
+/* --- an op that says its target --------------------------------------------------------------- */
+
+static struct op *sticky_op(uint64_t identity)
+{
+    struct op *op = bench_op(&bench, HTTP_METHOD_GET);
+    op->sticky = identity;
+    return op;
+}
+
+static void open_sticky_room(void)
+{
+    bench_init(&bench, 4);
+    for (unsigned i = 0; i < 4; i++)
+        bench.targets[i].identity = 100 - i;
+    settings = (struct balance_settings){.strategy = BALANCE_round_robin};
+    cr_assert(balance_stage_init(
+        &room, &bench.worker, &bench.service,
+        &(struct balance_stage_options){.settings = &settings, .zone = "", .is_sticky = true},
+        &bench.below.stage));
+}
+
+Test(balance_stage, an_op_gets_its_own_target)
+{
+    open_sticky_room();
+    for (unsigned round = 0; round < 3; round++)
+        for (unsigned i = 0; i < 4; i++) {
+            stage_submit(&room.stage, sticky_op(100 - i));
+            cr_expect(bench.below.ops[0]->target == &bench.targets[i]);
+            bench_answer(&bench, 200);
+        }
+    stage_submit(&room.stage, sticky_op(7));
+    cr_expect(bench.below.ops[0]->target != NULL, "one that is gone: any");
+    bench_answer(&bench, 200);
+    close_room();
+}
+
+Test(balance_stage, an_op_that_tried_its_own_target_gets_another)
+{
+    open_sticky_room();
+    struct op *op = sticky_op(98);
+    op->tried[op->tried_count++] = &bench.targets[2];
+    stage_submit(&room.stage, op);
+    cr_expect(op->target != &bench.targets[2]);
+    bench_answer(&bench, 200);
+    close_room();
+}
+
+/* It is behind those that take whatever comes. */
+Test(balance_stage, a_target_that_drains_keeps_its_own)
+{
+    open_sticky_room();
+    bench.drain_last = true;
+    bench_publish(&bench, 4);
+    stage_submit(&room.stage, sticky_op(97));
+    cr_expect(bench.below.ops[0]->target == &bench.targets[3]);
+    bench_answer(&bench, 200);
+    for (int i = 0; i < 12; i++) {
+        submit();
+        cr_expect(bench.below.ops[0]->target != &bench.targets[3]);
+        bench_answer(&bench, 200);
+    }
+    close_room();
+}

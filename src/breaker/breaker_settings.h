@@ -6,6 +6,7 @@
 #ifndef PANDO_BREAKER_BREAKER_SETTINGS_H
 #define PANDO_BREAKER_BREAKER_SETTINGS_H
 
+#include "breaker/circuit/circuit_settings.h"
 #include "config/config.h"
 
 #define BREAKER_SETTINGS(X)                                                                        \
@@ -24,6 +25,9 @@
 
 struct breaker_settings {
     BREAKER_SETTINGS(CONFIG_FIELD)
+    struct circuit_settings  service;
+    struct circuit_settings  target;
+    struct fallback_settings fallback;
 };
 
 #endif

@@ -13,7 +13,14 @@ static void open_gate(enum target_state state)
 {
     bench_init(&bench, 1);
     bench.targets[0].state = state;
-    gate_stage_init(&gate, &bench.service, &bench.below.stage);
+    trials_open(&bench.targets[0].trials, state == TARGET_TRIAL ? TRIALS_BY_CONNECT : TRIALS_FREE,
+                state == TARGET_TRIAL);
+    gate_stage_init(&gate, &bench.service, NULL, &bench.below.stage);
+}
+
+static uint32_t trials_left(void)
+{
+    return trials_left_of(trials_read(&bench.targets[0].trials));
 }
 
 static struct op *submit(void)
@@ -158,7 +165,7 @@ Test(gate, a_trial_ends_in_a_report_or_is_given_back)
             bench_answer(&bench, 204);
         else
             bench_fail(&bench, trials[i].kind);
-        const bool given_back = bench.targets[0].state == TARGET_TRIAL;
+        const bool given_back = trials_left() == 1;
         cr_expect(given_back == (trials[i].verdict == NOTHING), "row %zu", i);
         cr_expect(bench.reports_count == (trials[i].verdict != NOTHING), "row %zu", i);
         cr_expect(given_back || bench.reports[0].ok == (trials[i].verdict == OK), "row %zu", i);
@@ -184,8 +191,9 @@ Test(gate, a_claim_is_given_back_to_nobody_if_the_target_is_up)
     open_gate(TARGET_TRIAL);
     submit();
     bench.targets[0].state = TARGET_UP;
+    trials_open(&bench.targets[0].trials, TRIALS_FREE, 0);
     bench_fail(&bench, ERR_MEMORY);
-    cr_expect(bench.targets[0].state == TARGET_UP);
+    cr_expect(bench.targets[0].state == TARGET_UP && trials_left() == 0);
     bench_fini(&bench);
 }
 
@@ -197,6 +205,102 @@ Test(gate, without_room_in_the_arena_the_claim_is_given_back)
     while (arena_take(&op->arena, 8) != NULL)
         ;
     stage_submit(&gate.stage, op);
-    cr_expect(bench.seen.error == ERR_MEMORY && bench.targets[0].state == TARGET_TRIAL);
+    cr_expect(bench.seen.error == ERR_MEMORY && trials_left() == 1);
+    bench_fini(&bench);
+}
+
+/* --- with a circuit breaker ------------------------------------------------------------------- */
+
+static void open_circuit_gate(enum target_state state, uint32_t count)
+{
+    struct circuit_judge judge = {.slow_ns = 1000};
+    cr_assert(config_statuses_read(&judge.statuses, "500"));
+    open_gate(TARGET_UP);
+    bench.targets[0].state = state;
+    trials_open(&bench.targets[0].trials,
+                state == TARGET_UP     ? TRIALS_FREE
+                : state == TARGET_OPEN ? TRIALS_SHUT
+                                       : TRIALS_BY_ANSWER,
+                count);
+    gate_stage_init(&gate, &bench.service, &judge, &bench.below.stage);
+}
+
+static void expect_tally(uint64_t all, uint64_t failed, uint64_t slow)
+{
+    const struct circuit_tally *tally = &bench.rows[0].circuit;
+    cr_expect(tally->all == all && tally->failed == failed && tally->slow == slow,
+              "%d of %d failed, %d slow", (int)tally->failed, (int)tally->all, (int)tally->slow);
+}
+
+/* Connects are the pause's matter, dead connections nobody's. */
+Test(gate, counts_how_attempts_went)
+{
+    open_circuit_gate(TARGET_UP, 0);
+    submit();
+    bench_answer(&bench, 200);
+    submit();
+    bench_answer(&bench, 500);
+    submit();
+    bench_fail(&bench, ERR_TARGET_TIMEOUT);
+    submit();
+    bench_fail(&bench, ERR_TARGET_STALE);
+    submit();
+    bench_fail(&bench, ERR_CONNECT_REFUSED);
+    submit();
+    bench.now_ns += 2000;
+    bench_answer(&bench, 200);
+    expect_tally(4, 2, 1);
+    bench_fini(&bench);
+}
+
+Test(gate, an_answer_that_breaks_off_counts_as_a_failure_too)
+{
+    open_circuit_gate(TARGET_UP, 0);
+    struct op *op = submit();
+    op->answer.head.status = 200;
+    op_answer(bench_take(&bench));
+    pipe_end(&op->answer_body, ERR_TARGET_INCOMPLETE);
+    op_finish(op, OUTCOME_FAILED);
+    expect_tally(2, 1, 0);
+    bench_fini(&bench);
+}
+
+Test(gate, what_began_before_the_circuit_changed_is_not_counted)
+{
+    open_circuit_gate(TARGET_UP, 0);
+    submit();
+    trials_open(&bench.targets[0].trials, TRIALS_SHUT, 0);
+    bench_answer(&bench, 500);
+    expect_tally(0, 0, 0);
+    bench_fini(&bench);
+}
+
+Test(gate, an_open_circuit_lets_nobody_through)
+{
+    open_circuit_gate(TARGET_OPEN, 0);
+    submit();
+    cr_expect(bench.below.submitted_count == 0 && bench.seen.error == ERR_NO_TARGET);
+    cr_expect(strstr(bench.seen.detail, "circuit breaker is open"));
+    cr_expect(bench.rows[0].refused_count == 1);
+    bench_fini(&bench);
+}
+
+Test(gate, a_half_open_circuit_lets_so_many_through)
+{
+    open_circuit_gate(TARGET_TRIAL, 3);
+    for (int i = 0; i < 5; i++)
+        submit();
+    cr_expect(bench.below.submitted_count == 3);
+    bench_answer(&bench, 500);
+    bench_answer(&bench, 200);
+    bench.below.ops[0]->cancelled = true;
+    bench_fail(&bench, ERR_CANCELLED);
+    cr_expect(trials_left() == 1, "one client left");
+    submit();
+    bench.now_ns += 2000;
+    bench_answer(&bench, 200);
+    const struct circuit_counts results = trials_results(&bench.targets[0].trials);
+    cr_expect(results.all == 3 && results.failed == 1 && results.slow == 1 && trials_left() == 0);
+    expect_tally(0, 0, 0);
     bench_fini(&bench);
 }

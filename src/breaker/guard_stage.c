@@ -53,6 +53,7 @@ struct watch {
     bool           is_dropping;
     uint32_t       dropped_bytes;
     uint64_t       wait_until_ns;
+    uint64_t       submitted_ns;
     struct timer   timer; /* while WAITING and PAUSING */
     struct list_link waiting;
 };
@@ -274,31 +275,11 @@ static void drop_answer(struct watch *watch, struct op *op)
 
 /* --- attempts -------------------------------------------------------------------------------- */
 
-/* The oldest goes if there is no room; a pick also looks at states, so it will hardly come back. */
-static void add_tried(struct op *op, struct target *target)
-{
-    if (op->tried_count == OP_TRIED_MAX) {
-        for (int i = 1; i < OP_TRIED_MAX; i++)
-            op->tried[i - 1] = op->tried[i];
-        op->tried_count--;
-    }
-    op->tried[op->tried_count++] = target;
-}
-
-static void forget_tried(struct op *op, const struct target *target)
-{
-    uint8_t kept = 0;
-    for (uint8_t i = 0; i < op->tried_count; i++)
-        if (op->tried[i] != target)
-            op->tried[kept++] = op->tried[i];
-    op->tried_count = kept;
-}
-
 static void note_next(struct watch *watch, struct op *op)
 {
     switch ((enum retry_next)watch->next) {
     case RETRY_BACK:
-        forget_tried(op, watch->dead);
+        op_forget_tried(op, watch->dead);
         watch->dead = NULL;
         op->fresh_connection = true;
         break;
@@ -307,10 +288,10 @@ static void note_next(struct watch *watch, struct op *op)
         watch->repeated = true;
         watch->offered_count--; /* it was not the target's fault */
         op->fresh_connection = true;
-        add_tried(op, op->target);
+        op_add_tried(op, op->target);
         break;
     case RETRY_ELSEWHERE:
-    case RETRY_NONE: add_tried(op, op->target); break;
+    case RETRY_NONE: op_add_tried(op, op->target); break;
     }
 }
 
@@ -510,6 +491,8 @@ static void answered(struct frame *self, struct op *op)
     struct watch *watch = (struct watch *)(void *)self;
     const bool is_status = op->answer.error == ERR_NONE;
     if (is_status && !is_bad_status(watch->stage, op)) {
+        const uint64_t now_ns = *op->worker->now_ns;
+        recent_add(&watch->stage->recent, (now_ns - watch->submitted_ns) / NS_PER_US, now_ns);
         pass_answer(watch, op);
         return;
     }
@@ -548,9 +531,21 @@ static void finished(struct frame *self, struct op *op, enum outcome outcome)
     }
 }
 
+/* It would hardly be answered in time, and cost the others theirs. */
+static bool is_too_late(const struct guard_stage *stage, const struct op *op)
+{
+    const uint64_t now_ns = *op->worker->now_ns;
+    return op->deadline_ns != 0 && op->deadline_ns < now_ns + recent_p50_ns(&stage->recent, now_ns);
+}
+
 static void submit(struct stage *self, struct op *op)
 {
     struct guard_stage *stage = (struct guard_stage *)(void *)self;
+    if (is_too_late(stage, op)) {
+        row_add(&stage->service->rows[op->worker->index].deadline_refused_count, 1);
+        op_refuse(op, ERR_DEADLINE, "less time is left than half of the answers take");
+        return;
+    }
     struct watch *watch = arena_take(&op->arena, sizeof *watch);
     if (watch == NULL) {
         op_refuse(op, ERR_MEMORY, NULL);
@@ -560,6 +555,7 @@ static void submit(struct stage *self, struct op *op)
         .frame = {.answered = answered, .finished = finished},
         .stage = stage,
         .op = op,
+        .submitted_ns = *op->worker->now_ns,
         .is_below = true,
     };
     timer_init(&watch->timer, on_timer);

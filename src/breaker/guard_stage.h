@@ -7,17 +7,20 @@
  * `retry.budget-wait` is over. An answer with a status that is repeated is swallowed once that is
  * decided; one whose head has gone up never is.
  *
+ * A request whose client will not wait as long as half of the answers take is refused at once.
+ *
  * Of several errors the client gets the most telling: one after which the request may have been
  * carried out, else one that a target gave cause for, else that no target was left.
  *
  * Memory:  a frame per op in its arena; of bodies that may be sent again up to `retry.replay-bytes`
  *          are kept, as references to what was received.
  * Threads: its worker's; the budget is shared by all.
- * Errors:  those of the rooms below; TARGET_ERROR; MEMORY. */
+ * Errors:  those of the rooms below; TARGET_ERROR; DEADLINE; MEMORY. */
 #ifndef PANDO_BREAKER_GUARD_STAGE_H
 #define PANDO_BREAKER_GUARD_STAGE_H
 
 #include "breaker/breaker_settings.h"
+#include "breaker/retry/recent.h"
 #include "breaker/retry/retry_settings.h"
 #include "config/value/statuses.h"
 #include "core/slab.h"
@@ -40,6 +43,7 @@ struct guard_stage {
     struct list            waiting;  /* ops that wait for a place in the budget; the oldest first */
     uint32_t               waiting_count;
     bool                   is_serving;
+    struct recent          recent; /* how long answers take, from here to their heads */
 };
 
 /* All is borrowed. */

@@ -90,6 +90,7 @@ struct registry_target *registry__target_new(struct registry_service *service,
     registry__health_init(rt, before);
     registry__check_init(rt, before);
     registry__outlier_init(rt, before);
+    registry__agent_init(rt, before);
     registry__warm_init(rt, before);
     registry__order_apply(rt);
     return rt;
@@ -101,8 +102,9 @@ void registry__target_leave(struct registry_target *rt)
 {
     timer_clear(&rt->retry);
     registry__check_stop(rt);
+    registry__agent_stop(rt);
     rt->service = NULL;
-    rt->state = TARGET_GONE;
+    rt->state = rt->pause = TARGET_GONE;
     atomic_store_explicit(&rt->target.state, TARGET_GONE, memory_order_relaxed);
     list_add_last(&rt->registry->gone, &rt->link);
 }
@@ -126,7 +128,8 @@ static void on_close(struct post *post)
 
 void registry__stopped_if_done(struct registry *registry)
 {
-    if (registry->closing_count == 0 && registry->probes_count == 0 && registry->stopped != NULL)
+    if (registry->closing_count == 0 && registry->probes_count == 0 && registry->asks_count == 0 &&
+        registry->stopped != NULL)
         loop_post(registry->sources.loop, &registry->stopped_post);
 }
 

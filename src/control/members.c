@@ -85,11 +85,12 @@ static bool list_targets(struct registry_plan *plan)
     return true;
 }
 
-/* The set of those of @targets that take requests. */
+/* The set of those of @targets that take requests, and of those that finish what they have. */
 static struct target_set *make_set(const struct registry_service *service,
                                    struct registry_target *const *targets, size_t count)
 {
     struct target **taking = mem_alloc((count + 1) * sizeof(struct target *));
+    size_t draining = 0;
     struct target_set *set = NULL;
     const bool is_panic = registry__is_panic(service, targets, count);
     size_t used = 0;
@@ -99,7 +100,11 @@ static struct target_set *make_set(const struct registry_service *service,
         if (registry__takes(targets[i], is_panic))
             taking[used++] = &targets[i]->target;
     }
-    set = set_new(taking, used, service->version + 1);
+    for (size_t i = 0; i < count; i++) {
+        if (registry__keeps(targets[i]))
+            taking[used + draining++] = &targets[i]->target;
+    }
+    set = set_new(taking, used, draining, service->version + 1);
     mem_free(taking);
     return set;
 }
@@ -274,6 +279,7 @@ void registry__plan_commit(struct registry_plan *plan, bool is_told)
             continue;
         registry__health_arm(service->targets[i]);
         registry__check_arm(service->targets[i]);
+        registry__agent_arm(service->targets[i]);
         if (service->targets[i]->is_new)
             registry__warm_start(service->targets[i]);
         service->targets[i]->is_new = false;

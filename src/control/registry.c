@@ -237,9 +237,13 @@ static void commit(struct registry *registry, struct staged *staged)
     service->outlier =
         staged->spec->outlier != NULL ? *staged->spec->outlier : (struct outlier_settings){0};
     registry__health_take(service, staged->health);
+    registry__agents_take(service, staged->spec->agent);
     registry__plan_commit(&staged->plan, registry->started && !staged->is_new);
-    if (registry->started)
+    registry__circuit_take(service, staged->spec->circuit);
+    if (registry->started) {
         registry__health_took(service);
+        registry__agents_took(service);
+    }
     registry__name_troubles(service);
     if (registry->started)
         ask_names(service);
@@ -346,6 +350,7 @@ static void on_look(struct timer *timer)
     {
         struct registry_service *service = list_item(link, struct registry_service, link);
         registry__outlier_look(service, registry->sources.loop->now_ns);
+        registry__circuit_look(service, registry->sources.loop->now_ns);
         registry__warm_look(service, registry->sources.loop->now_ns);
     }
     registry->looked_ns = registry->sources.loop->now_ns;
@@ -390,8 +395,9 @@ void registry_start(struct registry *registry)
     list_each(&registry->services, link, after)
     {
         struct registry_service *service = list_item(link, struct registry_service, link);
-        service->checks_changed = false;
+        service->checks_changed = service->agents.has_changed = false;
         registry__check_arm_all(service);
+        registry__agent_arm_all(service);
         ask_names(service);
     }
 }
@@ -404,6 +410,7 @@ static void close_targets(struct list *services)
         for (size_t i = 0; i < service->targets_count; i++) {
             timer_clear(&service->targets[i]->retry);
             registry__check_stop(service->targets[i]);
+            registry__agent_stop(service->targets[i]);
             registry__target_close(service->targets[i]);
         }
         for (size_t i = 0; i < service->names_count; i++)

@@ -28,6 +28,7 @@
 #include "loop/loop.h"
 #include "path/service.h"
 
+struct agent_settings;
 struct health_settings;
 struct outlier_settings;
 struct registry;
@@ -58,6 +59,15 @@ struct registry_case {
     uint64_t          draw; /* random: so that workers and nodes do not try in step */
 };
 
+/* The breaker room's machine for the circuit breaker of a target. Pure. */
+struct registry_circuit_machine {
+    void (*step)(struct circuit *circuit, const struct circuit_rules *rules,
+                 const struct circuit_look *look);
+    /* "62 % of 120 answers in 10 s were failures". */
+    void (*write_cause)(const struct circuit_cause *cause, uint64_t window_ns, char *out,
+                        size_t room);
+};
+
 /* What main lends. All outlive the registry. */
 struct registry_sources {
     struct loop    *loop;    /* of the control thread; open */
@@ -70,6 +80,7 @@ struct registry_sources {
     void (*told)(void *self, enum registry_tone tone, const char *text);
     /* Pure. A report came (@ok: it could be connected to). */
     struct registry_verdict (*judge)(const struct registry_case *now, bool ok, uint64_t now_ns);
+    struct registry_circuit_machine circuit; /* all NULL: no target has a circuit breaker */
     /* On @worker's thread: nobody names @target any more. Closes what the engine keeps for it
      * there, then calls @done(@token), at once or later, on this thread. May be NULL if there
      * are no pools. */
@@ -91,6 +102,8 @@ struct registry_service_spec {
     uint64_t                           pause_first_ns, pause_most_ns;
     const struct health_settings      *health;  /* copied; NULL: nobody is asked */
     const struct outlier_settings     *outlier; /* copied; NULL: nobody is ejected */
+    const struct circuit_rules        *circuit; /* copied; NULL: no circuit breakers */
+    const struct agent_settings       *agent;   /* copied; NULL: no agent is asked */
 };
 
 /* NULL: @e says why. */

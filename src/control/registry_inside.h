@@ -6,10 +6,12 @@
  *     names.c      names that are asked for again and again
  *     health.c     reports of workers, pauses, trials
  *     health/      what control itself finds of targets, and what operators say: health/health.h
+ *     agent/       what agents beside the targets say of them: agent/agent.h
  *     leaving.c    targets that are gone: pools closed, memory freed */
 #ifndef PANDO_CONTROL_REGISTRY_INSIDE_H
 #define PANDO_CONTROL_REGISTRY_INSIDE_H
 
+#include "control/agent/agent.h"
 #include "control/dns/dns.h"
 #include "control/health/parts.h"
 #include "control/registry.h"
@@ -45,6 +47,7 @@ struct registry {
     bool                    stopping;
     uint32_t                closing_count; /* targets whose pools are being closed */
     uint32_t                probes_count;  /* health checks under way, cancelled ones too */
+    uint32_t                asks_count;    /* likewise of questions to agents */
     void (*stopped)(void *self);
     void       *stopped_self;
     struct post stopped_post;
@@ -86,12 +89,16 @@ struct registry_target {
     struct registry         *registry;
     struct registry_service *service; /* NULL: gone */
     struct registry_rows    *rows;
-    struct list_link         link; /* in registry.gone */
-    enum target_state state; /* as control last set it; a worker may have claimed the trial since */
-    uint64_t          claim_seen_ns; /* the trial was seen to be claimed; 0: it is not */
+    struct list_link         link;  /* in registry.gone */
+    enum target_state        state; /* as control last set it; from the two that follow */
+    enum target_state pause; /* whether it can be connected to: UP, PAUSED or TRIAL; or GONE */
+    struct circuit    circuit;
+    uint64_t          paused_until_ns; /* while `pause` is PAUSED */
+    uint64_t          claim_seen_ns;   /* a connect's trial was seen to be claimed; 0: it is not */
     struct timer      retry;
     struct registry_check check;
     struct outlier        outlier;
+    struct registry_agent agent;
     uint16_t              file_weight; /* as settings or DNS say it */
     bool                  is_drained;
     bool                  is_new;        /* it has no predecessor, and is not in force yet */
@@ -134,6 +141,9 @@ struct registry_service {
     char                      trouble[REGISTRY_EVENT_BYTES];
     struct registry_health   *health; /* NULL until settings are in force */
     struct outlier_settings   outlier;
+    struct circuit_rules      circuit;      /* of each target */
+    bool                      has_circuits; /* they have circuit breakers */
+    struct registry_agents    agents;
     bool                      is_ejecting;    /* workers' counts were looked at last time */
     bool                      is_warming;     /* weights are counted in hundredths */
     uint32_t                  slow_count;     /* targets that may be starting slowly */

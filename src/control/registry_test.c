@@ -23,6 +23,7 @@ struct house {
     struct config_address        addresses[SPECS_MAX];
     char                         hosts[SPECS_MAX][128];
     struct registry_service_spec service;
+    const struct circuit_rules  *circuit;
     unsigned                     told_count, troubles_count;
     char                         told[REGISTRY_EVENT_BYTES]; /* the last */
     unsigned                     closed_count;
@@ -50,6 +51,32 @@ static struct registry_verdict judge(const struct registry_case *now, bool ok, u
     return (struct registry_verdict){.state = TARGET_PAUSED,
                                      .retry_at_ns = now_ns + NS_PER_S,
                                      .failures_in_a_row = now->failures_in_a_row + 1};
+}
+
+/* Opens for two failures, for five seconds, then admits two trials. */
+static void step_circuit(struct circuit *circuit, const struct circuit_rules *rules,
+                         const struct circuit_look *look)
+{
+    const enum circuit_state before = circuit->state;
+    (void)rules;
+    if (before == CIRCUIT_CLOSED && look->since.failed >= 2)
+        circuit->state = CIRCUIT_OPEN;
+    else if (before == CIRCUIT_OPEN && look->now_ns >= circuit->until_ns)
+        circuit->state = CIRCUIT_HALF_OPEN;
+    else if (before == CIRCUIT_HALF_OPEN && look->results.all == 2)
+        circuit->state = look->results.failed > 0 ? CIRCUIT_OPEN : CIRCUIT_CLOSED;
+    circuit->has_changed = circuit->state != before;
+    circuit->trials = 2;
+    circuit->openings_total += circuit->has_changed && circuit->state == CIRCUIT_OPEN;
+    if (circuit->has_changed)
+        circuit->until_ns = circuit->state == CIRCUIT_OPEN ? look->now_ns + 5 * NS_PER_S : 0;
+}
+
+static void write_cause(const struct circuit_cause *cause, uint64_t window_ns, char *out,
+                        size_t room)
+{
+    (void)cause, (void)window_ns;
+    snprintf(out, room, "all were bad");
 }
 
 static void close_pool(void *self, struct worker *worker, struct target *target,
@@ -99,6 +126,7 @@ static void set_up(void)
         .self = &house,
         .told = told,
         .judge = judge,
+        .circuit = {.step = step_circuit, .write_cause = write_cause},
         .close_pool = close_pool,
     };
     house.registry = registry_new(&sources, NULL);
@@ -131,7 +159,8 @@ static void apply(const unsigned *ports, uint32_t weight)
                                                    .targets = house.targets,
                                                    .targets_count = count,
                                                    .pause_first_ns = 1,
-                                                   .pause_most_ns = 1};
+                                                   .pause_most_ns = 1,
+                                                   .circuit = house.circuit};
     cr_assert(registry_apply(house.registry, &house.service, 1, NULL) == ERR_NONE);
 }
 
@@ -212,6 +241,15 @@ Test(registry, two_changes_before_a_worker_turns_are_one)
     cr_expect_str_eq(seen(shop), "3000 3001 3002");
 }
 
+/* As the gate of a worker does. */
+static uint32_t claim(struct target *target)
+{
+    uint32_t epoch = 0;
+    enum trials_mode mode;
+    cr_expect(trials_claim(&target->trials, &epoch, &mode));
+    return epoch;
+}
+
 /* Sets never change, so another weight is another object; its counters and its pause go on. */
 Test(registry, another_weight_makes_a_successor)
 {
@@ -254,7 +292,8 @@ Test(registry, a_failed_target_is_passed_over_then_tried_then_back)
     settle();
     cr_expect_str_eq(seen(shop), "3000 3001");
     cr_expect_eq(atomic_load(&target->state), TARGET_TRIAL);
-    atomic_store(&target->state, TARGET_PAUSED); /* a worker claims the trial, and it goes well */
+    claim(target);
+    atomic_store(&target->state, TARGET_UP); /* it goes well, and the gate says so at once */
     shop->reported(shop, target, true, NULL);
     settle();
     cr_expect_eq(atomic_load(&target->state), TARGET_UP);
@@ -283,11 +322,121 @@ Test(registry, a_claimed_trial_that_nobody_speaks_of_is_offered_again)
     settle();
     pass(2 * NS_PER_S);
     settle();
-    atomic_store(&target->state, TARGET_PAUSED);
+    claim(target);
     pass(NS_PER_S);
-    cr_expect_eq(atomic_load(&target->state), TARGET_PAUSED);
+    cr_expect_eq(trials_left_of(trials_read(&target->trials)), 0);
     pass(11 * NS_PER_S);
     cr_expect_eq(atomic_load(&target->state), TARGET_TRIAL);
+    claim(target);
+}
+
+/* --- circuit breakers ------------------------------------------------------------------------- */
+
+static const struct circuit_rules circuit_rules = {.window_ns = NS_PER_S};
+
+static struct service *start_with_circuits(void)
+{
+    house.circuit = &circuit_rules;
+    apply_ports(3000, 3001);
+    struct service *shop = registry_take(house.registry, "shop");
+    registry_start(house.registry);
+    return shop;
+}
+
+/* One failure on each worker: neither alone would open it. */
+static void open_circuit(struct target *target)
+{
+    for (int w = 0; w < WORKERS; w++)
+        circuit_tally_add(&target->rows[w].circuit, true, false);
+    pass(200 * NS_PER_MS);
+    settle();
+    cr_assert_eq(atomic_load(&target->state), TARGET_OPEN);
+}
+
+Test(registry, an_open_circuit_is_in_no_set_and_half_open_admits_so_many)
+{
+    struct service *shop = start_with_circuits();
+    struct target *target = registry_target_at(shop, 0);
+    open_circuit(target);
+    cr_expect_str_eq(seen(shop), "3001");
+    cr_expect_str_eq(target->standing_reason, "circuit breaker open: all were bad");
+    cr_expect(strstr(house.told, "the circuit breaker of 10.0.0.1:3000 is open for 5.0 s"));
+    cr_expect(target->retry_at_ns > 0 && target->openings_count == 1);
+    pass(6 * NS_PER_S);
+    settle();
+    cr_expect_eq(atomic_load(&target->state), TARGET_TRIAL);
+    cr_expect_str_eq(seen(shop), "3000 3001");
+    const uint32_t epoch = claim(target);
+    claim(target);
+    cr_expect_eq(trials_left_of(trials_read(&target->trials)), 0);
+    trials_report(&target->trials, epoch, false, false);
+    trials_report(&target->trials, epoch, false, false);
+    pass(200 * NS_PER_MS);
+    settle();
+    cr_expect_eq(atomic_load(&target->state), TARGET_UP);
+    cr_expect_str_eq(target->standing_reason, "");
+    cr_expect(strstr(house.told, "is closed again"));
+}
+
+/* A pause comes first; when it is over, the trials of the circuit are the pause's as well. */
+Test(registry, a_pause_and_an_open_circuit_at_once)
+{
+    struct service *shop = start_with_circuits();
+    struct target *target = registry_target_at(shop, 0);
+    open_circuit(target);
+    shop->reported(shop, target, false, "connection refused");
+    settle();
+    cr_expect_eq(atomic_load(&target->state), TARGET_PAUSED);
+    pass(2 * NS_PER_S);
+    settle();
+    cr_expect_eq(atomic_load(&target->state), TARGET_OPEN, "the pause is over, the circuit is not");
+    cr_expect_str_eq(seen(shop), "3001");
+    pass(6 * NS_PER_S);
+    settle();
+    cr_expect_eq(atomic_load(&target->state), TARGET_TRIAL);
+    cr_expect_eq(trials_left_of(trials_read(&target->trials)), 2);
+    const uint32_t epoch = claim(target);
+    shop->reported(shop, target, true, NULL);
+    settle();
+    cr_expect_eq(trials_left_of(trials_read(&target->trials)), 1, "the pause alone has ended");
+    trials_report(&target->trials, epoch, false, false);
+    trials_report(&target->trials, claim(target), false, false);
+    pass(200 * NS_PER_MS);
+    settle();
+    cr_expect_eq(atomic_load(&target->state), TARGET_UP);
+}
+
+/* What was claimed at the target before is lost with it, so the trials begin anew. */
+Test(registry, a_successor_goes_on_with_the_circuit)
+{
+    struct service *shop = start_with_circuits();
+    open_circuit(registry_target_at(shop, 0));
+    apply((const unsigned[]){3000, 3001, 0}, 5);
+    settle();
+    struct target *after = registry_target_at(shop, 0);
+    cr_expect(after->weight == 5 && after->openings_count == 1);
+    cr_expect_eq(atomic_load(&after->state), TARGET_OPEN);
+    pass(6 * NS_PER_S);
+    settle();
+    claim(after);
+    apply((const unsigned[]){3000, 3001, 0}, 6);
+    settle();
+    after = registry_target_at(shop, 0);
+    cr_expect_eq(atomic_load(&after->state), TARGET_TRIAL);
+    cr_expect_eq(trials_left_of(trials_read(&after->trials)), 2);
+}
+
+Test(registry, without_circuit_breakers_none_stays_open)
+{
+    struct service *shop = start_with_circuits();
+    struct target *target = registry_target_at(shop, 0);
+    open_circuit(target);
+    house.circuit = NULL;
+    apply_ports(3000, 3001);
+    settle();
+    cr_expect_eq(atomic_load(&target->state), TARGET_UP);
+    cr_expect_str_eq(seen(shop), "3000 3001");
+    cr_expect_eq(target->openings_count, 1);
 }
 
 /* Nothing that names it: no set, no op, nothing in flight; then every worker closes its pool. */

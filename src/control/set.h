@@ -15,11 +15,11 @@ static inline bool set_takes(enum target_state state)
     return state == TARGET_UP || state == TARGET_TRIAL;
 }
 
-/* A set of @targets in that order, with one reference; NULL: no memory. Who takes requests is
- * for the caller to say: a target's own word may say PAUSED because a worker has claimed its
- * trial. */
+/* A set of @targets in that order, with one reference; NULL: no memory. The first @count take
+ * requests, and then @draining_count only those of clients that were there before. Who does is for
+ * the caller to say: a target's own word may say PAUSED because a worker has claimed its trial. */
 must_check struct target_set *set_new(struct target *const *targets, size_t count,
-                                      uint64_t version);
+                                      size_t draining_count, uint64_t version);
 
 /* One reference more. */
 void set_ref(struct target_set *set);

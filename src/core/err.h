@@ -37,8 +37,10 @@ enum err_sent {
     X(CLIENT_LIMIT,      429, "http_request_denied",          "BUSY", NO,    "this client holds too many connections") \
     X(RATE_LIMIT,        429, "http_request_denied",          "BUSY", NO,    "this client sends more requests than it may") \
     X(BODY_LIMIT,        413, "http_request_error",           "ERR",  NO,    "the request body is larger than allowed") \
+    X(OVERLOAD,          503, "connection_limit_reached",     "BUSY", NO,    "the service is too busy") \
     X(NO_ROUTE,          404, "destination_not_found",        "ERR",  NO,    "no service answers for this host and path") \
     X(NO_TARGET,         503, "destination_unavailable",      "BUSY", NO,    "no target of the service is available") \
+    X(CIRCUIT_OPEN, 503, "destination_unavailable", "BUSY", NO, "the circuit breaker is open") \
     X(DNS,               502, "dns_error",                    "ERR",  NO,    "the target's name could not be resolved") \
     X(CONNECT_REFUSED,   502, "connection_refused",           "ERR",  NO,    "the target refused the connection") \
     X(CONNECT_TIMEOUT,   504, "connection_timeout",           "ERR",  NO,    "the target did not accept the connection in time") \

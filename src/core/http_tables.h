@@ -125,6 +125,7 @@
     X(PROXY_STATUS,              "Proxy-Status",              PASS, STRIP,  TRAILER_OK)            \
     X(SERVER_TIMING,             "Server-Timing",             PASS, STRIP,  TRAILER_OK)            \
     X(RETRY_AFTER,               "Retry-After",               PASS, STRIP,  TRAILER_DROP)          \
+    X(ENDPOINT_LOAD_METRICS,     "Endpoint-Load-Metrics",     PASS, STRIP,  TRAILER_DROP)          \
     X(LOCATION,                  "Location",                  PASS, PINNED, TRAILER_DROP)          \
     X(ALLOW,                     "Allow",                     PASS, STRIP,  TRAILER_DROP)          \
     X(ALT_SVC,                   "Alt-Svc",                   PASS, STRIP,  TRAILER_DROP)          \

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* main/assemble.c - the path in walking order; the first file to read.
  *
- *     front > admit > guard > balance > gate > engine
+ *     front > admit > session > circuit > concurrency > guard > balance > target limit > gate > engine
  *
  * front    front/http: what is being asked? Router and exchanges; one per listener and worker.
  * admit    admit/: may it come in now? Only where a rate or a limit on requests is set.
+ * session  session/: which target had this client? Only where a key file for cookies is set.
+ * circuit  breaker/circuit: is the service well? Only where its circuit breaker is enabled.
+ * concurrency  breaker/concurrency: may it go on now, or does it wait? Only where that is set.
  * guard    breaker/: may it be tried again? What failed goes to another target, within a budget.
  * balance  balance/: which target takes it?
+ * target limit  breaker/concurrency: has that target as many as it may? Only where that is set.
  * gate     breaker/: is that target well? A refusal goes back to guard.
  * engine   engine/http: the servers.
  *
@@ -15,38 +19,101 @@
 
 #include "admit/rate_stage.h"
 #include "balance/balance_stage.h"
+#include "breaker/circuit/circuit_stage.h"
+#include "breaker/concurrency/concurrency_stage.h"
+#include "breaker/concurrency/target_limit_stage.h"
 #include "breaker/gate_stage.h"
 #include "breaker/guard_stage.h"
 #include "core/mem.h"
+#include "session/sticky_stage.h"
 
 #include <string.h>
 
 /* --- generations
  * ---------------------------------------------------------------------------------------------- */
 
-void keeps_init(struct keeps *keeps)
+void keeps_init(struct keeps *keeps, unsigned workers_count)
 {
+    keeps->workers_count = workers_count;
     keep_init(&keeps->rates);
+    keep_init(&keeps->circuits);
+    keep_init(&keeps->permits);
 }
 
 void keeps_fini(struct keeps *keeps)
 {
     keep_fini(&keeps->rates);
+    keep_fini(&keeps->circuits);
+    keep_fini(&keeps->permits);
+}
+
+static bool take_rate(struct generation *generation, struct keeps *keeps, size_t index)
+{
+    const struct settings_service *service = &generation->settings->services[index];
+    if (service->rate.requests == 0)
+        return true;
+    generation->rates[index] = rate_table_get(&keeps->rates, service->name, service->rate.keys);
+    return generation->rates[index] != NULL;
+}
+
+static bool take_circuit(struct generation *generation, struct keeps *keeps, size_t index)
+{
+    const struct settings_service *service = &generation->settings->services[index];
+    if (!service->breaker.service.enabled)
+        return true;
+    const struct circuit_rules rules = circuit_rules_of(&service->breaker.service);
+    generation->circuits[index] =
+        service_circuit_get(&keeps->circuits, service->name, &rules, keeps->workers_count);
+    return generation->circuits[index] != NULL;
+}
+
+static bool take_permits(struct generation *generation, struct keeps *keeps, size_t index)
+{
+    const struct settings_service *service = &generation->settings->services[index];
+    const struct concurrency_settings *concurrency = &service->concurrency;
+    if (!concurrency_is_on(concurrency))
+        return true;
+    const struct permits_rule rule = {.choice = (enum limit_choice)concurrency->limit,
+                                      .bounds = concurrency_bounds(concurrency)};
+    generation->permits[index] = permits_get(&keeps->permits, service->name, &rule);
+    return generation->permits[index] != NULL;
+}
+
+/* Reads the keys of those services that have some. False: no memory; or a key file was changed
+ * between check and now. */
+static bool read_keys(struct generation *generation)
+{
+    const struct settings *settings = generation->settings;
+    struct err e = {0};
+    generation->keys = mem_alloc((settings->services_count + 1) * sizeof(struct session_keys));
+    for (size_t i = 0; generation->keys != NULL && i < settings->services_count; i++) {
+        const char *file = settings->services[i].sticky.key_file;
+        if (file[0] != '\0' && session_keys_read(&generation->keys[i], file, &e) != ERR_NONE)
+            return false;
+    }
+    return generation->keys != NULL;
+}
+
+static void wipe_keys(struct generation *generation)
+{
+    const size_t bytes = (generation->settings->services_count + 1) * sizeof(struct session_keys);
+    if (generation->keys != NULL)
+        explicit_bzero(generation->keys, bytes);
+    mem_free(generation->keys);
 }
 
 /* Takes what services keep. False: no memory. */
 static bool take_kept(struct generation *generation, struct keeps *keeps)
 {
-    const struct settings *settings = generation->settings;
-    generation->rates = mem_alloc((settings->services_count + 1) * sizeof(struct rate_table *));
-    if (generation->rates == NULL)
+    const size_t count = generation->settings->services_count;
+    generation->rates = mem_alloc((count + 1) * sizeof(struct rate_table *));
+    generation->circuits = mem_alloc((count + 1) * sizeof(struct service_circuit *));
+    generation->permits = mem_alloc((count + 1) * sizeof(struct permits *));
+    if (generation->rates == NULL || generation->circuits == NULL || generation->permits == NULL)
         return false;
-    for (size_t i = 0; i < settings->services_count; i++) {
-        const struct settings_service *service = &settings->services[i];
-        if (service->rate.requests == 0)
-            continue;
-        generation->rates[i] = rate_table_get(&keeps->rates, service->name, service->rate.keys);
-        if (generation->rates[i] == NULL)
+    for (size_t i = 0; i < count; i++) {
+        if (!take_rate(generation, keeps, i) || !take_circuit(generation, keeps, i) ||
+            !take_permits(generation, keeps, i))
             return false;
     }
     return true;
@@ -54,9 +121,16 @@ static bool take_kept(struct generation *generation, struct keeps *keeps)
 
 static void give_kept(struct generation *generation)
 {
-    for (size_t i = 0; generation->rates != NULL && i < generation->settings->services_count; i++)
+    const size_t count = generation->settings->services_count;
+    for (size_t i = 0; generation->rates != NULL && i < count; i++)
         rate_table_give(generation->rates[i]);
+    for (size_t i = 0; generation->circuits != NULL && i < count; i++)
+        service_circuit_give(generation->circuits[i]);
+    for (size_t i = 0; generation->permits != NULL && i < count; i++)
+        permits_give(generation->permits[i]);
     mem_free(generation->rates);
+    mem_free(generation->circuits);
+    mem_free(generation->permits);
 }
 
 static void generation_free(struct generation *generation)
@@ -66,6 +140,7 @@ static void generation_free(struct generation *generation)
         if (generation->services[i] != NULL)
             registry_give(generation->services[i]);
     give_kept(generation);
+    wipe_keys(generation);
     mem_free(generation->services);
     mem_free((void *)generation->inflight);
     settings_free(generation->settings);
@@ -83,8 +158,9 @@ struct generation *generation_new(struct settings *settings, struct registry *re
     generation->inflight = mem_alloc((count + 1) * sizeof(_Atomic uint32_t));
     generation->settings = settings;
     if (generation->services == NULL || generation->inflight == NULL ||
-        !take_kept(generation, keeps)) {
+        !take_kept(generation, keeps) || !read_keys(generation)) {
         give_kept(generation);
+        wipe_keys(generation);
         mem_free(generation->services);
         mem_free((void *)generation->inflight);
         mem_free(generation);
@@ -109,18 +185,39 @@ void generation_unref(struct generation *generation)
         generation_free(generation);
 }
 
+void generation_step(const struct generation *generation, uint64_t now_ns)
+{
+    for (size_t i = 0; i < generation->settings->services_count; i++)
+        if (generation->permits[i] != NULL)
+            permits_step(generation->permits[i], now_ns);
+}
+
+void generation_load(const struct generation *generation, const char *service,
+                     struct service_load *load)
+{
+    *load = (struct service_load){0};
+    for (size_t i = 0; i < generation->settings->services_count; i++)
+        if (generation->permits[i] != NULL &&
+            strcmp(generation->settings->services[i].name, service) == 0)
+            permits_load(generation->permits[i], load);
+}
+
 /* --- paths
  * ---------------------------------------------------------------------------------------------- */
 
 /* The rooms of one service on one worker. */
 struct service_path {
-    struct rate_stage        rate;
-    struct admit_stage       admit;
-    struct guard_stage       guard;
-    struct balance_stage     balance;
-    struct gate_stage        gate;
-    struct http_engine_stage engine;
-    struct stage            *top;
+    struct rate_stage         rate;
+    struct admit_stage        admit;
+    struct sticky_stage       sticky;
+    struct circuit_stage      circuit;
+    struct concurrency_stage  concurrency;
+    struct guard_stage        guard;
+    struct balance_stage      balance;
+    struct target_limit_stage target_limit;
+    struct gate_stage         gate;
+    struct http_engine_stage  engine;
+    struct stage             *top;
 };
 
 struct path {
@@ -131,6 +228,83 @@ struct path {
     size_t                services_count; /* that were built */
 };
 
+static void init_gate(struct service_path *rooms, struct service *service,
+                      const struct circuit_settings *settings)
+{
+    struct circuit_judge judge;
+    if (settings->enabled)
+        circuit_judge_init(&judge, settings);
+    gate_stage_init(&rooms->gate, service, settings->enabled ? &judge : NULL, &rooms->engine.stage);
+}
+
+/* Above guard: one that is open refuses at once, and what is retried counts once. */
+static bool build_circuit(struct path *path, size_t index)
+{
+    const struct settings_service *settings = &path->generation->settings->services[index];
+    struct service_path *rooms = &path->services[index];
+    const struct circuit_stage_parts parts = {
+        .service = path->generation->services[index],
+        .circuit = path->generation->circuits[index],
+        .settings = &settings->breaker.service,
+        .fallback = &settings->breaker.fallback,
+    };
+    if (parts.circuit == NULL)
+        return true;
+    if (!circuit_stage_init(&rooms->circuit, &parts, rooms->top))
+        return false;
+    rooms->top = &rooms->circuit.stage;
+    return true;
+}
+
+/* When all services are built: who answers instead of whom. */
+static void link_fallbacks(struct path *path)
+{
+    const struct settings *settings = path->generation->settings;
+    for (size_t i = 0; i < path->services_count; i++) {
+        for (size_t k = 0; k < path->services_count; k++) {
+            if (strcmp(settings->services[i].breaker.fallback.service,
+                       settings->services[k].name) == 0)
+                path->services[i].circuit.elsewhere = path->services[k].top;
+        }
+    }
+}
+
+/* What stands above the attempts. */
+static bool build_waiting(struct path *path, size_t index)
+{
+    const struct generation *generation = path->generation;
+    struct service_path *rooms = &path->services[index];
+    const struct concurrency_parts parts = {
+        .worker = &path->thread->worker,
+        .service = generation->services[index],
+        .permits = generation->permits[index],
+        .settings = &generation->settings->services[index].concurrency,
+        .key = generation->admit->key,
+    };
+    if (parts.permits == NULL)
+        return true;
+    if (!concurrency_stage_init(&rooms->concurrency, &parts, rooms->top))
+        return false;
+    rooms->top = &rooms->concurrency.stage;
+    return true;
+}
+
+static struct stage *build_target_limit(struct path *path, size_t index, struct stage *below)
+{
+    const struct settings_service *settings = &path->generation->settings->services[index];
+    struct target_limit_stage *limit = &path->services[index].target_limit;
+    if (settings->concurrency.per_target == 0)
+        return below;
+    target_limit_stage_init(limit, path->generation->services[index],
+                            settings->concurrency.per_target, below);
+    return &limit->stage;
+}
+
+static bool has_probes(const struct resource_settings *settings)
+{
+    return settings->probe_port > 0 && settings->probe_port <= UINT16_MAX;
+}
+
 static bool build_service(struct path *path, size_t index)
 {
     const struct settings_service *settings = &path->generation->settings->services[index];
@@ -139,17 +313,29 @@ static bool build_service(struct path *path, size_t index)
     struct worker *worker = &path->thread->worker;
     if (!http_engine_stage_init(&rooms->engine, &path->thread->engine, &settings->upstream))
         return false;
-    gate_stage_init(&rooms->gate, service, &rooms->engine.stage);
+    init_gate(rooms, service, &settings->breaker.target);
     const struct balance_stage_options balance = {
         .settings = &settings->balance,
         .zone = path->generation->settings->zone,
+        .prober = has_probes(&settings->balance.resource) ? &path->thread->prober.prober : NULL,
+        .is_sticky = path->generation->keys[index].count > 0,
     };
-    if (!balance_stage_init(&rooms->balance, worker, service, &balance, &rooms->gate.stage))
+    if (!balance_stage_init(&rooms->balance, worker, service, &balance,
+                            build_target_limit(path, index, &rooms->gate.stage)))
         return false;
     guard_stage_init(&rooms->guard, service,
                      &(struct guard_settings){&settings->breaker, &settings->retry},
                      &rooms->balance.stage);
     rooms->top = &rooms->guard.stage;
+    if (!build_waiting(path, index) || !build_circuit(path, index)) {
+        balance_stage_fini(&rooms->balance);
+        return false;
+    }
+    if (balance.is_sticky) {
+        sticky_stage_init(&rooms->sticky, service, &settings->sticky,
+                          &path->generation->keys[index], rooms->top);
+        rooms->top = &rooms->sticky.stage;
+    }
     if (settings->limits.requests_in_flight != 0 ||
         path->generation->settings->limits.requests_in_flight != 0) {
         admit_stage_init(&rooms->admit, path->generation->admit, &path->generation->inflight[index],
@@ -184,8 +370,10 @@ static void add_routes(struct path *path, size_t index)
 static void path_free(struct path *path)
 {
     for (size_t i = 0; i < path->services_count; i++) {
+        prober_forget(&path->thread->prober, &path->services[i].balance);
         guard_stage_fini(&path->services[i].guard);
         balance_stage_fini(&path->services[i].balance);
+        circuit_stage_fini(&path->services[i].circuit);
     }
     mem_free(path->services);
     mem_free(path->router.routes);
@@ -230,6 +418,7 @@ struct path *path_new(struct worker_thread *thread, struct generation *generatio
         path_free(path);
         return NULL;
     }
+    link_fallbacks(path);
     http_router_sort(&path->router);
     return path;
 }

@@ -14,25 +14,33 @@
 
 #include "admit/admit.h"
 #include "admit/rate_table.h"
+#include "breaker/circuit/service_circuit.h"
+#include "breaker/concurrency/permits.h"
 #include "control/registry.h"
 #include "main/settings.h"
 #include "main/worker_thread.h"
 
 /* What services keep over reloads, by name; outlives every generation. */
 struct keeps {
+    unsigned    workers_count;
     struct keep rates;
+    struct keep circuits;
+    struct keep permits;
 };
 
-void keeps_init(struct keeps *keeps);
+void keeps_init(struct keeps *keeps, unsigned workers_count);
 void keeps_fini(struct keeps *keeps);
 
 struct generation {
-    struct settings    *settings; /* owned */
-    struct service    **services; /* by index of settings->services; each given back at the end */
-    _Atomic uint32_t   *inflight; /* requests in progress per service, over all workers */
-    struct rate_table **rates;    /* per service; NULL: none is set */
-    struct admit       *admit;
-    _Atomic uint32_t    refs_count;
+    struct settings     *settings; /* owned */
+    struct service     **services; /* by index of settings->services; each given back at the end */
+    _Atomic uint32_t    *inflight; /* requests in progress per service, over all workers */
+    struct rate_table  **rates;    /* per service; NULL: none is set */
+    struct session_keys *keys;     /* per service; a count of 0: no cookies are set */
+    struct permits     **permits;  /* per service; NULL: its concurrency is not limited */
+    struct service_circuit **circuits; /* likewise */
+    struct admit            *admit;
+    _Atomic uint32_t         refs_count;
 };
 
 /* Takes over @settings, and references to the registry's services, which must have been applied.
@@ -42,6 +50,13 @@ struct generation *generation_new(struct settings *settings, struct registry *re
                                   struct admit *admit, struct keeps *keeps) must_check;
 struct generation *generation_ref(struct generation *generation);
 void generation_unref(struct generation *generation);
+
+/* Moves the limits of its services; every 100 ms, for the newest one. On the control thread. */
+void generation_step(const struct generation *generation, uint64_t now_ns);
+
+/* What a limit on concurrency makes of the service of that name; all 0 if it has none. */
+void generation_load(const struct generation *generation, const char *service,
+                     struct service_load *load);
 
 /* Builds the worker's path. On the worker's thread. NULL: no memory. */
 struct path *path_new(struct worker_thread *thread, struct generation *generation) must_check;

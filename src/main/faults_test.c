@@ -2,12 +2,13 @@
 /* main/faults_test.c - the whole path in one process while the n-th allocation, or the n-th
  * completion, fails.
  *
- * A real client and a real server, over loopback sockets, talk through front, guard, balance, gate
- * and engine. For every n, until a
+ * A real client and a real server, over loopback sockets, talk through front, a waiting room with
+ * one permit, guard, balance, gate and engine. For every n, until a
  * run is left untouched: nothing crashes, nothing hangs, every byte that the client gets is right,
  * and in the end every
  * slab is empty (slab_fini() asserts it). */
 #include "balance/balance_stage.h"
+#include "breaker/concurrency/concurrency_stage.h"
 #include "breaker/gate_stage.h"
 #include "breaker/guard_stage.h"
 #include "core/mem.h"
@@ -219,27 +220,65 @@ static const struct http_service_settings http_service = {HTTP_SERVICE_SETTINGS(
 static const struct http_engine_settings upstream = {HTTP_ENGINE_SETTINGS(PRESET)};
 static const struct breaker_settings breaker = {BREAKER_SETTINGS(PRESET)};
 static const struct retry_settings retry = {RETRY_SETTINGS(PRESET)};
+static const struct concurrency_settings presets = {CONCURRENCY_SETTINGS(PRESET)};
 #undef PRESET
 
 struct stage_world {
-    struct worker_thread     thread;
-    struct worker_row        row;
-    struct journal           journal;
-    struct admission         admission;
-    struct service           service;
-    struct service_row       service_row;
-    struct target            target;
-    struct target_row        target_row;
-    struct http_engine_stage engine;
-    struct gate_stage        gate;
-    struct balance_stage     balance;
-    struct guard_stage       guard;
-    struct http_route        route;
-    struct http_router       router;
-    int                      listener;
-    bool                     built;
-    _Atomic bool             drained;
+    struct worker_thread        thread;
+    struct worker_row           row;
+    struct journal              journal;
+    struct admission            admission;
+    struct service              service;
+    struct service_row          service_row;
+    struct target               target;
+    struct target_row           target_row;
+    struct http_engine_stage    engine;
+    struct gate_stage           gate;
+    struct balance_stage        balance;
+    struct guard_stage          guard;
+    struct concurrency_settings concurrency_settings;
+    struct keep                 keep;
+    struct permits             *permits;
+    struct concurrency_stage    concurrency;
+    struct http_route           route;
+    struct http_router          router;
+    int                         listener;
+    bool                        built;
+    _Atomic bool                drained;
 };
+
+/* Before the faults begin. */
+static void open_permits(struct stage_world *w)
+{
+    w->concurrency_settings = presets;
+    w->concurrency_settings.limit = LIMIT_fixed;
+    w->concurrency_settings.start = 1;
+    const struct permits_rule rule = {.choice = LIMIT_fixed,
+                                      .bounds = concurrency_bounds(&w->concurrency_settings)};
+    keep_init(&w->keep);
+    w->permits = permits_get(&w->keep, "shop", &rule);
+    cr_assert(w->permits != NULL);
+}
+
+static void close_permits(struct stage_world *w)
+{
+    struct service_load load;
+    permits_load(w->permits, &load);
+    cr_assert(load.inflight == 0, "a permit is lost");
+    permits_give(w->permits);
+    keep_fini(&w->keep);
+}
+
+static bool build_waiting(struct worker_thread *thread, struct stage_world *w)
+{
+    const struct concurrency_parts parts = {
+        .worker = &thread->worker,
+        .service = &w->service,
+        .permits = w->permits,
+        .settings = &w->concurrency_settings,
+    };
+    return concurrency_stage_init(&w->concurrency, &parts, &w->guard.stage);
+}
 
 static void build(struct worker_thread *thread, void *argument)
 {
@@ -249,12 +288,15 @@ static void build(struct worker_thread *thread, void *argument)
     struct stage_world *w = argument;
     if (!http_engine_stage_init(&w->engine, &thread->engine, &upstream))
         return;
-    gate_stage_init(&w->gate, &w->service, &w->engine.stage);
+    gate_stage_init(&w->gate, &w->service, NULL, &w->engine.stage);
     if (!balance_stage_init(&w->balance, &thread->worker, &w->service, &options, &w->gate.stage))
         return;
     guard_stage_init(&w->guard, &w->service, &(struct guard_settings){&breaker, &retry},
                      &w->balance.stage);
-    w->route = (struct http_route){"", "/", 0, 1, &w->guard.stage, &w->service, &http_service};
+    if (!build_waiting(thread, w))
+        return;
+    w->route =
+        (struct http_route){"", "/", 0, 1, &w->concurrency.stage, &w->service, &http_service};
     w->router = (struct http_router){
         .routes = &w->route, .count = 1, .refs_count = 1, .released = released};
     const struct http_front_settings with = {"web", "http", &http, &http_service, &nobody};
@@ -326,6 +368,7 @@ static bool run(const char *io, enum fault_kind kind, uint64_t nth,
     w->service.views[0].set = set;
     list_init(&w->service.views[0].listeners);
     bool struck;
+    open_permits(w);
     fault_fail_nth(kind, nth);
     if (worker_thread_start(&w->thread, 0, io, &w->row, &w->journal, &e) == ERR_NONE) {
         worker_thread_run(&w->thread, build, w);
@@ -335,7 +378,9 @@ static bool run(const char *io, enum fault_kind kind, uint64_t nth,
         finish(w);
     } else {
         struck = true;
+        fault_fail_nth(FAULT_ALLOCATION, 0);
     }
+    close_permits(w);
     close(w->listener);
     free(set);
     free(w);

@@ -6,6 +6,7 @@
  * reload:  server_reload.c     stop: server_stop.c */
 #include "main/server_inside.h"
 
+#include "breaker/circuit/circuit.h"
 #include "breaker/pause.h"
 #include "core/mem.h"
 #include "core/units.h"
@@ -111,7 +112,7 @@ static void close_pool(void *self, struct worker *worker, struct target *target,
     (void)self;
     struct worker_thread *thread = list_item(worker, struct worker_thread, worker);
     http_engine_forget(&thread->engine, target);
-    done(token);
+    prober_close(&thread->prober, target, done, token);
 }
 
 static bool order(void *self, const struct admin_order *order, FILE *out)
@@ -149,9 +150,12 @@ static bool service_at(void *self, size_t index, struct admin_service *out)
         return false;
     *out = (struct admin_service){
         .service = service, .balance = "", .trouble = registry_trouble(service)};
+    generation_load(server->generation, service->name, &out->load);
     for (size_t i = 0; i < settings->services_count; i++)
-        if (strcmp(settings->services[i].name, service->name) == 0)
+        if (strcmp(settings->services[i].name, service->name) == 0) {
             out->balance = balance_words[settings->services[i].balance.strategy].name;
+            server__show_circuit(server->generation->circuits[i], &out->circuit);
+        }
     return true;
 }
 
@@ -205,6 +209,15 @@ static void become_ready(struct timer *timer)
                   server->control.loop.now_ns + READY_LOOK_MS * NS_PER_MS);
 }
 
+/* Until the loop ends: what waits when the process stops is served like any other. */
+static void step_limits(struct timer *timer)
+{
+    struct server *server = list_item(timer, struct server, limits_timer);
+    const uint64_t now_ns = server->control.loop.now_ns;
+    generation_step(server->generation, now_ns);
+    timer_set(&server->control.loop.timers, timer, now_ns + LIMITS_STEP_MS * NS_PER_MS);
+}
+
 static enum err_kind start_threads(struct server *server, const struct settings *settings,
                                    struct err *e)
 {
@@ -244,6 +257,7 @@ static enum err_kind start_registry(struct server *server, const struct settings
         .self = server,
         .told = told,
         .judge = judge,
+        .circuit = {.step = circuit_step, .write_cause = circuit_write_cause},
         .close_pool = close_pool,
     };
     server->registry = registry_new(&sources, e);
@@ -333,7 +347,7 @@ static enum err_kind start(struct server *server, struct settings *settings, str
     struct hash_key key;
     if (getrandom(&key, sizeof key, 0) != sizeof key)
         return err_set_errno(e, "getrandom");
-    keeps_init(&server->keeps);
+    keeps_init(&server->keeps, server->workers_count);
     enum err_kind failed = server__start_signals(server, e);
     if (failed == ERR_NONE && !admit_init(&server->admit, &settings->limits, key))
         failed = err_set(e, ERR_MEMORY, "no memory");
@@ -359,8 +373,11 @@ static enum err_kind start(struct server *server, struct settings *settings, str
     };
     if (!server__bring(server, server->generation))
         return err_set(e, ERR_MEMORY, "no memory for the first path");
+    server__start_circuits(server);
     timer_init(&server->ready_timer, become_ready);
     become_ready(&server->ready_timer);
+    timer_init(&server->limits_timer, step_limits);
+    step_limits(&server->limits_timer);
     failed = start_control_front(server, e);
     if (failed != ERR_NONE)
         return failed;

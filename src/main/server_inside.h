@@ -18,6 +18,7 @@
 enum {
     LISTENERS_MAX = 64,
     READY_LOOK_MS = 50,
+    LIMITS_STEP_MS = 100,
     DESCRIPTORS_SILENCE_S = 5, /* between two warnings that they run out */
 };
 
@@ -70,6 +71,8 @@ struct server {
     _Atomic bool        terminate_posted, hangup_posted;
     struct timer        stop_timer;
     struct timer        ready_timer;
+    struct timer        circuits_timer;
+    struct timer        limits_timer;
     struct drained_note drained_notes[WORKERS_MAX];
     unsigned            draining_count; /* workers that still have fronts */
     _Atomic uint64_t    descriptors_told_ns;
@@ -104,6 +107,15 @@ bool server__bring(struct server *server, struct generation *generation);
 /* Reads the configuration anew; writes to @out what changed or what is wrong. False: refused
  * whole. */
 bool server__reload(void *self, FILE *out);
+
+/* --- server_circuits.c --- */
+
+/* Looks at the circuit breakers of services from now on; until server__stop_circuits(). */
+void server__start_circuits(struct server *server);
+void server__stop_circuits(struct server *server);
+
+/* What is shown of one. Accepts NULL: leaves @out as it is. */
+void server__show_circuit(const struct service_circuit *circuit, struct admin_circuit *out);
 
 /* --- server_stop.c --- */
 

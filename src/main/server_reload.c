@@ -195,11 +195,14 @@ enum err_kind server__apply_services(struct server *server, const struct setting
     struct registry_service_spec *services =
         mem_alloc((settings->services_count + 1) * sizeof *services);
     struct registry_target_spec *targets = mem_alloc((targets_count + 1) * sizeof *targets);
-    enum err_kind failed =
-        services == NULL || targets == NULL ? err_set(e, ERR_MEMORY, "no memory") : ERR_NONE;
+    struct circuit_rules *circuits = mem_alloc((settings->services_count + 1) * sizeof *circuits);
+    enum err_kind failed = services == NULL || targets == NULL || circuits == NULL
+                               ? err_set(e, ERR_MEMORY, "no memory")
+                               : ERR_NONE;
     size_t used = 0;
     for (size_t i = 0; failed == ERR_NONE && i < settings->services_count; i++) {
         const struct settings_service *service = &settings->services[i];
+        circuits[i] = circuit_rules_of(&service->breaker.target);
         services[i] = (struct registry_service_spec){
             .name = service->name,
             .targets = targets + used,
@@ -208,6 +211,8 @@ enum err_kind server__apply_services(struct server *server, const struct setting
             .pause_most_ns = service->breaker.pause_most_ns,
             .health = &service->health,
             .outlier = &service->outlier,
+            .circuit = service->breaker.target.enabled ? &circuits[i] : NULL,
+            .agent = &service->agent,
         };
         for (size_t j = 0; j < service->targets_count; j++)
             targets[used++] = (struct registry_target_spec){
@@ -217,6 +222,7 @@ enum err_kind server__apply_services(struct server *server, const struct setting
         failed = registry_apply(server->registry, services, settings->services_count, e);
     mem_free(services);
     mem_free(targets);
+    mem_free(circuits);
     return failed;
 }
 

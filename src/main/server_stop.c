@@ -26,6 +26,7 @@ static void end_loop(void *self)
 static void all_drained(struct server *server)
 {
     timer_set(&server->control.loop.timers, &server->stop_timer, 0);
+    server__stop_circuits(server);
     registry_stop(server->registry, end_loop, server);
 }
 

@@ -15,13 +15,16 @@
 #include "admit/admit_settings.h"
 #include "balance/balance_settings.h"
 #include "breaker/breaker_settings.h"
+#include "breaker/concurrency/concurrency_settings.h"
 #include "breaker/retry/retry_settings.h"
 #include "config/config.h"
+#include "control/agent/agent_settings.h"
 #include "control/health_settings.h"
 #include "control/outlier/outlier_settings.h"
 #include "engine/http/http_engine_settings.h"
 #include "front/http/http_settings.h"
 #include "front/listener_settings.h"
+#include "session/session_settings.h"
 
 /* Which back end of the loop is taken. */
 #define SETTINGS_IOS(X)                                                                            \
@@ -64,8 +67,11 @@ struct settings_service {
     struct retry_settings         retry;
     struct health_settings        health;
     struct outlier_settings       outlier;
+    struct agent_settings         agent;
     struct admit_service_settings limits;
     struct rate_settings          rate;
+    struct concurrency_settings   concurrency;
+    struct sticky_settings        sticky;
 };
 
 struct settings {
@@ -91,6 +97,7 @@ struct settings {
     struct retry_settings       retry;    /* preset of the services */
     struct health_settings      health;   /* preset of the services */
     struct outlier_settings     outlier;  /* preset of the services */
+    struct agent_settings       agent;    /* preset of the services */
     uint64_t unready_for_ns; /* shutdown: /readyz fails this long before listeners close */
     uint64_t drain_for_ns;   /* shutdown: then requests in progress have this long */
 };

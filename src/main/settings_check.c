@@ -7,13 +7,16 @@
 #include "core/mem.h"
 #include "main/settings_keys.h"
 #include "path/client_key.h"
+#include "session/keys.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
 
-#define PATH_BYTES 256
+#define PATH_BYTES  256
+#define COOKIE_NAME "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 struct checker {
     struct settings      *settings;
@@ -437,20 +440,93 @@ static bool same_health(const struct health_settings *one, const struct health_s
            strcmp(one->host, other->host) == 0;
 }
 
-static void check_keys(const struct checker *checker, const char *in,
-                       const struct settings_service *service)
+static void check_client_key(const struct checker *checker, const char *in, const char *key,
+                             const char *text)
 {
     char path[PATH_BYTES + 32];
     struct client_key_rule rule;
-    (void)snprintf(path, sizeof path, "%srate.key", in);
-    if (!client_key_read(service->rate.key, &rule))
+    (void)snprintf(path, sizeof path, "%s%s", in, key);
+    if (!client_key_read(text, &rule))
         complain(checker, path, CONFIG_PART_VALUE, "expected address, header:NAME or cookie:NAME",
                  "this tells no clients apart");
+}
+
+static void check_hash_key(const struct checker *checker, const char *in, const char *text)
+{
+    char path[PATH_BYTES + 32];
+    struct client_key_rule rule;
     (void)snprintf(path, sizeof path, "%shash.key", in);
-    if (!client_key_read_route(service->balance.hash.key, &rule))
+    if (!client_key_read_route(text, &rule))
         complain(checker, path, CONFIG_PART_VALUE,
                  "expected address, header:NAME, cookie:NAME, path or query:NAME",
                  "there is nothing like this in a request");
+}
+
+/* Writes the path of the first bound that was said. */
+static void find_bound(const struct checker *checker, const char *in, char *path, size_t bytes)
+{
+    static const char *const keys[] = {"start", "least", "most"};
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        (void)snprintf(path, bytes, "%sconcurrency.%s", in, keys[i]);
+        if (config_has(checker->settings->config, path))
+            return;
+    }
+}
+
+static void check_concurrency(const struct checker *checker, const char *in,
+                              const struct concurrency_settings *concurrency)
+{
+    const struct limit_bounds bounds = concurrency_bounds(concurrency);
+    const bool is_said =
+        concurrency->start != 0 || concurrency->least != 0 || concurrency->most != 0;
+    char path[PATH_BYTES + 32], hint[128];
+    check_client_key(checker, in, "concurrency.client", concurrency->client);
+    find_bound(checker, in, path, sizeof path);
+    if (concurrency->limit == LIMIT_NONE) {
+        if (is_said)
+            complain(checker, path, CONFIG_PART_KEY, "say `limit: aimd`, or another",
+                     "concurrency has bounds but no limit");
+        return;
+    }
+    if (bounds.least <= bounds.start && bounds.start <= bounds.most)
+        return;
+    (void)snprintf(hint, sizeof hint,
+                   "least is %" PRIu32 ", start is %" PRIu32 ", most is %" PRIu32, bounds.least,
+                   bounds.start, bounds.most);
+    complain(checker, path, CONFIG_PART_VALUE, hint,
+             "concurrency.start is not between concurrency.least and concurrency.most");
+}
+
+/* What a cookie's name may be, and the keys. */
+static void check_sticky(const struct checker *checker, const char *in,
+                         const struct sticky_settings *sticky)
+{
+    char path[PATH_BYTES + 32];
+    struct session_keys keys;
+    struct err e = {0};
+    (void)snprintf(path, sizeof path, "%ssticky.cookie", in);
+    if (sticky->key_file[0] == '\0') {
+        if (strcmp(sticky->cookie, STICKY_COOKIE) != 0)
+            complain(checker, path, CONFIG_PART_KEY,
+                     "say `key-file` too: openssl rand -hex 32 > FILE; chmod 600 FILE",
+                     "sticky has no keys, so no cookie would be set");
+        return;
+    }
+    if (sticky->cookie[strspn(sticky->cookie, COOKIE_NAME)] != '\0')
+        complain(checker, path, CONFIG_PART_VALUE, "expected letters, digits and !#$%&'*+-.^_`|~",
+                 "a cookie cannot have this name");
+    (void)snprintf(path, sizeof path, "%ssticky.key-file", in);
+    if (!seal_is_there())
+        complain(checker, path, CONFIG_PART_KEY, "build it with -Dsodium=enabled",
+                 "this Pando was built without libsodium and can seal no cookies");
+    else if (session_keys_read(&keys, sticky->key_file, &e) != ERR_NONE)
+        config_complain(
+            checker->settings->config, checker->errors,
+            &(struct config_complaint){.path = path,
+                                       .part = CONFIG_PART_VALUE,
+                                       .hint = "openssl rand -hex 32 > FILE; chmod 600 FILE"},
+            "the keys in %s cannot be used: %s", sticky->key_file, e.story);
+    explicit_bzero(&keys, sizeof keys);
 }
 
 static bool same_pauses(const struct breaker_settings *one, const struct breaker_settings *other)
@@ -468,7 +544,10 @@ static void check_service(const struct checker *checker, size_t index)
     check_matches(checker, service);
     check_same_targets(checker, index);
     check_zones(checker, service);
-    check_keys(checker, in, service);
+    check_client_key(checker, in, "rate.key", service->rate.key);
+    check_hash_key(checker, in, service->balance.hash.key);
+    check_concurrency(checker, in, &service->concurrency);
+    check_sticky(checker, in, &service->sticky);
     /* What came from the global section is complained of there. */
     if (strcmp(service->http.via, settings->http_service.via) != 0)
         check_http(checker, in, &service->http);
@@ -478,6 +557,7 @@ static void check_service(const struct checker *checker, size_t index)
         check_retry(checker, in, &service->retry);
     if (!same_health(&service->health, &settings->health))
         check_health(checker, in, &service->health);
+    settings__check_breaker(settings, index, checker->errors);
 }
 
 static void check_places(const struct checker *checker)

@@ -15,6 +15,14 @@
 
 static const struct config_choice log_formats[] = {LOG_FORMATS(CONFIG_WORD){.name = NULL}};
 static const struct config_choice rate_when_full[] = {RATE_WHEN_FULL(CONFIG_WORD){.name = NULL}};
+static const struct config_choice concurrency_limits[] = {
+    {"none", "there is no limit but `per-target`"},
+#define X(symbol, word, gist) {word, gist},
+    LIMIT_MACHINES(X)
+#undef X
+    END};
+static const struct config_choice concurrency_priorities[] = {PRIORITIES(CONFIG_WORD) END};
+static const struct config_choice sticky_secures[] = {STICKY_SECURES(CONFIG_WORD){.name = NULL}};
 static const struct config_choice log_levels[] = {LOG_LEVELS(CONFIG_WORD){.name = NULL}};
 const struct config_choice settings_ios[] = {SETTINGS_IOS(CONFIG_WORD){.name = NULL}};
 
@@ -71,8 +79,33 @@ static const struct config_key upstream_keys[] = {HTTP_ENGINE_SETTINGS(X) END};
 static const struct config_table upstream_table = TABLE(upstream_keys, struct http_engine_settings);
 #undef X
 
+#define X(...) CONFIG_KEY(struct circuit_settings, , __VA_ARGS__)
+static const struct config_key circuit_keys[] = {CIRCUIT_SETTINGS(X) END};
+static const struct config_table circuit_table = TABLE(circuit_keys, struct circuit_settings);
+#undef X
+
+#define X(...) CONFIG_KEY(struct fallback_settings, , __VA_ARGS__)
+static const struct config_key fallback_keys[] = {FALLBACK_SETTINGS(X) END};
+static const struct config_table fallback_table = TABLE(fallback_keys, struct fallback_settings);
+#undef X
+
+/* A section in the section `breaker`. */
+#define IN_BREAKER(title, field, rows, sentence)                                                   \
+    {                                                                                              \
+        .name = title, .kind = CONFIG_SECTION, .offset = offsetof(struct breaker_settings, field), \
+        .table = &rows, .help = sentence                                                           \
+    }
+
 #define X(...) CONFIG_KEY(struct breaker_settings, , __VA_ARGS__)
-static const struct config_key breaker_keys[] = {BREAKER_SETTINGS(X) END};
+static const struct config_key breaker_keys[] = {
+    BREAKER_SETTINGS(X)
+    IN_BREAKER("service", service, circuit_table,
+               "when the circuit breaker of a service opens, so that it is not asked for a while"),
+    IN_BREAKER("target", target, circuit_table,
+               "likewise for each target by itself; the others then take its requests"),
+    IN_BREAKER("fallback", fallback, fallback_table,
+               "what is answered while the circuit breaker of the service is open"),
+    END};
 static const struct config_table breaker_table = TABLE(breaker_keys, struct breaker_settings);
 #undef X
 
@@ -89,6 +122,11 @@ static const struct config_table health_table = TABLE(health_keys, struct health
 #define X(...) CONFIG_KEY(struct outlier_settings, , __VA_ARGS__)
 static const struct config_key outlier_keys[] = {OUTLIER_SETTINGS(X) END};
 static const struct config_table outlier_table = TABLE(outlier_keys, struct outlier_settings);
+#undef X
+
+#define X(...) CONFIG_KEY(struct agent_settings, , __VA_ARGS__)
+static const struct config_key agent_keys[] = {AGENT_SETTINGS(X) END};
+static const struct config_table agent_table = TABLE(agent_keys, struct agent_settings);
 #undef X
 
 /* ---- listeners ---- */
@@ -141,6 +179,17 @@ static const struct config_key rate_keys[] = {RATE_SETTINGS(X) END};
 static const struct config_table rate_table = TABLE(rate_keys, struct rate_settings);
 #undef X
 
+#define X(...) CONFIG_KEY(struct concurrency_settings, , __VA_ARGS__)
+static const struct config_key concurrency_keys[] = {CONCURRENCY_SETTINGS(X) END};
+static const struct config_table concurrency_table =
+    TABLE(concurrency_keys, struct concurrency_settings);
+#undef X
+
+#define X(...) CONFIG_KEY(struct resource_settings, , __VA_ARGS__)
+static const struct config_key resource_keys[] = {RESOURCE_SETTINGS(X) END};
+static const struct config_table resource_table = TABLE(resource_keys, struct resource_settings);
+#undef X
+
 #define X(...) CONFIG_KEY(struct two_choices_settings, , __VA_ARGS__)
 static const struct config_key two_choices_keys[] = {TWO_CHOICES_SETTINGS(X) END};
 static const struct config_table two_choices_table =
@@ -150,6 +199,11 @@ static const struct config_table two_choices_table =
 #define X(...) CONFIG_KEY(struct balance_hash_settings, , __VA_ARGS__)
 static const struct config_key hash_keys[] = {BALANCE_HASH_SETTINGS(X) END};
 static const struct config_table hash_table = TABLE(hash_keys, struct balance_hash_settings);
+#undef X
+
+#define X(...) CONFIG_KEY(struct sticky_settings, , __VA_ARGS__)
+static const struct config_key sticky_keys[] = {STICKY_SETTINGS(X) END};
+static const struct config_table sticky_table = TABLE(sticky_keys, struct sticky_settings);
 #undef X
 
 #define SERVICE_SETTINGS(X)                                                                        \
@@ -174,6 +228,9 @@ static const struct config_key service_keys[] = {
      ELEMENTS(struct settings_service, targets, target_table),
      .help = "the servers that can each answer any of its requests"},
     SERVICE_SETTINGS(X)
+    {.name = "resource", .kind = CONFIG_SECTION,
+     .offset = offsetof(struct settings_service, balance.resource), .table = &resource_table,
+     .help = "where balance resource gets reports, and how long they count"},
     {.name = "two-choices", .kind = CONFIG_SECTION,
      .offset = offsetof(struct settings_service, balance.two_choices),
      .table = &two_choices_table, .help = "how balance two-choices compares"},
@@ -186,10 +243,16 @@ static const struct config_key service_keys[] = {
     INHERITED("retry", retry, retry, retry_table),
     INHERITED("health", health, health, health_table),
     INHERITED("outlier", outlier, outlier, outlier_table),
+    INHERITED("agent", agent, agent, agent_table),
     {.name = "limits", .kind = CONFIG_SECTION, .offset = offsetof(struct settings_service, limits),
      .table = &service_limits_table, .help = "how much of this service is let in"},
     {.name = "rate", .kind = CONFIG_SECTION, .offset = offsetof(struct settings_service, rate),
      .table = &rate_table, .help = "how often each client may ask"},
+    {.name = "concurrency", .kind = CONFIG_SECTION,
+     .offset = offsetof(struct settings_service, concurrency), .table = &concurrency_table,
+     .help = "how many of its requests are in progress at once, and who waits for how long"},
+    {.name = "sticky", .kind = CONFIG_SECTION, .offset = offsetof(struct settings_service, sticky),
+     .table = &sticky_table, .help = "whether a client comes back to the target that it had"},
     END};
 static const struct config_table service_table =
     TABLE(service_keys, struct settings_service, .element = "service");
@@ -233,6 +296,9 @@ static const struct config_key root_keys[] = {
             "how targets are asked whether they are well; a service may say it for itself"),
     SECTION("outlier", outlier, outlier_table,
             "when a target is passed over for how it answers; a service may say it for itself"),
+    SECTION("agent", agent, agent_table,
+            "agents beside the targets that say how much they can take; a service may say it for "
+            "itself"),
     SECTION("limits", limits, limits_table, "how much is let in"),
     SECTION("log", log, log_table, "what is logged, where and how"),
     {.name = "shutdown", .kind = CONFIG_SECTION, .table = &shutdown_table,

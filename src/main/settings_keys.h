@@ -12,6 +12,10 @@ extern const struct config_table settings_table;
  * spelling. Adds to @errors; meant to run also when config_fill() has found errors. */
 void settings_check(struct settings *settings, struct config_errors *errors);
 
+/* The part of settings_check() that is about the circuit breakers of the service at @index. Reads
+ * the fallback's file into the settings. */
+void settings__check_breaker(struct settings *settings, size_t index, struct config_errors *errors);
+
 /* Adds an error about a flag's @value as a whole. */
 void settings__refuse_flag(struct config_errors *errors, const char *flag, const char *value,
                            const char *message, const char *hint);

@@ -104,6 +104,7 @@ enum err_kind worker_thread_init(struct worker_thread *thread, unsigned index, c
     slab_init(&thread->worker.requests, "requests", sizeof(struct request), 0);
     conn_hub_init(&thread->hub, &thread->loop);
     http_engine_worker_init(&thread->engine, &thread->worker);
+    prober_init(&thread->prober, &thread->worker);
     list_init(&thread->fronts);
     timer_init(&thread->publish, publish);
     publish(&thread->publish);

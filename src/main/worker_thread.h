@@ -10,6 +10,7 @@
 #ifndef PANDO_MAIN_WORKER_THREAD_H
 #define PANDO_MAIN_WORKER_THREAD_H
 
+#include "balance/probe/prober.h"
 #include "engine/http/http_engine.h"
 #include "front/http/http_front.h"
 #include "loop/conn.h"
@@ -36,6 +37,7 @@ struct worker_thread {
     struct loop               loop;
     struct conn_hub           hub;
     struct http_engine_worker engine;
+    struct prober             prober; /* for strategies that want reports */
     struct worker_row        *row;
     pthread_t                 thread;
     bool                      has_thread; /* false for the control thread, which is the caller's */

@@ -181,6 +181,25 @@ void op_hold_target(struct op *op, struct target *target)
     op->target = op->held = target;
 }
 
+void op_add_tried(struct op *op, struct target *target)
+{
+    if (op->tried_count == OP_TRIED_MAX) {
+        for (int i = 1; i < OP_TRIED_MAX; i++)
+            op->tried[i - 1] = op->tried[i];
+        op->tried_count--;
+    }
+    op->tried[op->tried_count++] = target;
+}
+
+void op_forget_tried(struct op *op, const struct target *target)
+{
+    uint8_t kept = 0;
+    for (uint8_t i = 0; i < op->tried_count; i++)
+        if (op->tried[i] != target)
+            op->tried[kept++] = op->tried[i];
+    op->tried_count = kept;
+}
+
 void op_cancel(struct op *op)
 {
     if (op->cancelled)

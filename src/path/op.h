@@ -34,7 +34,8 @@ enum {
     OP_TRIED_MAX = 8,
 };
 
-/* What the client asked. Immutable once submitted. */
+/* What the client asked. Immutable once submitted, but for fields that the session room takes
+ * out. */
 struct request {
     uint32_t         refs_count;
     struct worker   *worker;
@@ -48,8 +49,10 @@ struct request {
     bool         client_believed;   /* the peer is a proxy that is believed */
     bool         is_forwarded_told; /* the engine tells the server about the client */
     const char  *via;               /* this proxy's name in Via */
-    uint64_t     trace[2];          /* trace id of W3C traceparent */
-    uint64_t     span;              /* our span, the parent of what the target does */
+    const char  *deadline_name; /* the header in which the server is told what is left; or NULL */
+    bool         is_grpc_deadline_told; /* in grpc-timeout too, in which it was said */
+    uint64_t     trace[2];              /* trace id of W3C traceparent */
+    uint64_t     span;                  /* our span, the parent of what the target does */
     uint8_t      trace_flags;
     bool         trace_passed; /* the id came with the request */
     struct arena arena;
@@ -80,6 +83,7 @@ struct op {
     uint64_t      sent_ns;     /* its last attempt began to leave; 0: never */
     uint64_t      answered_ns; /* an answer's head came; 0: not yet */
     uint64_t      deadline_ns; /* absolute; 0: none */
+    uint64_t      waited_ns;   /* for a permit of its service, before the first attempt */
     struct answer answer;
     struct pipe  *request_body; /* in the arena; NULL if there is none */
     struct http_head
@@ -92,12 +96,14 @@ struct op {
     struct target *tried[OP_TRIED_MAX];
     const char    *service; /* the name of what it was routed to; NULL if nothing */
     void          *path;    /* the path that it walks; held by the front */
+    uint64_t       sticky;  /* identity of the target that it ought to go to; 0: any */
     uint8_t        tried_count;
     uint8_t        retries_count;
     bool           cancelled;
+    bool           found_full; /* a target had all the requests it may: later there may be room */
     bool           answered;
-    /* Field lines of a room's own that every answer to the client gets, each ended by CRLF; they lie
-     * in the arena. NULL: none. */
+    /* Field lines of a room's own that every answer to the client gets, each ended by CRLF; they
+     * lie in the arena. NULL: none. */
     const char *answer_fields;
     uint32_t    answer_fields_bytes;
     bool kept_connection;  /* the last attempt went over a connection that had been used before */
@@ -157,6 +163,13 @@ void op_refuse(struct op *op, enum err_kind kind, const char *detail);
 /* Says which target was picked: sets op->target and holds it until another is picked or the op
  * is freed. */
 void op_hold_target(struct op *op, struct target *target);
+
+/* Notes a target that is not to be picked again. The oldest goes if there is no room; a pick also
+ * looks at states, so it will hardly come back. */
+void op_add_tried(struct op *op, struct target *target);
+
+/* It may be picked again. */
+void op_forget_tried(struct op *op, const struct target *target);
 
 /* Asks that it end soon; idempotent. Answer and finished still come once. */
 void op_cancel(struct op *op);

@@ -54,7 +54,8 @@ struct bench {
     struct bench_seen   seen;
     struct bench_report reports[BENCH_REPORTS_MAX];
     unsigned            reports_count;
-    bool                keep_ops; /* finished ops are left to the test */
+    bool                keep_ops;   /* finished ops are left to the test */
+    bool                drain_last; /* the last target that is published drains */
 };
 
 struct bench_top {
@@ -111,6 +112,8 @@ static inline void bench_publish(struct bench *bench, uint32_t count)
         if (bench->targets[i].weight > set->weight_max)
             set->weight_max = bench->targets[i].weight;
     }
+    set->draining = bench->drain_last;
+    set->count -= set->draining;
     view->set = set;
     list_each(&view->listeners, link, after)
     {

@@ -32,14 +32,65 @@ struct service_view {
     struct list        listeners;
 };
 
-/* What limits did to a service's requests; counters, one row each. From the list come the fields of
- * the row, the metrics page and /api/status. */
+/* What limits, sessions and lacking reports did to a service's requests; counters, one row each.
+ * From the list come the fields of the row, the metrics page and /api/status. */
 #define SERVICE_LIMIT_FIGURES(X)                                                                   \
     /* name          help                                                                      */ \
     X(rate_limited,   "requests that were over the rate of their client")                          \
     X(rate_forgotten, "clients whose rate was forgotten to make room for another")                 \
+    X(breaker_refused, "requests that came while the service's circuit breaker was open, or "      \
+                       "half-open without a trial left")                                           \
+    X(breaker_fallback, "of them, those that were given the fallback")                   \
+    X(waited,         "requests that waited for a permit of their service")                        \
+    X(shed_full,      "requests refused because the waiting room was full")                        \
+    X(shed_displaced, "requests that had to make room for a higher priority or another client")    \
+    X(shed_deadline,  "requests refused at once because their turn would have come too late")      \
+    X(shed_waited,    "requests refused after they had waited as long as they may")                \
+    X(wait_cancelled, "requests whose client left while they waited")                              \
+    X(target_full,    "times that a target was passed over because it had all the requests it may") \
+    X(balance_fallbacks, "picks of balance resource without fresh reports, so by two-choices") \
+    X(deadline_refused,                                                                            \
+      "requests refused because less time was left than half of the answers take")                 \
     X(retries_delayed, "attempts that had to wait for their place in the budget of retries")       \
-    X(retries_denied, "attempts that got none: the client was told the error")
+    X(retries_denied, "attempts that got none: the client was told the error") \
+    X(sticky_set,     "answers that set a cookie with the client's target")                        \
+    X(sticky_ignored, "requests whose cookie was forged, another service's or expired")
+
+/* How urgent a request is; the lower, the more. */
+#define PRIORITIES(X)                                                                              \
+    X(PRIORITY_CRITICAL, "critical", "before all others, and the last to be shed")                 \
+    X(PRIORITY_HIGH, "high", "before what is usual")                                               \
+    X(PRIORITY_NORMAL, "normal", "as usual")                                                       \
+    X(PRIORITY_LOW, "low", "when there is nothing else to do; shed first")
+
+enum priority {
+#define X(enumerator, name, gist) enumerator,
+    PRIORITIES(X)
+#undef X
+        PRIORITIES_COUNT
+};
+
+/* What a limit on concurrency makes of a service at this moment, for people to see. */
+struct service_load {
+    const char *limit_word; /* how the limit is found; NULL: there is none */
+    uint32_t    limit;      /* 0: none */
+    uint32_t    inflight;   /* permits that are taken */
+    uint32_t    waiting[PRIORITIES_COUNT];
+};
+
+/* By what a balance strategy picks now, if it knows several ways. */
+#define BALANCE_BASES(X)                                                                           \
+    X(NOTHING, "", "the strategy does not say")                                                    \
+    X(PROBES, "probes", "requests in flight and latency, as probes bring them")                    \
+    X(REPORTS, "reports", "requests in flight, as the targets reported them last")                 \
+    X(UTILISATION, "utilisation", "weights from reported utilisation")                             \
+    X(FALLBACK, "two-choices", "too few reports are fresh, so it falls back to two-choices")
+
+enum balance_basis {
+#define X(name, word, gist) BALANCE_BY_##name,
+    BALANCE_BASES(X)
+#undef X
+};
 
 /* Why an attempt was followed by another. */
 #define SERVICE_RETRY_REASONS(X)                                                                   \
@@ -67,6 +118,8 @@ struct service_row {
 #define X(name, help) _Atomic uint64_t name##_count;
     SERVICE_LIMIT_FIGURES(X)
 #undef X
+    _Atomic uint64_t balance_basis; /* enum balance_basis, at the last tick of its strategy */
+    _Atomic uint64_t balance_pool, balance_theta; /* of Prequal's pool of probes, likewise */
     _Atomic uint64_t bytes_in;  /* request bodies */
     _Atomic uint64_t bytes_out; /* answer bodies */
     struct histogram latency_us; /* from the head's last byte to the answer's last byte */

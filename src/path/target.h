@@ -17,6 +17,7 @@
 #define PANDO_PATH_TARGET_H
 
 #include "metrics/histogram.h"
+#include "path/circuit/trials.h"
 #include "path/worker.h"
 
 #include <stdatomic.h>
@@ -29,7 +30,8 @@ enum { TARGET_WEIGHT_MAX = 256 };
 #define TARGET_STATES(X)                                                                           \
     X(UP, "up", "takes requests")                                                                  \
     X(PAUSED, "paused", "could not be connected to; waits before it is tried again")               \
-    X(TRIAL, "trial", "one request may try it")                                                    \
+    X(TRIAL, "trial", "so many requests may try it, and no other")                                 \
+    X(OPEN, "open", "its circuit breaker is open: too many failures; passed over for a while")     \
     X(GONE, "gone", "no longer named by the configuration or by DNS; finishes what it has")        \
     X(DRAINING, "draining", "an operator drains it: takes nothing new, finishes what it has")      \
     X(DOWN, "down", "its health checks fail")                                                      \
@@ -76,11 +78,15 @@ struct target_row {
     _Atomic uint64_t open_count;         /* connections now, kept or busy */
     _Atomic uint64_t statuses_count[6];  /* answers by class; [0]: none of 1xx to 5xx */
     _Atomic uint64_t backpressure_count; /* answers of 429, and of 503 with Retry-After */
+    _Atomic uint64_t probes_count;       /* for a report of its load */
+    _Atomic uint64_t probe_misses_count; /* of them, those that brought none in time */
     /* For outlier ejection: attempts that say how well it is, and of them the bad ones. */
-    _Atomic uint64_t outcomes_count;
-    _Atomic uint64_t faults_count[TARGET_FAULTS_COUNT];
-    _Atomic uint64_t faults_in_a_row[TARGET_FAULTS_COUNT];
-    struct histogram latency_us; /* from sent to the answer's head */
+    _Atomic uint64_t     outcomes_count;
+    _Atomic uint64_t     faults_count[TARGET_FAULTS_COUNT];
+    _Atomic uint64_t     faults_in_a_row[TARGET_FAULTS_COUNT];
+    struct histogram     latency_us;    /* from sent to the answer's head */
+    _Atomic uint64_t     refused_count; /* attempts that the gate sent elsewhere */
+    struct circuit_tally circuit;       /* for its circuit breaker, if it has one */
     /* Control's own: the counts at its last look. */
     uint64_t outcomes_seen, faults_seen[TARGET_FAULTS_COUNT];
 } __attribute__((aligned(64)));
@@ -97,8 +103,10 @@ struct target {
     struct sockaddr_storage address;
     uint64_t         identity; /* hash of service and address; stable over reloads and restarts */
     _Atomic uint32_t inflight; /* (a) requests given and not finished, all workers */
-    _Atomic uint32_t state;    /* (a) enum target_state */
-    _Atomic uint64_t retry_at_ns;       /* (a) while PAUSED: when it is tried again */
+    _Atomic uint32_t inflight_most; /* (a) as its agent says; 0: it says nothing of it */
+    _Atomic uint32_t state;         /* (a) enum target_state */
+    struct trials    trials;        /* (a) in TRIAL: how many requests may try it; their results */
+    _Atomic uint64_t retry_at_ns;   /* (a) while PAUSED or OPEN: when it is tried again */
     _Atomic uint32_t failures_in_a_row; /* (a) connects; doubles the pause */
     _Atomic(const char *) reason;       /* (a) static text: why it is not UP */
     _Atomic uint32_t      refs_count;   /* (a) */
@@ -106,8 +114,13 @@ struct target {
     /* What follows up to the pools is written and read by the control thread alone. */
     char               standing_reason[TARGET_REASON_BYTES]; /* a sentence; "" if it stands well */
     uint8_t            withheld_percent;       /* of its weight, while it starts slowly */
+    uint16_t           agent_percent;          /* of its weight, as its agent says; 100: all */
+    bool               is_agent_silent;        /* it was asked in vain, so that percent is 100 */
+    uint64_t           agent_asks_count;       /* questions to its agent that are over */
+    uint64_t           agent_misses_count;     /* of them, those without an answer */
     bool               takes_anyway;           /* in the set in spite of its standing */
     uint64_t           ejections_count;        /* ever */
+    uint64_t           openings_count;         /* of its circuit breaker, ever */
     uint64_t           checks_count;           /* active health checks that gave a verdict */
     uint64_t           check_failures_count;   /* of them, those that failed */
     void              *pools[WORKERS_ALL_MAX]; /* the engine's, one per worker */
@@ -117,11 +130,12 @@ struct target {
 /* An immutable snapshot of the targets in service; shared by all workers. */
 struct target_set {
     _Atomic uint32_t refs_count;
-    uint32_t         count;
-    uint64_t         version; /* grows with every set of a service */
+    uint32_t         count;    /* that take whatever comes */
+    uint32_t         draining; /* behind those, and not in the sums: they take only who was there */
+    uint64_t         version;  /* grows with every set of a service */
     uint32_t         weight_sum;
     uint32_t         weight_max;
-    struct target   *at[]; /* in the order of the file; each referenced */
+    struct target   *at[]; /* in the order of the file, twice; each referenced */
 };
 
 /* What it is for people: control's judgement if that is not well, else the gates' word. */

@@ -30,7 +30,7 @@
     X(expired_send,              COUNTER, "connections closed because the client did not read")    \
     X(expired_idle,              COUNTER, "connections closed because they were idle for too long") \
     X(connections_evicted,       COUNTER, "idle client connections closed to make room for others") \
-    X(expired_request,           COUNTER, "requests that took longer than request-timeout")        \
+    X(expired_request,           COUNTER, "requests that passed their deadline")        \
     X(ops_inflight,              GAUGE,   "requests on their way")                                 \
     X(accept_pauses,             COUNTER, "times that accepting stopped for lack of descriptors")  \
     X(upstream_open,             GAUGE,   "connections to targets")                                \

@@ -117,8 +117,9 @@ class Connection:
 class Origin:
     """A threaded server on 127.0.0.1 or, with path=, on a unix socket."""
 
-    def __init__(self, path=None, keep_bytes=False, port=None, backlog=512):
+    def __init__(self, path=None, keep_bytes=False, port=None, backlog=512, host="127.0.0.1"):
         self.path = path
+        self.host = host
         self.keep_bytes = keep_bytes       # connection.reader.seen has all that Pando sent
         self.scripts = {}
         self.default = describe
@@ -133,10 +134,10 @@ class Origin:
         family = socket.AF_UNIX if self.path else socket.AF_INET
         self.listener = socket.socket(family, socket.SOCK_STREAM)
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.listener.bind(self.path or ("127.0.0.1", port))
+        self.listener.bind(self.path or (self.host, port))
         self.listener.listen(self._backlog)
         self.port = port
-        self.address = f"unix:{self.path}" if self.path else f"127.0.0.1:{port}"
+        self.address = f"unix:{self.path}" if self.path else f"{self.host}:{port}"
         self._thread = threading.Thread(target=self._accept, args=(self.listener,), daemon=True)
         self._thread.start()
 

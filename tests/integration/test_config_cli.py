@@ -292,7 +292,8 @@ def test_every_setting_of_the_schema_is_in_the_manual(folder):
         elif isinstance(node, list):
             yield from itertools.chain.from_iterable(map(named, node))
     sections = {"listeners", "services", "match", "targets", "http", "upstream", "breaker", "limits", "log",
-                "shutdown", "include", "health", "outlier", "rate"}
+                "shutdown", "include", "health", "outlier", "rate", "service", "target", "fallback",
+                "agent"}
     assert set(named(schema)) - sections <= names
 
 

@@ -225,6 +225,8 @@ static char *put_op(char *out, const struct exchange_report *report)
     out = put_seconds(put_key(out, "dur"), report->ended_ns - report->started_ns);
     if (op->sent_ns >= op->started_ns && op->sent_ns != 0)
         out = put_seconds(put_key(out, "wait"), op->sent_ns - op->started_ns);
+    if (op->waited_ns != 0)
+        out = put_seconds(put_key(out, "room"), op->waited_ns);
     if (op->target != NULL)
         out = put_target(out, op);
     return put_count(out, "retry", op->retries_count);

@@ -26,6 +26,11 @@ static uint64_t get(const _Atomic uint64_t *counter)
     return atomic_load_explicit(counter, memory_order_relaxed);
 }
 
+static uint64_t larger(uint64_t one, uint64_t other)
+{
+    return one > other ? one : other;
+}
+
 void sums_of_service(struct sums *sums, const struct service *service)
 {
     *sums = (struct sums){0};
@@ -38,6 +43,9 @@ void sums_of_service(struct sums *sums, const struct service *service)
 #define X(name, help) sums->name += get(&row->name##_count);
         SERVICE_LIMIT_FIGURES(X)
 #undef X
+        sums->balance_basis = larger(sums->balance_basis, get(&row->balance_basis));
+        sums->balance_theta = larger(sums->balance_theta, get(&row->balance_theta));
+        sums->balance_pool += get(&row->balance_pool);
         sums->bytes_in += get(&row->bytes_in);
         sums->bytes_out += get(&row->bytes_out);
         for (unsigned i = 0; i < 6; i++)
@@ -58,7 +66,10 @@ void sums_of_target(struct sums *sums, const struct target *target)
         sums->errors += get(&row->failures_count);
         sums->connects += get(&row->connects_count);
         sums->connect_failures += get(&row->connect_failures_count);
+        sums->refused += get(&row->refused_count);
         sums->backpressure += get(&row->backpressure_count);
+        sums->probes += get(&row->probes_count);
+        sums->probe_misses += get(&row->probe_misses_count);
         sums->reused += get(&row->reused_count);
         sums->idle += get(&row->idle_count);
         sums->open += get(&row->open_count);

@@ -35,7 +35,10 @@ struct sums {
     uint64_t              bytes_in, bytes_out;
     uint64_t              statuses[6];
     uint64_t              errors_by_kind[ERR_KINDS_COUNT];
-    uint64_t              backpressure;                                   /* of a target */
+    uint64_t              refused;      /* of a target, by the gate */
+    uint64_t              backpressure, probes, probe_misses;             /* of a target */
+    uint64_t balance_basis, balance_pool, balance_theta; /* of a service, now; the largest of all
+                                                            workers, but of pools the sum */
     uint64_t              connects, connect_failures, reused, idle, open; /* of a target */
     struct histogram_view latency_us;
 };

@@ -47,7 +47,7 @@ const char pages_style[] =
     "th.n,td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}\n"
     "td.name{font-family:ui-monospace,monospace;font-size:13px}\n"
     ".up{color:var(--good)}.trial,.draining{color:var(--worn)}\n"
-    ".paused,.gone,.down,.ejected{color:var(--bad)}\n"
+    ".paused,.gone,.down,.ejected,.open{color:var(--bad)}\n"
     ".error{color:var(--bad)}.warning{color:var(--worn)}\n"
     "svg{vertical-align:middle}svg rect{fill:currentColor;opacity:.55}\n"
     ".pair{display:grid;grid-template-columns:minmax(0,1fr) minmax(0,2fr);gap:12px}\n"
@@ -120,6 +120,7 @@ static const char *const shapes[TARGET_STATES_COUNT] = {
     [TARGET_TRIAL] = "&#9680;",                                  /* a half circle */
     [TARGET_GONE] = "&#9675;",                                   /* an empty circle */
     [TARGET_DRAINING] = "&#9660;",                               /* a triangle that points down */
+    [TARGET_OPEN] = "&#8856;",                                   /* a circle with a stroke */
     [TARGET_DOWN] = "&#10005;",    [TARGET_EJECTED] = "&#8856;", /* a circle with a stroke */
 };
 
@@ -134,7 +135,7 @@ static void put_state(const struct pages *pages, const struct target *target, FI
         fputs(": ", out);
         pages_put_html(out, reason);
     }
-    if (state == TARGET_PAUSED && retry_ns > pages->now_ns) {
+    if ((state == TARGET_PAUSED || state == TARGET_OPEN) && retry_ns > pages->now_ns) {
         char span[32];
         pages_write_span(span, retry_ns - pages->now_ns);
         fprintf(out, "; tried again in %s", span);
@@ -203,6 +204,26 @@ static void put_head_figures(FILE *out, const struct sums *sums, const struct fi
             p50, p99, retries);
 }
 
+/* Only where there is a limit on concurrency. */
+static void put_load(FILE *out, const struct service_load *load)
+{
+    char limit[32], waiting[32];
+    uint64_t count = 0;
+    if (load->limit_word == NULL)
+        return;
+    for (int i = 0; i < PRIORITIES_COUNT; i++)
+        count += load->waiting[i];
+    pages_write_count(limit, load->limit);
+    pages_write_count(waiting, count);
+    fprintf(out, "<span>limit <b>%s</b> (%s)</span><span>waiting <b>%s</b></span>",
+            load->limit == 0 ? "none" : limit, load->limit_word, waiting);
+}
+
+static uint64_t shed_of(const struct sums *sums)
+{
+    return sums->shed_full + sums->shed_displaced + sums->shed_deadline + sums->shed_waited;
+}
+
 /* Said only where it happens. */
 static void put_limits(FILE *out, const struct sums *sums)
 {
@@ -210,6 +231,30 @@ static void put_limits(FILE *out, const struct sums *sums)
     pages_write_count(limited, sums->rate_limited);
     if (sums->rate_limited > 0)
         fprintf(out, "<span>over rate <b>%s</b></span>", limited);
+    pages_write_count(limited, sums->breaker_refused);
+    if (sums->breaker_refused > 0)
+        fprintf(out, "<span>refused by its breaker <b>%s</b></span>", limited);
+    pages_write_count(limited, shed_of(sums));
+    if (shed_of(sums) > 0)
+        fprintf(out, "<span>shed <b>%s</b></span>", limited);
+}
+
+/* A circuit breaker that is closed says nothing. */
+static void put_circuit(const struct pages *pages, const struct admin_circuit *circuit, FILE *out)
+{
+    char span[32];
+    if (circuit->state == NULL || circuit->is_closed)
+        return;
+    fprintf(out, "<p class=%s>circuit breaker <b>%s</b>: ", circuit->is_open ? "error" : "warning",
+            circuit->state);
+    pages_put_html(out, circuit->reason);
+    if (circuit->until_ns > pages->now_ns) {
+        pages_write_span(span, circuit->until_ns - pages->now_ns);
+        fprintf(out, "; tried again in %s", span);
+    } else if (!circuit->is_open) {
+        fprintf(out, "; %u trials left", circuit->trials_left);
+    }
+    fputs("</p>\n", out);
 }
 
 static void put_service_head(const struct pages *pages, const struct admin_service *service,
@@ -227,10 +272,14 @@ static void put_service_head(const struct pages *pages, const struct admin_servi
     put_up(out, &tally);
     fputs("<span class=soft>", out);
     pages_put_html(out, service->balance);
+    if (sums.balance_basis != BALANCE_BY_NOTHING)
+        fprintf(out, " by %s", pages_basis(&sums));
     fputs("</span>", out);
     put_head_figures(out, &sums, &figures, tally.inflight);
+    put_load(out, &service->load);
     put_limits(out, &sums);
     fputs("</div>\n", out);
+    put_circuit(pages, &service->circuit, out);
     if (service->trouble != NULL) {
         fputs("<p class=warning>", out);
         pages_put_html(out, service->trouble);

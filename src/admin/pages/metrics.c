@@ -72,6 +72,17 @@ PUT_SERVICE_COUNTER(bytes_out)
 SERVICE_LIMIT_FIGURES(X)
 #undef X
 
+#define PUT_SERVICE_GAUGE(field)                                                                   \
+    static void put_service_##field(struct openmetrics *out, const struct service *service,        \
+                                    const struct sums *sums)                                       \
+    {                                                                                              \
+        const struct openmetrics_label label = {"service", service->name};                         \
+        openmetrics_gauge(out, &label, 1, (int64_t)sums->field);                                   \
+    }
+PUT_SERVICE_GAUGE(balance_basis)
+PUT_SERVICE_GAUGE(balance_pool)
+PUT_SERVICE_GAUGE(balance_theta)
+
 #define SERVICE_FAMILIES(X)                                                                        \
     X(COUNTER, "pando_requests", "", put_statuses,                                                 \
       "requests by the class of the status that the client got")                                   \
@@ -79,6 +90,13 @@ SERVICE_LIMIT_FIGURES(X)
       "from the last byte of a request's head to the last byte of its answer")                     \
     X(COUNTER, "pando_errors", "", put_errors, "answers that Pando made itself, by why")           \
     X(COUNTER, "pando_retries", "", put_retries, "attempts after the first, by why")               \
+    X(GAUGE, "pando_balance_basis", "", put_service_balance_basis,                                 \
+      "by what balance resource picks; 0: nothing to say, 1: probes, 2: reports, 3: utilisation, " \
+      "4: it falls back to two-choices")                                                           \
+    X(GAUGE, "pando_balance_pool_size", "", put_service_balance_pool,                              \
+      "probes in the pools of balance resource, of all workers")                                   \
+    X(GAUGE, "pando_balance_theta", "", put_service_balance_theta,                                 \
+      "requests in flight above which a target is hot to balance resource")                        \
     X(COUNTER, "pando_request_body_bytes", "bytes", put_service_bytes_in,                          \
       "bytes of request bodies")                                                                   \
     X(COUNTER, "pando_answer_body_bytes", "bytes", put_service_bytes_out,                          \
@@ -108,6 +126,94 @@ static void put_service_families(const struct pages *pages, struct openmetrics *
     openmetrics_family(out, OPENMETRICS_COUNTER, "pando_" #name, "", help);                        \
     put_services(pages, out, put_service_##name);
     SERVICE_LIMIT_FIGURES(X)
+#undef X
+}
+
+/* --- circuit breakers of services ------------------------------------------------------------- */
+
+static int64_t circuit_state(const struct admin_circuit *circuit)
+{
+    return circuit->is_closed ? 0 : circuit->is_open ? 2 : 1;
+}
+
+/* Services without one have no sample. */
+static void put_circuits(const struct pages *pages, struct openmetrics *out, bool is_state)
+{
+    const struct admin_sources *sources = pages->sources;
+    struct admin_service service;
+    for (size_t i = 0; sources->service_at(sources->self, i, &service); i++) {
+        const struct openmetrics_label label = {"service", service.service->name};
+        const struct admin_circuit *circuit = &service.circuit;
+        if (circuit->state != NULL && is_state)
+            openmetrics_gauge(out, &label, 1, circuit_state(circuit));
+        else if (circuit->state != NULL)
+            openmetrics_counter(out, &label, 1, circuit->openings_count);
+    }
+}
+
+static void put_circuit_families(const struct pages *pages, struct openmetrics *out)
+{
+    openmetrics_family(out, OPENMETRICS_GAUGE, "pando_service_breaker_state", "",
+                       "the service's circuit breaker; 0: closed, 1: half-open, 2: open");
+    put_circuits(pages, out, true);
+    openmetrics_family(out, OPENMETRICS_COUNTER, "pando_service_breaker_openings", "",
+                       "times that the service's circuit breaker has opened");
+    put_circuits(pages, out, false);
+}
+
+/* --- limits on concurrency, where they are set ------------------------------------------------ */
+
+static void put_limit(struct openmetrics *out, struct openmetrics_label *labels,
+                      const struct service_load *load)
+{
+    openmetrics_gauge(out, labels, 1, load->limit);
+}
+
+static void put_permits(struct openmetrics *out, struct openmetrics_label *labels,
+                        const struct service_load *load)
+{
+    openmetrics_gauge(out, labels, 1, load->inflight);
+}
+
+static void put_waiting(struct openmetrics *out, struct openmetrics_label *labels,
+                        const struct service_load *load)
+{
+    static const char *const priorities[] = {
+#define X(enumerator, name, gist) [enumerator] = name,
+        PRIORITIES(X)
+#undef X
+    };
+    for (int i = 0; i < PRIORITIES_COUNT; i++) {
+        labels[1] = (struct openmetrics_label){"priority", priorities[i]};
+        openmetrics_gauge(out, labels, 2, load->waiting[i]);
+    }
+}
+
+#define LOAD_FAMILIES(X)                                                                           \
+    X("pando_concurrency_limit", put_limit,                                                        \
+      "requests that may be in progress at once; 0: as many as come")                              \
+    X("pando_concurrency_inflight", put_permits, "requests that have a permit of their service")   \
+    X("pando_waiting", put_waiting, "requests that wait for one")
+
+static void put_loads(const struct pages *pages, struct openmetrics *out,
+                      void (*put)(struct openmetrics *, struct openmetrics_label *,
+                                  const struct service_load *))
+{
+    const struct admin_sources *sources = pages->sources;
+    struct admin_service service;
+    for (size_t i = 0; sources->service_at(sources->self, i, &service); i++) {
+        struct openmetrics_label labels[2] = {{"service", service.service->name}};
+        if (service.load.limit_word != NULL)
+            put(out, labels, &service.load);
+    }
+}
+
+static void put_load_families(const struct pages *pages, struct openmetrics *out)
+{
+#define X(name, put, help)                                                                         \
+    openmetrics_family(out, OPENMETRICS_GAUGE, name, "", help);                                    \
+    put_loads(pages, out, put);
+    LOAD_FAMILIES(X)
 #undef X
 }
 
@@ -161,7 +267,18 @@ PUT_TARGET(draining, openmetrics_gauge, pages_state(s->target) == TARGET_DRAININ
 PUT_TARGET(ejections, openmetrics_counter, s->target->ejections_count)
 PUT_TARGET(ejected, openmetrics_gauge, pages_state(s->target) == TARGET_EJECTED)
 PUT_TARGET(backpressure, openmetrics_counter, s->sums->backpressure)
+PUT_TARGET(breaker_open, openmetrics_gauge, pages_state(s->target) == TARGET_OPEN)
+PUT_TARGET(breaker_openings, openmetrics_counter, s->target->openings_count)
+PUT_TARGET(refused, openmetrics_counter, s->sums->refused)
 PUT_TARGET(withheld, openmetrics_gauge, s->target->withheld_percent)
+PUT_TARGET(agent_percent, openmetrics_gauge, s->target->agent_percent)
+PUT_TARGET(agent_silent, openmetrics_gauge, s->target->is_agent_silent)
+PUT_TARGET(agent_asks, openmetrics_counter, s->target->agent_asks_count)
+PUT_TARGET(agent_misses, openmetrics_counter, s->target->agent_misses_count)
+PUT_TARGET(inflight_most, openmetrics_gauge,
+           atomic_load_explicit(&s->target->inflight_most, memory_order_relaxed))
+PUT_TARGET(probes, openmetrics_counter, s->sums->probes)
+PUT_TARGET(probe_misses, openmetrics_counter, s->sums->probe_misses)
 PUT_TARGET(down, openmetrics_gauge, pages_state(s->target) == TARGET_DOWN)
 
 #define TARGET_FAMILIES(X)                                                                         \
@@ -193,7 +310,24 @@ PUT_TARGET(down, openmetrics_gauge, pages_state(s->target) == TARGET_DOWN)
       "answers of 429, and of 503 with Retry-After, which are no faults")                          \
     X(GAUGE, "pando_upstream_withheld_percent", "", withheld,                                      \
       "percent of its weight that it does not have yet, since it starts slowly")                   \
-    X(GAUGE, "pando_breaker_state", "", state, "0: up, 1: one request tries it, 2: passed over")
+    X(GAUGE, "pando_upstream_agent_percent", "", agent_percent,                                    \
+      "percent of its weight that its agent says; 100 without one")                                \
+    X(GAUGE, "pando_upstream_agent_silent", "", agent_silent,                                      \
+      "1 if its agent does not answer, so that its weight is the configured one")                  \
+    X(COUNTER, "pando_upstream_agent_asks", "", agent_asks, "questions to its agent")              \
+    X(COUNTER, "pando_upstream_agent_misses", "", agent_misses,                                    \
+      "of them, those without an answer that is one")                                              \
+    X(GAUGE, "pando_upstream_inflight_most", "", inflight_most,                                    \
+      "requests at once that its agent allows (maxconn); 0: it says nothing of it")                \
+    X(COUNTER, "pando_upstream_probes", "", probes, "probes for balance resource")                 \
+    X(COUNTER, "pando_upstream_probe_misses", "", probe_misses,                                    \
+      "of them, those that brought no report in time")                                             \
+    X(GAUGE, "pando_upstream_breaker_open", "", breaker_open, "1 if its circuit breaker is open")  \
+    X(COUNTER, "pando_upstream_breaker_openings", "", breaker_openings,                            \
+      "times that its circuit breaker has opened")                                                 \
+    X(COUNTER, "pando_upstream_refused", "", refused,                                              \
+      "attempts that were sent elsewhere, since it is passed over or its trials are taken")        \
+    X(GAUGE, "pando_breaker_state", "", state, "0: up, 1: some requests try it, 2: passed over")
 
 static void put_targets(const struct pages *pages, struct openmetrics *out,
                         void (*put)(struct openmetrics *, struct sample *))
@@ -368,6 +502,8 @@ void pages_write_metrics(const struct pages *pages, struct openmetrics *out)
 {
     put_config(pages, out);
     put_service_families(pages, out);
+    put_circuit_families(pages, out);
+    put_load_families(pages, out);
     put_target_families(pages, out);
     put_workers(pages, out);
     put_process(pages, out);

@@ -50,6 +50,9 @@ struct pages_tally {
 void pages_tally(const struct pages *pages, const struct service *service,
                  struct pages_tally *tally);
 
+/* By what the service's strategy picks: "probes"; "" if it does not say. */
+const char *pages_basis(const struct sums *sums);
+
 /* The state of a target, as workers see it. */
 enum target_state pages_state(const struct target *target);
 

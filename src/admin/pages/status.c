@@ -59,13 +59,14 @@ static json_t *target(const struct pages *pages, const struct target *t)
                         ? json_real((double)(retry_ns - pages->now_ns) / (double)NS_PER_S)
                         : json_null();
     return json_pack(
-        "{s:o, s:o, s:i, s:s, s:o, s:o, s:o, s:o, s:o, s:f, s:o, s:o, s:o, s:o}", "name",
+        "{s:o, s:o, s:i, s:s, s:o, s:o, s:o, s:o, s:o, s:f, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
         text(t->name), "zone", text(t->zone), "weight", (int)t->weight_said, "state",
         target_state_word(pages_state(t)), "reason", text(target_shown_reason(t)), "retry_in_s",
         again, "inflight", count(atomic_load_explicit(&t->inflight, memory_order_relaxed)),
         "requests", count(sums.requests), "failures", count(sums.errors), "requests_per_s",
         figures.requests_per_second, "connections", count(sums.open), "idle_connections",
-        count(sums.idle), "connects", count(sums.connects), "latency_ms", latency(&figures));
+        count(sums.idle), "connects", count(sums.connects), "latency_ms", latency(&figures),
+        "openings", count(t->openings_count), "refused", count(sums.refused));
 }
 
 static json_t *targets(const struct pages *pages, const struct service *s, uint64_t *inflight)
@@ -89,14 +90,14 @@ static json_t *service(const struct pages *pages, const struct admin_service *s)
     json_t *list = targets(pages, s->service, &inflight);
     sums_of_service(&sums, s->service);
     history_figures(pages->history, s->service, &sums, &figures);
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:o, s:o, s:o, s:o}", "name",
-                     text(s->service->name), "balance", text(s->balance), "trouble",
-                     text(s->trouble), "requests", count(sums.requests), "errors",
-                     count(sums.errors), "retries", count(sums.retries), "inflight",
-                     count(inflight), "requests_per_s", figures.requests_per_second,
-                     "requests_minute", count(figures.requests_minute), "errors_minute",
-                     count(figures.errors_minute), "latency_ms", latency(&figures), "targets",
-                     list);
+    return json_pack("{s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:f, s:o, s:o, s:o, s:o}", "name",
+                     text(s->service->name), "balance", text(s->balance), "balance_basis",
+                     pages_basis(&sums), "trouble", text(s->trouble), "requests",
+                     count(sums.requests), "errors", count(sums.errors), "retries",
+                     count(sums.retries), "inflight", count(inflight), "requests_per_s",
+                     figures.requests_per_second, "requests_minute", count(figures.requests_minute),
+                     "errors_minute", count(figures.errors_minute), "latency_ms", latency(&figures),
+                     "targets", list);
 }
 
 /* What limits do to the service's requests. */
@@ -111,6 +112,35 @@ static json_t *limits(const struct service *s)
     return object;
 }
 
+/* Null if it has none. */
+static json_t *circuit(const struct pages *pages, const struct admin_circuit *c)
+{
+    json_t *again = c->until_ns > pages->now_ns
+                        ? json_real((double)(c->until_ns - pages->now_ns) / (double)NS_PER_S)
+                        : json_null();
+    if (c->state == NULL) {
+        json_decref(again);
+        return json_null();
+    }
+    return json_pack("{s:s, s:o, s:o, s:o, s:i}", "state", c->state, "reason",
+                     c->reason[0] == '\0' ? json_null() : text(c->reason), "half_open_in_s", again,
+                     "openings", count(c->openings_count), "trials_left", (int)c->trials_left);
+}
+
+/* The limit on concurrency, and who waits; null where none is set. */
+static json_t *concurrency(const struct service_load *load)
+{
+    if (load->limit_word == NULL)
+        return json_null();
+    json_t *waiting = json_object();
+#define X(enumerator, name, gist)                                                                  \
+    json_object_set_new(waiting, name, count(load->waiting[enumerator]));
+    PRIORITIES(X)
+#undef X
+    return json_pack("{s:s, s:o, s:o, s:o}", "limit", load->limit_word, "now", count(load->limit),
+                     "inflight", count(load->inflight), "waiting", waiting);
+}
+
 static json_t *services(const struct pages *pages)
 {
     const struct admin_sources *sources = pages->sources;
@@ -119,6 +149,8 @@ static json_t *services(const struct pages *pages)
     for (size_t i = 0; sources->service_at(sources->self, i, &s); i++) {
         json_t *object = service(pages, &s);
         json_object_set_new(object, "limits", limits(s.service));
+        json_object_set_new(object, "breaker", circuit(pages, &s.circuit));
+        json_object_set_new(object, "concurrency", concurrency(&s.load));
         json_array_append_new(list, object);
     }
     return list;

@@ -87,6 +87,16 @@ void pages_put_html(FILE *out, const char *text)
 
 /* --- states --------------------------------------------------------------------------------- */
 
+const char *pages_basis(const struct sums *sums)
+{
+    static const char *const words[] = {
+#define X(name, word, gist) word,
+        BALANCE_BASES(X)
+#undef X
+    };
+    return sums->balance_basis < sizeof words / sizeof *words ? words[sums->balance_basis] : "";
+}
+
 enum target_state pages_state(const struct target *target)
 {
     return target_shown_state(target);
@@ -188,7 +198,7 @@ static void say_some_down(struct judgement *j, const struct admin_service *servi
              service->service->name, tally->taking, tally->targets, down->name, reason_of(down),
              again);
     snprintf(v->advice, sizeof v->advice, "%s",
-             pages_state(down) == TARGET_EJECTED
+             pages_state(down) == TARGET_EJECTED || pages_state(down) == TARGET_OPEN
                  ? "See what it answers. Type: pando tap --status 5xx"
                  : "See whether the server runs and listens. On its machine type: ss -ltn");
 }
@@ -217,6 +227,26 @@ static void say_trouble(struct judgement *j, const struct admin_service *service
     snprintf(v->sentence, sizeof v->sentence, "%s: %s.", service->service->name, service->trouble);
 }
 
+static void say_circuit(struct judgement *j, const struct admin_service *service)
+{
+    const struct admin_circuit *circuit = &service->circuit;
+    struct pages_verdict *v = j->verdict;
+    const enum pages_tone tone = circuit->is_open ? PAGES_TONE_BAD : PAGES_TONE_WORN;
+    char again[64] = "";
+    if (circuit->state == NULL || circuit->is_closed || !is_worse(j, tone))
+        return;
+    if (circuit->until_ns > j->pages->now_ns) {
+        char span[32];
+        pages_write_span(span, circuit->until_ns - j->pages->now_ns);
+        snprintf(again, sizeof again, "; it is tried again in %s", span);
+    }
+    v->tone = tone;
+    snprintf(v->sentence, sizeof v->sentence, "The circuit breaker of %s is %s: %s%s.",
+             service->service->name, circuit->state, circuit->reason, again);
+    snprintf(v->advice, sizeof v->advice,
+             "See what its servers answered. Type: pando tap --status 5xx");
+}
+
 static void judge_service(struct judgement *j, const struct admin_service *service)
 {
     struct pages_tally tally;
@@ -233,6 +263,7 @@ static void judge_service(struct judgement *j, const struct admin_service *servi
     j->errors_minute += figures.errors_minute;
     if (figures.p99_us > j->p99_us)
         j->p99_us = figures.p99_us;
+    say_circuit(j, service);
     if (tally.taking == 0)
         say_no_target(j, service);
     else if (tally.anyway > 0)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* config/value/statuses.h - a list of statuses: "200", "200-299", "200, 204, 300-399".
+/* config/value/statuses.h - a list of HTTP statuses: "200", "200-299", "200, 204, 300-399".
  *
  * Pure. Memory: none. Threads: any. Errors: a text that is no such list is refused. */
 #ifndef PANDO_CONFIG_VALUE_STATUSES_H

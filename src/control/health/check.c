@@ -143,10 +143,7 @@ static void fall(struct registry_target *rt)
     registry__publish(service);
     registry__tell(rt->registry, REGISTRY_TELL_TROUBLE, "%s: %s is down: health check: %s",
                    service->service.name, rt->target.name, rt->check.why);
-    if (!registry__any_takes(service))
-        registry__tell(rt->registry, REGISTRY_TELL_TROUBLE,
-                       "%s: no target is left; requests are answered with 503",
-                       service->service.name);
+    registry__tell_if_none(service);
 }
 
 static void rise(struct registry_target *rt)

@@ -3,6 +3,7 @@
  *
  *     check.c      active health checks
  *     eject.c      outliers: what workers counted, and what follows
+ *     circuit.c    circuit breakers of targets: likewise
  *     operate.c    drains and weights that operators order
  *     warm.c       weights, less while a target starts slowly
  *     standing.c   who may be in the set: the order of what is said of a target
@@ -31,6 +32,10 @@ void registry__health_init(struct registry_target *target, const struct registry
 
 /* One that is paused may be tried by a request now. */
 void registry__health_try(struct registry_target *target);
+
+/* Works out what workers see of a target from its pause and its circuit breaker. True: the caller
+ * has to publish. */
+bool registry__settle(struct registry_target *target) must_check;
 
 /* Starts the timer that a target's state asks for. */
 void registry__health_arm(struct registry_target *target);
@@ -73,6 +78,18 @@ void registry__look_asked(struct post *post);
 /* A health check has passed: ends an ejection, if settings say so. */
 void registry__outlier_passed(struct registry_target *target);
 
+/* --- circuit.c -------------------------------------------------------------------------------- */
+
+/* Puts rules in force (NULL: no circuit breakers, and none is open any more). The caller has put
+ * the targets in force that they are for. */
+void registry__circuit_take(struct registry_service *service, const struct circuit_rules *rules);
+
+/* Every 100 ms: looks at what workers counted. */
+void registry__circuit_look(struct registry_service *service, uint64_t now_ns);
+
+/* Why it is not closed. */
+void registry__circuit_write_reason(const struct registry_target *target, char *out, size_t room);
+
 /* --- operate.c -------------------------------------------------------------------------------- */
 
 /* Reads the orders of before. */
@@ -107,7 +124,13 @@ bool registry__is_panic(const struct registry_service *service,
 
 /* May requests be given to it? */
 bool registry__takes(const struct registry_target *target, bool is_panic);
+
+/* Is it drained and well, so that clients that were there before may come back? */
+bool registry__keeps(const struct registry_target *rt);
 bool registry__any_takes(const struct registry_service *service);
+
+/* Tells it if no target takes requests. */
+void registry__tell_if_none(const struct registry_service *service);
 
 /* Works out its standing and the reason anew; the caller publishes. */
 void registry__stand(struct registry_target *target);

@@ -115,9 +115,7 @@ static void tell_order(const struct registry_target *rt, const struct registry_o
     else
         registry__tell(rt->registry, REGISTRY_TELL_CHANGE, "%s: %s %s", service, rt->target.name,
                        rt->is_drained ? "is drained: it takes nothing new" : "is drained no more");
-    if (!registry__any_takes(rt->service))
-        registry__tell(rt->registry, REGISTRY_TELL_TROUBLE,
-                       "%s: no target is left; requests are answered with 503", service);
+    registry__tell_if_none(rt->service);
 }
 
 static bool note(struct registry *registry, const struct registry_target *rt,

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* control/health/standing.c - who is in the set: an operator's word, checks, ejections.
  *
+ * What an agent says comes last.
+ *
  * The gates' own word (up, paused, trial) says whether a target can be connected to; what is here
  * comes on top of it and is strongest first. If too few are well, the fault is likelier in what
  * judges them, so judgement is ignored; but no target is used that could not be connected to. */
@@ -13,7 +15,13 @@
 
 static bool is_well(const struct registry_target *rt)
 {
-    return !rt->check.is_down && rt->outlier.until_ns == 0;
+    return !rt->check.is_down && rt->outlier.until_ns == 0 && !registry__agent_is_down(rt);
+}
+
+/* By an operator, here or through its agent: nothing overrides that. */
+static bool is_ordered_out(const struct registry_target *rt)
+{
+    return rt->is_drained || registry__agent_orders_out(rt);
 }
 
 bool registry__is_panic(const struct registry_service *service,
@@ -22,7 +30,7 @@ bool registry__is_panic(const struct registry_service *service,
     const uint32_t percent = service->health == NULL ? 0 : service->health->settings.panic;
     size_t asked = 0, well = 0, judged = 0;
     for (size_t i = 0; i < count; i++) {
-        if (targets[i]->is_drained)
+        if (is_ordered_out(targets[i]))
             continue;
         asked++;
         well += targets[i]->state == TARGET_UP && is_well(targets[i]);
@@ -33,7 +41,12 @@ bool registry__is_panic(const struct registry_service *service,
 
 bool registry__takes(const struct registry_target *rt, bool is_panic)
 {
-    return !rt->is_drained && set_takes(rt->state) && (is_panic || is_well(rt));
+    return !is_ordered_out(rt) && set_takes(rt->state) && (is_panic || is_well(rt));
+}
+
+bool registry__keeps(const struct registry_target *rt)
+{
+    return rt->is_drained && set_takes(rt->state) && is_well(rt);
 }
 
 static enum target_state standing_of(const struct registry_target *rt)
@@ -42,24 +55,30 @@ static enum target_state standing_of(const struct registry_target *rt)
         return TARGET_DRAINING;
     if (rt->check.is_down)
         return TARGET_DOWN;
-    return rt->outlier.until_ns != 0 ? TARGET_EJECTED : TARGET_UP;
+    if (rt->outlier.until_ns != 0)
+        return TARGET_EJECTED;
+    if (registry__agent_orders_out(rt))
+        return TARGET_DRAINING;
+    return registry__agent_is_down(rt) ? TARGET_DOWN : TARGET_UP;
 }
 
 static void write_reason(struct registry_target *rt, enum target_state standing)
 {
     char *out = rt->target.standing_reason;
     const size_t room = sizeof rt->target.standing_reason;
-    if (standing == TARGET_DRAINING)
+    if (rt->is_drained)
         (void)snprintf(out, room, "an operator drains it");
-    else if (standing == TARGET_DOWN)
+    else if (rt->check.is_down)
         (void)snprintf(out, room, "health check: %s", rt->check.why);
     else if (standing == TARGET_EJECTED)
         outlier_write_reason(&rt->outlier, out, room);
-    else if (rt->target.withheld_percent > 0)
+    else if (rt->pause != TARGET_PAUSED && rt->circuit.state != CIRCUIT_CLOSED)
+        registry__circuit_write_reason(rt, out, room);
+    else if (standing == TARGET_UP && rt->target.withheld_percent > 0)
         (void)snprintf(out, room, "slow start: %d %% of its weight",
                        WARM_WHOLE - rt->target.withheld_percent);
     else
-        out[0] = '\0';
+        registry__agent_write_reason(rt, out, room);
 }
 
 void registry__stand(struct registry_target *rt)
@@ -92,4 +111,12 @@ bool registry__any_takes(const struct registry_service *service)
             return true;
     }
     return false;
+}
+
+void registry__tell_if_none(const struct registry_service *service)
+{
+    if (!registry__any_takes(service))
+        registry__tell(service->registry, REGISTRY_TELL_TROUBLE,
+                       "%s: no target is left; requests are answered with 503",
+                       service->service.name);
 }

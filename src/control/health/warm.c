@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* control/health/warm.c - weights, less while a target starts slowly.
+/* control/health/warm.c - weights, less while a target starts slowly, and as its agent says.
  *
- * Weights are whole numbers and most often 1, so while somebody in a service starts slowly all its
- * weights are counted in hundredths. If all start at once nobody does: they share alike. */
+ * Weights are whole numbers and most often 1, so while somebody in a service starts slowly, or has
+ * an agent that says another percent than 100, all its weights are counted in hundredths. If all
+ * start at once nobody does: they share alike. */
 #include "control/health/warm.h"
 
 #include "control/health/health.h"
@@ -13,16 +14,21 @@ static bool is_warming(const struct registry_target *rt)
     return rt->warm_since_ns != 0;
 }
 
-static void weigh(struct registry_target *rt, bool is_counted_in_hundredths)
+/* True: it has changed. At most 256 * 250, so it fits. */
+static bool weigh(struct registry_target *rt, bool is_counted_in_hundredths)
 {
-    const uint32_t percent = WARM_WHOLE - rt->target.withheld_percent;
-    const uint32_t weight = rt->target.weight_said * (is_counted_in_hundredths ? percent : 1u);
-    rt->target.weight = (uint16_t)weight;
+    const uint32_t warm = WARM_WHOLE - rt->target.withheld_percent;
+    const uint32_t before = rt->target.weight;
+    uint32_t weight = rt->target.weight_said;
+    if (is_counted_in_hundredths)
+        weight = weight * warm * rt->target.agent_percent / WARM_WHOLE;
+    rt->target.weight = (uint16_t)(weight > 0 ? weight : 1);
+    return rt->target.weight != before;
 }
 
 void registry__weigh(struct registry_target *rt)
 {
-    weigh(rt, rt->service->is_warming);
+    (void)weigh(rt, rt->service->is_warming);
 }
 
 /* Is there one that takes requests and does not start slowly? */
@@ -63,14 +69,13 @@ bool registry__warm_step(struct registry_service *service, uint64_t now_ns)
     bool has_changed = false, is_warming_now = false;
     for (size_t i = 0; i < service->targets_count; i++) {
         has_changed = grow(service->targets[i], is_slow, now_ns) || has_changed;
-        is_warming_now = is_warming_now || service->targets[i]->target.withheld_percent > 0;
+        is_warming_now = is_warming_now || service->targets[i]->target.withheld_percent > 0 ||
+                         service->targets[i]->target.agent_percent != WARM_WHOLE;
     }
-    if (!has_changed && service->is_warming == is_warming_now)
-        return false;
     service->is_warming = is_warming_now;
     for (size_t i = 0; i < service->targets_count; i++)
-        weigh(service->targets[i], is_warming_now);
-    return true;
+        has_changed = weigh(service->targets[i], is_warming_now) || has_changed;
+    return has_changed;
 }
 
 void registry__warm_look(struct registry_service *service, uint64_t now_ns)

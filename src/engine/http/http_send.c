@@ -3,13 +3,16 @@
  * passed uncopied. */
 #include "engine/http/http_upstream.h"
 
+#include "core/units.h"
+
 #include <assert.h>
 #include <string.h>
 
 enum {
     /* Via, Forwarded, X-Forwarded-*, traceparent, framing: literals, up to three times an address (48), via (64), and a target's
      * name (128) as Host. */
-    HEAD_EXTRA_BYTES = 800,
+    HEAD_EXTRA_BYTES = 960, /* and the deadline's name (64) and digits */
+    GRPC_MS_MAX = 99999999, /* 8 digits */
 };
 
 static void put_string(struct http1_writer *w, const char *text)
@@ -100,6 +103,26 @@ static void put_via(struct http1_writer *w, const struct request *request)
     http1_put_text(w, "\r\n");
 }
 
+/* What is left of the time that the client waits; at least a millisecond, since less is nothing. */
+static void put_deadline(struct http1_writer *w, const struct op *op)
+{
+    const struct request *request = op->request;
+    if (op->deadline_ns == 0 || request->deadline_name == NULL)
+        return;
+    const uint64_t now_ns = *op->worker->now_ns;
+    const uint64_t left_ms =
+        op->deadline_ns > now_ns + NS_PER_MS ? (op->deadline_ns - now_ns) / NS_PER_MS : 1;
+    put_string(w, request->deadline_name);
+    http1_put_text(w, ": ");
+    http1_put_decimal(w, left_ms);
+    if (request->is_grpc_deadline_told) {
+        http1_put_text(w, "\r\ngrpc-timeout: ");
+        http1_put_decimal(w, left_ms < GRPC_MS_MAX ? left_ms : GRPC_MS_MAX);
+        http1_put_text(w, "m");
+    }
+    http1_put_text(w, "\r\n");
+}
+
 static bool send_head(struct http_upstream *up)
 {
     const struct request *request = up->op->request;
@@ -118,6 +141,7 @@ static bool send_head(struct http_upstream *up)
         put_forwarded(&w, request);
     put_via(&w, request);
     put_trace(&w, request);
+    put_deadline(&w, up->op);
     http1_put_text(&w, "\r\n");
     assert(!w.full);
     conn_head_done(&up->conn, (uint32_t)(w.at - at));

@@ -309,6 +309,7 @@ static struct http_exchange *new_exchange(struct http_conn *hc, const struct htt
     };
     op->request->is_forwarded_told = settings->forwarded;
     op->request->via = settings->via;
+    exchange->said_timeout_ns = http__request_timeout_ns(op->request, settings->deadline_header);
     op->service = route != NULL && route->service != NULL ? route->service->name : NULL;
     op->path = front->router->path;
     front->router->refs_count++;
@@ -365,10 +366,13 @@ static const char *find_objection(const struct http_exchange *exchange, enum err
 
 static void set_deadline(struct http_exchange *exchange)
 {
-    const uint64_t timeout_ns = exchange->settings->request_timeout_ns;
-    if (timeout_ns == 0)
-        return;
+    const uint64_t most_ns = exchange->settings->request_timeout_ns;
+    uint64_t timeout_ns = exchange->said_timeout_ns;
+    if (most_ns != 0 && most_ns < timeout_ns)
+        timeout_ns = most_ns;
     struct worker *worker = exchange->front->worker;
+    if (timeout_ns > UINT64_MAX - *worker->now_ns)
+        return;
     exchange->op->deadline_ns = *worker->now_ns + timeout_ns;
     timer_set(&worker->loop->timers, &exchange->deadline, exchange->op->deadline_ns);
 }

@@ -53,7 +53,8 @@ struct http_exchange {
     struct http_router                 *router; /* referenced */
     const struct http_service_settings *settings;
     struct timer                        deadline;
-    uint64_t                            bytes_in, bytes_out;
+    uint64_t      said_timeout_ns; /* by a client that is believed; UINT64_MAX: nothing */
+    uint64_t      bytes_in, bytes_out;
     enum err_kind refusal;        /* why the front itself ended the op; overrides its answer */
     const char   *refusal_detail; /* static text */
     uint16_t      refusal_status; /* 0: the kind's */
@@ -151,6 +152,10 @@ void http__free_if_empty(struct http_front *front);
 /* Fills in what a request says about its client and its trace; marks the fields that are written
  * anew. False: no memory. */
 bool http__request_annotate(struct http_conn *hc, struct request *request) must_check;
+
+/* How long the client still waits as it says, if it is believed; UINT64_MAX: it says nothing. Marks
+ * the fields that are written anew, and sets how the server is told. */
+uint64_t http__request_timeout_ns(struct request *request, const char *header);
 
 /* RFC 9110 7.6.2, of OPTIONS: counts Max-Forwards down. False: it may not be passed on any more. */
 bool http__count_forward(struct request *request);

@@ -3,6 +3,7 @@
  *
  * What an untrusted peer says of others is dropped, never appended to; what a believed proxy
  * says is kept. */
+#include "front/http/deadline.h"
 #include "front/http/http_conn.h"
 
 #include <string.h>
@@ -10,6 +11,8 @@
 enum {
     TRACEPARENT_BYTES = 55, /* 00-<32 hex>-<16 hex>-<2 hex> */
 };
+
+#define GRPC_TIMEOUT "grpc-timeout"
 
 static int hex_value(uint8_t byte)
 {
@@ -110,6 +113,33 @@ static bool annotate_believed(struct request *request)
         http_same_text(http_field_value(head, proto), "https", 5))
         request->scheme = "https";
     return true;
+}
+
+/* What a client that is not believed says is dropped: the server would take it for ours. */
+uint64_t http__request_timeout_ns(struct request *request, const char *header)
+{
+    uint64_t least_ns = UINT64_MAX, ns;
+    struct http_head *head = &request->head;
+    if (header[0] == '\0')
+        return UINT64_MAX;
+    request->deadline_name = header;
+    struct http_field *own =
+        (struct http_field *)(uintptr_t)http_head_find_name(head, header, strlen(header));
+    if (own != NULL)
+        own->hop = 1;
+    if (!request->client_believed)
+        return UINT64_MAX;
+    if (own != NULL && http_timeout_read_ms(http_field_value(head, own), own->value_bytes, &ns))
+        least_ns = ns;
+    struct http_field *grpc = (struct http_field *)(uintptr_t)http_head_find_name(
+        head, GRPC_TIMEOUT, sizeof GRPC_TIMEOUT - 1);
+    if (grpc != NULL &&
+        http_timeout_read_grpc(http_field_value(head, grpc), grpc->value_bytes, &ns)) {
+        least_ns = ns < least_ns ? ns : least_ns;
+        grpc->hop = 1;
+        request->is_grpc_deadline_told = true;
+    }
+    return least_ns;
 }
 
 /* One less, in the same width, since a leading zero means nothing. What is no number stays as it

@@ -52,6 +52,9 @@
       CONFIG_HOURS(24), CONFIG_NONE, LIVE,                                                         \
       "from a request's first byte to the last byte of its answer; later it is cancelled and "     \
       "answered with 504")                                                                         \
+    X(deadline_header, "deadline-header", TEXT, 0, 64, "X-Request-Timeout-Ms", LIVE,               \
+      "header in which a server is told how many milliseconds its client still waits, if there "   \
+      "is a limit; clients in a listener's `trust` set one by it, or by grpc-timeout; \"\": none")  \
     X(tunnel_idle_timeout_ns, "tunnel-idle-timeout", DURATION, CONFIG_SECONDS(1),                  \
       CONFIG_HOURS(168), CONFIG_HOURS(1), LIVE,                                                    \
       "how long a WebSocket or other upgraded connection may be silent in both directions")        \

@@ -35,6 +35,8 @@ enum {
       "change a target's share of the requests, until the file says another weight for it")        \
     X(status, "[FILE]", 1, "show services, targets and their health")                              \
     X(tap, "[FILE]", 1, "show requests as they finish")                                            \
+    X(agent, "", 0,                                                                                \
+      "run beside an application and say how busy it is: agent-check, and probes over HTTP")       \
     X(config, "schema | docs | show [FILE] | diff OLD NEW", 3,                                     \
       "the settings: JSON Schema, manual, all in force, what a reload would change")               \
     X(completion, "bash | zsh | fish", 1,                                                          \
@@ -60,7 +62,7 @@ enum {
     X(data, "data", "DIR", COMMANDS_LOADING, "the folder for what is kept on disk")                \
     X(workers, "workers", "N", COMMANDS_LOADING,                                                   \
       "threads that carry traffic; one for each core unless set")                                  \
-    X(io, "io", "KIND", COMMANDS_LOADING, "auto, epoll or io_uring")                               \
+    X(io, "io", "KIND", COMMANDS_LOADING " agent", "auto, epoll or io_uring")                      \
     X(zone, "zone", "REGION/ZONE", COMMANDS_LOADING, "where this node stands")                     \
     X(control, "control", "PATH", COMMANDS_LOADING " reload drain undrain weight status tap",      \
       "the control socket")                                                                        \
@@ -71,6 +73,22 @@ enum {
     X(service, "service", "NAME", "tap", "only requests for this service")                         \
     X(statuses, "status", "STATUS", "tap", "only answers of this status (404) or class (5xx)")     \
     X(path, "path", "PREFIX", "tap", "only requests whose path begins so")                         \
+    X(agent_line, "listen", "ADDRESS", "agent",                                                    \
+      "where each connection is answered with one line (agent-check); 127.0.0.1:9781")             \
+    X(agent_http, "http", "ADDRESS", "agent",                                                      \
+      "where GET /probe is answered with JSON; 127.0.0.1:9782")                                    \
+    X(agent_pid, "pid", "N", "agent",                                                              \
+      "the process whose CPU counts; when it is gone, that is said as `down`")                     \
+    X(agent_cgroup, "cgroup", "PATH|PID", "agent",                                                 \
+      "the cgroup that counts, or that of a process; without this and --pid the whole machine")    \
+    X(agent_cpus, "cpus", "N", "agent",                                                            \
+      "how many processors the application can use, such as 1 or 2.5; all that it may unless set") \
+    X(agent_port, "port", "N", "agent",                                                            \
+      "the application's port: its established connections are told as requests in flight")        \
+    X(agent_report, "report", "FILE", "agent",                                                     \
+      "where the application writes `rif=3 latency_us=900`; counts if at most 5 s old")            \
+    X(agent_state, "state", "FILE", "agent",                                                       \
+      "its first line is said too: ready, up, drain, maint, down, fail or stopped, and #reason")   \
     X(no_color, "no-color", "", COMMANDS_ALL,                                                      \
       "plain text, as when NO_COLOR is set or no terminal reads")                                  \
     X(help, "help", "", COMMANDS_ALL, "this; -h is shorter")                                       \

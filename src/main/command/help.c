@@ -19,6 +19,7 @@
     X("pando drain shop/10.0.0.1:3000", "let it finish, before it is stopped")                     \
     X("pando status --watch", "services, targets, health")                                         \
     X("pando tap --status 5xx", "what fails, as it happens")                                       \
+    X("pando agent --cgroup 4711 --port 3000", "beside an application: how busy is it?")           \
     X("pando config diff pando.yaml new.yaml", "what a reload would change")                       \
     X("pando config schema > pando.schema.json", "for editors that complete YAML")                 \
     X("pando completion bash > /etc/bash_completion.d/pando", "for the shell")
@@ -35,7 +36,8 @@
                         "file says under `control`, else /run/pando/control.sock for root and "    \
                         "$XDG_RUNTIME_DIR/pando/control.sock for others.")                         \
     X("signals", "SIGHUP: reload. SIGTERM, SIGINT: drain, then end; a second one ends at once. "   \
-                 "SIGUSR2: start the new program on the same sockets, then drain the old one.")    \
+                 "SIGUSR2: start the new program on the same sockets, then drain the old one. "    \
+                 "To `pando agent` SIGUSR1 says drain and SIGUSR2 ready.")                         \
     X("exit status", "0: done. 1: it failed. 2: the command line or the configuration has "        \
                      "mistakes.")                                                                  \
     X("colour", "On terminals only; never with --no-color, NO_COLOR or TERM=dumb.")

@@ -107,10 +107,55 @@ static void add_headings(struct grid *grid)
 /* Said only where it happens. */
 static void print_limits(const json_t *limits)
 {
-    if (limits == NULL || remote_json_number(limits, "rate_limited") == 0)
+    static const struct {
+        const char *name, *words;
+    } rows[] = {
+        {"rate_limited", "over the rate of their client"},
+        {"shed_full", "refused because the waiting room was full"},
+        {"shed_displaced", "refused to make room for others"},
+        {"shed_deadline", "refused because their turn would have come too late"},
+        {"shed_waited", "refused after they had waited as long as they may"},
+    };
+    for (size_t i = 0; limits != NULL && i < sizeof rows / sizeof rows[0]; i++)
+        if (remote_json_number(limits, rows[i].name) > 0)
+            printf("  %s: %.0f requests\n", rows[i].words,
+                   remote_json_number(limits, rows[i].name));
+}
+
+static void print_concurrency(const json_t *concurrency)
+{
+    const char *name;
+    const json_t *waiting = json_object_get(concurrency, "waiting");
+    json_t *count;
+    if (!json_is_object(concurrency))
         return;
-    printf("  over the rate of their client: %.0f requests\n",
-           remote_json_number(limits, "rate_limited"));
+    printf("  limit %.0f (%s), %.0f in progress; waiting:", remote_json_number(concurrency, "now"),
+           string_of(concurrency, "limit"), remote_json_number(concurrency, "inflight"));
+    json_object_foreach((json_t *)(uintptr_t)waiting, name, count)
+        printf(" %s %lld", name, (long long)json_integer_value(count));
+    printf("\n");
+}
+
+/* One that is closed says nothing. */
+static void print_circuit(const json_t *circuit)
+{
+    const double again_s = remote_json_number(circuit, "half_open_in_s");
+    if (!json_is_object(circuit) || strcmp(string_of(circuit, "state"), "closed") == 0)
+        return;
+    printf("  circuit breaker %s: %s", string_of(circuit, "state"), string_of(circuit, "reason"));
+    if (again_s > 0)
+        printf("; tried again in %.1f s", again_s);
+    printf("\n");
+}
+
+/* Said only where it happened. */
+static void print_refused(const json_t *limits)
+{
+    if (limits == NULL || remote_json_number(limits, "breaker_refused") == 0)
+        return;
+    printf("  refused by the circuit breaker: %.0f requests, %.0f of them given the fallback\n",
+           remote_json_number(limits, "breaker_refused"),
+           remote_json_number(limits, "breaker_fallback"));
 }
 
 static void print_service(const json_t *service, bool has_color)
@@ -121,10 +166,15 @@ static void print_service(const json_t *service, bool has_color)
     json_t *target;
     add_headings(&grid);
     json_array_foreach(targets, i, target) add_target(&grid, target);
-    printf("\n%s  %s: %.0f requests, %.0f errors, %.0f retries, %.0f in flight\n",
+    const char *basis = string_of(service, "balance_basis");
+    printf("\n%s  %s%s%s: %.0f requests, %.0f errors, %.0f retries, %.0f in flight\n",
            string_of(service, "name"), string_of(service, "balance"),
-           remote_json_number(service, "requests"), remote_json_number(service, "errors"),
-           remote_json_number(service, "retries"), remote_json_number(service, "inflight"));
+           basis[0] != '\0' ? " by " : "", basis, remote_json_number(service, "requests"),
+           remote_json_number(service, "errors"), remote_json_number(service, "retries"),
+           remote_json_number(service, "inflight"));
+    print_circuit(json_object_get(service, "breaker"));
+    print_refused(json_object_get(service, "limits"));
+    print_concurrency(json_object_get(service, "concurrency"));
     print_limits(json_object_get(service, "limits"));
     if (string_of(service, "trouble")[0] != '\0')
         printf("  %s\n", string_of(service, "trouble"));

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* balance/strategy/resource.c - by what servers report of themselves; what there is decides how.
+ *
+ *     probes        8 targets or more: Prequal's hot-cold rule over a pool of probes
+ *     reports       fewer, or the pool is dry: the less busy of two by the latest report of each,
+ *                   plus what was given to it since; so what other nodes give counts too
+ *     utilisation   no requests in flight are reported: two drawn by weights from utilisation
+ *     two-choices   too few reports are fresh: a fallback, which is counted and shown
+ *
+ * A target that failed is not believed for a second: one that answers errors at once would look
+ * idle, and swallow everything. */
+#include "balance/strategy/hotcold.h"
+#include "balance/strategy/wheel.h"
+#include "balance/strategy/yield.h"
+
+#include "core/units.h"
+
+#include <stdlib.h>
+
+enum {
+    FLEET_PROBED = 8, /* from here on the pool is used; fewer are all known at any time */
+    FLEET_WHOLE = 16, /* from here on the paper's probes for each request */
+    DISTRUST_MS = 1000,
+    TRIES_MAX = 4, /* draws for a probe of a target that was not drawn for this request yet */
+};
+
+struct known {
+    struct yield yield;
+    uint64_t     rif_at_ns; /* of the latest report of requests in flight; 0: none */
+    uint64_t     latency_ns;
+    uint64_t     distrusted_ns;  /* it failed; not believed until then */
+    uint32_t     rif;            /* reported, and given since */
+    uint32_t     finished_count; /* since the last update */
+    double       own_per_s;      /* finished requests, as seen here */
+};
+
+struct resource {
+    const struct resource_settings *settings;
+    uint32_t                        count;
+    struct balance_insight          insight;
+    struct hotcold                  pool;
+    uint64_t                        updated_ns;
+    uint64_t                        turn; /* small fleets are probed in turn */
+    uint64_t                        seed; /* of draws about probes that came */
+    double                          weight_sum;
+    struct known                   *known; /* one per target */
+    double                         *reach; /* sums of weights up to each target, if weight_sum */
+    uint64_t                       *loads; /* room to sort in */
+    struct balance_wheel           *wheel; /* by the set's weights */
+};
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+/* What stands behind the head, in one block: known, reach, the wheel. */
+static void lay(struct resource *r, uint32_t count)
+{
+    r->count = count;
+    r->known = (struct known *)(void *)(r + 1);
+    r->reach = (double *)(void *)(r->known + count);
+    r->loads = (uint64_t *)(void *)(r->reach + count);
+    r->wheel = (struct balance_wheel *)(void *)(r->loads + count);
+}
+
+static void keep(struct resource *r, const struct balance_setup *setup)
+{
+    const struct resource *old = setup->old_state;
+    if (old == NULL)
+        return;
+    r->insight.fallbacks_count = old->insight.fallbacks_count;
+    for (uint32_t i = 0; i < r->count; i++) {
+        const size_t index = balance_index_of(setup->old_set, setup->set->at[i], i);
+        if (index != BALANCE_NONE)
+            r->known[i] = old->known[index];
+    }
+    for (uint32_t i = 0; i < old->pool.count; i++) {
+        struct hotcold_probe probe = old->pool.at[i];
+        const struct target *target = setup->old_set->at[probe.target];
+        const size_t index = balance_index_of(setup->set, target, probe.target);
+        probe.target = (uint32_t)index;
+        if (index != BALANCE_NONE)
+            balance__hotcold_add(&r->pool, &probe, random_mix(&r->seed));
+    }
+}
+
+static uint32_t probes_per_pick(const struct resource *r)
+{
+    return r->count >= FLEET_WHOLE ? r->settings->probes : 1;
+}
+
+static void set_changed(void *state, const struct balance_setup *setup)
+{
+    struct resource *r = state;
+    r->settings = &setup->settings->resource;
+    r->seed = setup->draw;
+    lay(r, setup->set->count);
+    balance__wheel_fill(r->wheel, setup->set);
+    balance__hotcold_init(&r->pool, r->count, probes_per_pick(r), r->count >= FLEET_WHOLE);
+    keep(r, setup);
+}
+
+/* --- what was learned ------------------------------------------------------------------------- */
+
+static void distrust(struct resource *r, uint32_t index, uint64_t now_ns)
+{
+    r->known[index].distrusted_ns = now_ns + DISTRUST_MS * NS_PER_MS;
+    balance__hotcold_forget(&r->pool, index);
+}
+
+static void take_rif(struct resource *r, uint32_t index, const struct sample *sample)
+{
+    struct known *known = &r->known[index];
+    const struct balance_report *report = &sample->report;
+    if (report->has & BALANCE_HAS_LATENCY)
+        known->latency_ns = report->latency_ns;
+    known->rif = report->inflight;
+    known->rif_at_ns = sample->now_ns;
+    if (r->count < FLEET_PROBED || sample->now_ns < known->distrusted_ns)
+        return;
+    const struct hotcold_probe probe = {.target = index,
+                                        .rif = known->rif,
+                                        .latency_ns = known->latency_ns,
+                                        .at_ns = sample->now_ns};
+    balance__hotcold_add(&r->pool, &probe, random_mix(&r->seed));
+}
+
+static void finished(void *state, size_t index, const struct sample *sample)
+{
+    struct resource *r = state;
+    struct known *known = &r->known[index];
+    if (sample->outcome == BALANCE_FAILED || sample->outcome == BALANCE_ERROR)
+        distrust(r, (uint32_t)index, sample->now_ns);
+    if (sample->outcome != BALANCE_PROBED)
+        known->finished_count++;
+    /* Latency as it is seen from here, until the server says its own. */
+    if (sample->latency_ns > 0 && !(sample->report.has & BALANCE_HAS_LATENCY))
+        known->latency_ns = known->latency_ns == 0
+                                ? sample->latency_ns
+                                : (known->latency_ns * 7 + sample->latency_ns) / 8;
+    if (sample->report.has & BALANCE_HAS_INFLIGHT)
+        take_rif(r, (uint32_t)index, sample);
+    balance__yield_take(&known->yield, sample, r->settings->error_penalty, known->own_per_s);
+}
+
+/* --- weights from utilisation ----------------------------------------------------------------- */
+
+static void count_own(struct known *known, double passed_s)
+{
+    const double rate = known->finished_count / passed_s;
+    known->own_per_s = known->own_per_s == 0 ? rate : (known->own_per_s + rate) / 2;
+    known->finished_count = 0;
+}
+
+/* Those that have none get the mean of the others. Fewer than two that have one: nobody has. */
+static void weigh(struct resource *r, const struct target_set *set, uint64_t now_ns)
+{
+    const struct yield_times times = {r->settings->blackout_ns, r->settings->expire_ns};
+    double sum = 0;
+    uint32_t having = 0;
+    for (uint32_t i = 0; i < r->count; i++) {
+        r->reach[i] = balance__yield_now(&r->known[i].yield, now_ns, &times);
+        sum += r->reach[i];
+        having += r->reach[i] > 0;
+    }
+    r->weight_sum = 0;
+    if (having < 2)
+        return;
+    for (uint32_t i = 0; i < r->count; i++) {
+        const double weight = r->reach[i] > 0 ? r->reach[i] : sum / having;
+        r->weight_sum += weight * set->at[i]->weight;
+        r->reach[i] = r->weight_sum;
+    }
+}
+
+static void update(struct resource *r, const struct target_set *set, uint64_t now_ns)
+{
+    const uint64_t passed_ns = now_ns - r->updated_ns;
+    if (r->updated_ns != 0 && passed_ns < r->settings->update_ns)
+        return;
+    for (uint32_t i = 0; i < r->count && r->updated_ns != 0; i++)
+        count_own(&r->known[i], (double)passed_ns / (double)NS_PER_S);
+    r->updated_ns = now_ns;
+    weigh(r, set, now_ns);
+}
+
+static double weight_of(const struct resource *r, uint32_t index)
+{
+    return r->reach[index] - (index > 0 ? r->reach[index - 1] : 0);
+}
+
+static uint32_t draw_by_weight(const struct resource *r, uint64_t draw)
+{
+    const double at = (double)(draw >> 11) * 0x1p-53 * r->weight_sum;
+    uint32_t low = 0, high = r->count - 1;
+    while (low < high) {
+        const uint32_t middle = low + (high - low) / 2;
+        if (r->reach[middle] > at)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
+/* As balance_is_better(), with the weights from utilisation. */
+static size_t pick_by_weight(struct resource *r, const struct target_set *set,
+                             const struct ask *ask)
+{
+    const uint32_t here = draw_by_weight(r, ask->draw[0]);
+    const uint32_t there = draw_by_weight(r, ask->draw[1]);
+    const double busy_here = set->at[here]->inflight, busy_there = set->at[there]->inflight + 1.0;
+    return busy_there * weight_of(r, here) <= busy_here * weight_of(r, there) ? there : here;
+}
+
+/* --- reports of a small fleet ----------------------------------------------------------------- */
+
+static bool is_fresh(const struct resource *r, uint32_t index, uint64_t now_ns)
+{
+    const struct known *known = &r->known[index];
+    return known->rif_at_ns != 0 && now_ns - known->rif_at_ns <= r->settings->age_ns;
+}
+
+/* How long the next request would take, as far as is known; for a target with all the weight. */
+static double cost_of(const struct resource *r, const struct target_set *set, uint32_t index,
+                      uint64_t now_ns)
+{
+    const struct known *known = &r->known[index];
+    const double latency = known->latency_ns > 0 ? (double)known->latency_ns : 1;
+    const double cost = (known->rif + 1.0) * latency / set->at[index]->weight;
+    return now_ns < known->distrusted_ns ? cost * 1e6 : cost;
+}
+
+/* Two different ones, drawn by the set's weights. */
+static void draw_two(const struct resource *r, const struct ask *ask, uint32_t two[2])
+{
+    uint64_t seed = ask->draw[1];
+    two[0] = balance__wheel_draw(r->wheel, ask->draw[0]);
+    two[1] = balance__wheel_draw(r->wheel, ask->draw[1]);
+    if (two[0] == two[1] && r->count > 1)
+        two[1] = (two[0] + 1 + random_below(random_mix(&seed), r->count - 1)) % r->count;
+}
+
+static size_t pick_by_reports(struct resource *r, const struct target_set *set,
+                              const struct ask *ask)
+{
+    uint32_t two[2];
+    draw_two(r, ask, two);
+    if (!is_fresh(r, two[0], ask->now_ns) || !is_fresh(r, two[1], ask->now_ns))
+        return BALANCE_NONE;
+    const bool is_second =
+        cost_of(r, set, two[1], ask->now_ns) < cost_of(r, set, two[0], ask->now_ns);
+    const uint32_t index = two[is_second];
+    r->known[index].rif++;
+    return index;
+}
+
+static int compare(const void *one, const void *other)
+{
+    const uint64_t a = *(const uint64_t *)one, b = *(const uint64_t *)other;
+    return (a > b) - (a < b);
+}
+
+/* Prequal's threshold over the latest report of each target: in a small fleet the few probes of the
+ * pool are no sample of it. */
+static void find_theta(struct resource *r, const struct target_set *set, uint64_t now_ns)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < r->count; i++) {
+        if (is_fresh(r, i, now_ns))
+            r->loads[count++] = balance__hotcold_load(set, i, r->known[i].rif);
+    }
+    r->pool.wide_theta = UINT64_MAX;
+    if (count < HOTCOLD_LEAST)
+        return;
+    qsort(r->loads, count, sizeof *r->loads, compare);
+    r->pool.wide_theta = r->loads[balance__hotcold_rank(count, r->settings->hot_above)];
+}
+
+/* --- picking ---------------------------------------------------------------------------------- */
+
+static size_t pick_plainly(struct resource *r, const struct target_set *set, const struct ask *ask)
+{
+    uint32_t two[2];
+    draw_two(r, ask, two);
+    if (ask->tried_count > 0) {
+        const size_t one = balance_first_allowed(set, ask, two[0]);
+        if (one == BALANCE_NONE)
+            return BALANCE_NONE;
+        const size_t other = balance_first_allowed(set, ask, two[1]);
+        return balance_is_better(set->at[other], set->at[one]) ? other : one;
+    }
+    return balance_is_better(set->at[two[1]], set->at[two[0]]) ? two[1] : two[0];
+}
+
+static size_t note(struct resource *r, enum balance_basis basis, size_t index)
+{
+    r->insight.basis = basis;
+    return index;
+}
+
+static size_t pick_informed(struct resource *r, const struct target_set *set, const struct ask *ask)
+{
+    size_t index;
+    if (r->count >= FLEET_PROBED) {
+        balance__hotcold_age(&r->pool, ask->now_ns, r->settings->age_ns);
+        index = balance__hotcold_pick(&r->pool, set, r->settings->hot_above);
+        if (index != BALANCE_NONE)
+            return note(r, BALANCE_BY_PROBES, index);
+    }
+    index = pick_by_reports(r, set, ask);
+    if (index != BALANCE_NONE)
+        return note(r, BALANCE_BY_REPORTS, index);
+    if (r->weight_sum > 0)
+        return note(r, BALANCE_BY_UTILISATION, pick_by_weight(r, set, ask));
+    r->insight.fallbacks_count++;
+    return note(r, BALANCE_BY_FALLBACK, pick_plainly(r, set, ask));
+}
+
+/* So many different ones, drawn uniformly. */
+static void ask_for_probes(const struct resource *r, const struct ask *ask, uint32_t most)
+{
+    struct balance_probes *probes = ask->probes;
+    uint64_t seed = ask->draw[0] ^ ask->draw[1];
+    for (uint32_t tries = 0; probes->count < most && tries < most * TRIES_MAX; tries++) {
+        const uint32_t index = random_below(random_mix(&seed), r->count);
+        bool is_there = false;
+        for (uint32_t i = 0; i < probes->count; i++)
+            is_there = is_there || probes->at[i] == index;
+        if (!is_there)
+            probes->at[probes->count++] = index;
+    }
+}
+
+static size_t pick(void *state, const struct target_set *set, const struct ask *ask)
+{
+    struct resource *r = state;
+    if (ask->probes != NULL && ask->tried_count == 0 && r->count >= FLEET_PROBED)
+        ask_for_probes(r, ask, probes_per_pick(r));
+    /* What was tried is not to be picked again, whoever looks best. */
+    return ask->tried_count > 0 ? pick_plainly(r, set, ask) : pick_informed(r, set, ask);
+}
+
+static void tick(void *state, const struct target_set *set, const struct ask *ask)
+{
+    struct resource *r = state;
+    update(r, set, ask->now_ns);
+    if (r->count >= FLEET_PROBED)
+        find_theta(r, set, ask->now_ns);
+    if (ask->probes == NULL || r->count >= FLEET_PROBED)
+        return;
+    for (uint32_t i = 0; i < r->count; i++)
+        ask->probes->at[ask->probes->count++] = i;
+}
+
+static void show(const void *state, struct balance_insight *insight)
+{
+    const struct resource *r = state;
+    *insight = r->insight;
+    insight->pool_size = r->pool.count;
+    insight->theta = r->pool.theta;
+}
+
+const struct balance_strategy balance_resource = {
+    .state_bytes = sizeof(struct resource) + sizeof(struct balance_wheel),
+    .target_bytes =
+        sizeof(struct known) + sizeof(double) + sizeof(uint64_t) + sizeof(struct balance_place),
+    .has_probes = true,
+    .has_reports = true,
+    .set_changed = set_changed,
+    .pick = pick,
+    .finished = finished,
+    .tick = tick,
+    .show = show,
+};
