@@ -9,6 +9,7 @@
 #define COMMANDS(X)                                                                                \
     X("proof", sim_print_proofs, "the simulator against theory")                                   \
     X("storm", sim_print_storm, "a burst, and what keeps it alive")                                \
+    X("overload", sim_print_overload, "more than the servers can do, with and without a limit")    \
     X("ill", sim_print_ill, "one server falls ill: every strategy, and what protects")             \
     X("table", sim_print_table, "every strategy in every world at every load")
 

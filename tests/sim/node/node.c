@@ -77,7 +77,9 @@ void sim_node_init(struct sim_node *node, const struct sim_node_plan *plan)
         .settings = plan->settings,
         .strategy = balance_at(plan->settings->strategy),
         .draws = plan->draws,
+        .has_probes = plan->settings->resource.probe_port != 0,
     };
+    node->has_probes = node->has_probes && node->strategy->has_probes;
     if (plan->zones != NULL)
         write_zone(node->zone, sizeof node->zone, plan->zone);
     lay_targets(node, plan);
@@ -98,7 +100,7 @@ static struct ask ask_of(struct sim_node *node, uint64_t now_ns, struct balance_
     return (struct ask){
         .now_ns = now_ns,
         .draw = {random_next(&node->draws), random_next(&node->draws)},
-        .probes = node->strategy->has_probes ? probes : NULL,
+        .probes = node->has_probes ? probes : NULL,
     };
 }
 

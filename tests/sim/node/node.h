@@ -36,6 +36,7 @@ struct sim_node {
     char                           zone[16];
     struct random                  draws;
     uint64_t                       tick_at_ns;
+    bool                           has_probes; /* the strategy asks for them, and they are sent */
 };
 
 /* What a pick is about. */

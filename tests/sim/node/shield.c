@@ -23,12 +23,15 @@ void sim_shield_init(struct sim_shield *shield, const struct sim_policy *policy,
     shield->rows = sim_take(count * sizeof *shield->rows);
     for (uint32_t i = 0; i < count; i++)
         node->targets[i].rows = &shield->rows[i];
+    sim_throttle_init(&shield->throttle, &service->concurrency);
+    sim_fuse_init(&shield->fuse, &service->breaker.target, node->targets, count, &shield->draws);
     shield->outlier_list = (struct outliers){
         .at = outlier_at, .self = shield->outliers, .count = count, .random = &shield->draws};
 }
 
 void sim_shield_fini(struct sim_shield *shield)
 {
+    sim_fuse_fini(&shield->fuse);
     free(shield->outliers);
     free(shield->rows);
     *shield = (struct sim_shield){0};
@@ -46,10 +49,11 @@ static enum target_outcome outcome_of(enum sim_end end)
     }
 }
 
-void sim_shield_judge(struct sim_shield *shield, uint32_t server, const struct sim_finding *finding)
+void sim_shield_judge(struct sim_shield *shield, uint32_t server, const struct sim_verdict *verdict)
 {
-    if (finding->end != SIM_REFUSED || !finding->says_when)
-        row_judge(&shield->rows[server], outcome_of(finding->end));
+    if (verdict->end != SIM_REFUSED || !verdict->says_when)
+        row_judge(&shield->rows[server], outcome_of(verdict->end));
+    sim_fuse_judge(&shield->fuse, server, verdict);
 }
 
 /* --- retries ---------------------------------------------------------------------------------- */
@@ -64,21 +68,21 @@ bool sim_shield_charge(struct sim_shield *shield)
     return true;
 }
 
-bool sim_shield_again(const struct sim_shield *shield, const struct sim_finding *finding,
+bool sim_shield_again(const struct sim_shield *shield, const struct sim_verdict *verdict,
                       unsigned tried_count, bool *is_charged)
 {
     const struct retry_case now = {
-        .error = finding->end == SIM_EXPIRED ? ERR_TARGET_TIMEOUT : ERR_NONE,
+        .error = verdict->end == SIM_EXPIRED ? ERR_TARGET_TIMEOUT : ERR_NONE,
         .has_target = true,
-        .is_shedding = finding->end == SIM_REFUSED && finding->says_when,
+        .is_shedding = verdict->end == SIM_REFUSED && verdict->says_when,
         .may_repeat = true,
         .is_body_whole = true,
         .offered_count = tried_count,
         .tries = shield->service->breaker.tries,
     };
-    const struct retry_verdict verdict = retry_after(&now);
-    *is_charged = verdict.is_charged;
-    return verdict.next != RETRY_NONE && tried_count < SIM_TRIED_MAX;
+    const struct retry_verdict answer = retry_after(&now);
+    *is_charged = answer.is_charged;
+    return answer.next != RETRY_NONE && tried_count < SIM_TRIED_MAX;
 }
 
 /* --- control's look --------------------------------------------------------------------------- */
@@ -97,9 +101,12 @@ static bool look_at_outliers(struct sim_shield *shield, uint64_t now_ns)
 void sim_shield_look(struct sim_shield *shield, uint64_t now_ns)
 {
     struct sim_node *node = shield->node;
-    if (!look_at_outliers(shield, now_ns))
+    const bool outliers_changed = look_at_outliers(shield, now_ns);
+    const bool circuits_changed = sim_fuse_look(&shield->fuse, now_ns);
+    sim_throttle_look(&shield->throttle, now_ns);
+    if (!outliers_changed && !circuits_changed)
         return;
     for (uint32_t i = 0; i < node->targets_count; i++)
-        node->is_out[i] = shield->outliers[i].until_ns != 0;
+        node->is_out[i] = shield->outliers[i].until_ns != 0 || sim_fuse_is_open(&shield->fuse, i);
     sim_node_renew(node, now_ns);
 }

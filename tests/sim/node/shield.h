@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sim/node/shield.h - what protects a service, on one node: retries and their budget, ejection.
+/* sim/node/shield.h - what protects a service, on one node: retries and their budget, ejection,
+ * a limit of concurrency, circuit breakers of targets.
  *
  * Here is only what the program's rooms do around the machines (guard and gate stages, control's
  * look every 100 ms); every decision is asked of the program's own code. Settings are those of the
@@ -11,8 +12,10 @@
 
 #include "control/outlier/outlier.h"
 #include "sim/model/end.h"
+#include "sim/node/fuse.h"
 #include "sim/node/node.h"
 #include "sim/node/policy.h"
+#include "sim/node/throttle.h"
 
 #include <stdint.h>
 
@@ -28,16 +31,13 @@ struct sim_shield {
     uint32_t                       attempts_count; /* under way, of all requests */
     uint32_t                       charged_count;  /* of them, those that the budget counts */
     struct sim_line                for_budget;
+    struct sim_line                for_permit;
+    struct sim_throttle            throttle;
+    struct sim_fuse                fuse;
     /* By server. */
     struct outlier    *outliers;
     struct target_row *rows;
     struct outliers    outlier_list;
-};
-
-/* How an attempt or a request ended, for those who judge. */
-struct sim_finding {
-    enum sim_end end;
-    bool         says_when; /* a refusal came with Retry-After */
 };
 
 /* @node outlives it. */
@@ -49,14 +49,14 @@ void sim_shield_fini(struct sim_shield *shield);
 
 /* An attempt at @server is over. */
 void sim_shield_judge(struct sim_shield *shield, uint32_t server,
-                      const struct sim_finding *finding);
+                      const struct sim_verdict *verdict);
 
 /* Is there a place in the budget? True takes it. */
 bool sim_shield_charge(struct sim_shield *shield);
 
 /* May a request be tried again that was given to @tried_count servers and now ended so; does it
  * need a place in the budget? */
-bool sim_shield_again(const struct sim_shield *shield, const struct sim_finding *finding,
+bool sim_shield_again(const struct sim_shield *shield, const struct sim_verdict *verdict,
                       unsigned tried_count, bool *is_charged);
 
 /* Control's look, every 100 ms. */

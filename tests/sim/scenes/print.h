@@ -27,6 +27,9 @@ bool sim_print_proofs(const struct sim_wish *wish);
 /* A burst, and what keeps it alive. */
 bool sim_print_storm(const struct sim_wish *wish);
 
+/* More than the servers can do. */
+bool sim_print_overload(const struct sim_wish *wish);
+
 /* One server falls ill. */
 bool sim_print_ill(const struct sim_wish *wish);
 

@@ -114,6 +114,36 @@ bool sim_print_storm(const struct sim_wish *wish)
     return true;
 }
 
+/* --- overload --------------------------------------------------------------------------------- */
+
+static const double overloads[] = {0.8, 1.0, 1.5, 2.0};
+
+enum { OVERLOADS_COUNT = sizeof overloads / sizeof overloads[0] };
+
+bool sim_print_overload(const struct sim_wish *wish)
+{
+    struct sim_outcome *outcome = sim_take(sizeof *outcome);
+    const struct sim_defence *row;
+    fprintf(wish->out, "| limit |");
+    for (unsigned i = 0; i < OVERLOADS_COUNT; i++)
+        fprintf(wish->out, " load %.1f |", overloads[i]);
+    fprintf(wish->out, "\n|---|---|---|---|---|\n");
+    for (size_t at = 0; (row = sim_overload_at(at)) != NULL; at++) {
+        fprintf(wish->out, "| %s |", row->name);
+        for (unsigned i = 0; i < OVERLOADS_COUNT; i++) {
+            run(sim_overload_scene(overloads[i], wish->seed), row, row->words, outcome);
+            fprintf(wish->out, " %.0f / %.0f / %.0f |",
+                    (double)outcome->ends[SIM_GOOD] * 100 * overloads[i] /
+                        (double)outcome->requests,
+                    (double)sim_tally_quantile_ns(&outcome->good, 0.5) / 1e6,
+                    (double)sim_tally_quantile_ns(&outcome->good, 0.99) / 1e6);
+        }
+        fprintf(wish->out, "\n");
+    }
+    free(outcome);
+    return true;
+}
+
 /* --- illness ---------------------------------------------------------------------------------- */
 
 static void print_ill_row(const struct sim_wish *wish, const struct sim_defence *row,

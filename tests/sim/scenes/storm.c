@@ -15,16 +15,37 @@
     X("no budget, but servers drop what nobody waits for", "breaker: {tries: 4}, " UNBOUNDED,      \
       true, false)                                                                                 \
     X("no budget, but full servers say Retry-After", "breaker: {tries: 4}, " UNBOUNDED, false,     \
-      true)
+      true)                                                                                        \
+    X("no budget, concurrency limit aimd",                                                         \
+      "breaker: {tries: 4}, " UNBOUNDED ", concurrency: {limit: aimd, most-wait: 200ms}", false,   \
+      false)                                                                                       \
+    X("the budget, and concurrency limit aimd",                                                    \
+      "breaker: {tries: 4}, concurrency: {limit: aimd, most-wait: 200ms}", false, false)
+
+#define OVERLOAD_ROWS(X)                                                                           \
+    X("no limit", "breaker: {tries: 1}", false, false)                                             \
+    X("no limit, servers drop what nobody waits for", "breaker: {tries: 1}", true, false)          \
+    X("fixed, what the servers can work on at once: 100 for each node",                            \
+      "breaker: {tries: 1}, concurrency: {limit: fixed, start: 100, most-wait: 200ms}", false,     \
+      false)                                                                                       \
+    X("aimd",                                                                                      \
+      "breaker: {tries: 1}, concurrency: {limit: aimd, most-wait: 200ms}", false, false)           \
+    X("gradient", "breaker: {tries: 1}, concurrency: {limit: gradient, most-wait: 200ms}", false,  \
+      false)
 
 #define ILL_ROWS(X)                                                                                \
     X("nothing", "breaker: {tries: 1}, outlier: {errors-in-a-row: none, deviations: none}", false, \
       false)                                                                                       \
     X("ejection (preset)", "breaker: {tries: 1}", false, false)                                    \
+    X("circuit breaker of the target",                                                             \
+      "breaker: {tries: 1, target: {enabled: true, slow-after: 300ms}}, "                          \
+      "outlier: {errors-in-a-row: none, deviations: none}",                                        \
+      false, false)                                                                                \
     X("retries and ejection (preset)", "breaker: {tries: 3}", false, false)
 
 #define X(name, words, notices, says) {name, words, notices, says},
 static const struct sim_defence storm_rows[] = {STORM_ROWS(X)};
+static const struct sim_defence overload_rows[] = {OVERLOAD_ROWS(X)};
 static const struct sim_defence ill_rows[] = {ILL_ROWS(X)};
 #undef X
 
@@ -33,6 +54,11 @@ static const struct sim_defence ill_rows[] = {ILL_ROWS(X)};
 const struct sim_defence *sim_storm_at(size_t index)
 {
     return AT(storm_rows, index);
+}
+
+const struct sim_defence *sim_overload_at(size_t index)
+{
+    return AT(overload_rows, index);
 }
 
 const struct sim_defence *sim_ill_at(size_t index)
@@ -67,6 +93,15 @@ void sim_storm_scene(struct sim_storm *storm, double load, uint64_t seed)
     storm->scene.changes_count = 2;
     storm->scene.warm_s = SIM_BURST_FROM_S / 2;
     storm->scene.run_s = SIM_STORM_END_S - storm->scene.warm_s;
+}
+
+struct sim_scene sim_overload_scene(double load, uint64_t seed)
+{
+    struct sim_scene scene = base(seed);
+    scene.load = load;
+    scene.warm_s = 60; /* the slowest limit takes so long to settle, and longer */
+    scene.run_s = 20;
+    return scene;
 }
 
 struct sim_scene sim_ill_scene(enum sim_illness illness, uint64_t seed)

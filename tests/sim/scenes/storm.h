@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sim/scenes/storm.h - what becomes of a fleet when something goes wrong for a while: a burst that
- * retries keep alive, a server that falls ill.
+ * retries keep alive, an overload that does not end, a server that falls ill.
  *
  * Each scene is run with several policies, written as in a configuration file. */
 #ifndef PANDO_SIM_SCENES_STORM_H
@@ -28,6 +28,12 @@ void sim_storm_scene(struct sim_storm *storm, double load, uint64_t seed);
 
 /* Row @index of the storm; NULL after the last. */
 const struct sim_defence *sim_storm_at(size_t index);
+
+/* The same servers, at this load for good. */
+struct sim_scene sim_overload_scene(double load, uint64_t seed);
+
+/* Row @index of the overload; NULL after the last. */
+const struct sim_defence *sim_overload_at(size_t index);
 
 /* How server 0 of 8 is ill, from second 10 on. */
 enum sim_illness { SIM_ANSWERS_500, SIM_IS_SLOW, SIM_HALTS, SIM_ILLNESSES_COUNT };

@@ -2,9 +2,11 @@
 /* sim/scenes/worlds.c - the table of worlds, fleets and loads. */
 #include "sim/scenes/worlds.h"
 
+#include <math.h>
+
 static const struct sim_place places[] = {
-#define X(name, speeds, antagonists, several, gist)                                                \
-    {#name, gist, SIM_##speeds, antagonists, several},
+#define X(name, speeds, antagonists, several, zones, gist)                                         \
+    {#name, gist, SIM_##speeds, antagonists, several, zones},
     SIM_WORLDS(X)
 #undef X
 };
@@ -16,7 +18,8 @@ static const struct {
 
 /* Rows beside the strategies' presets: name, policy. */
 #define VARIANTS(X)                                                                                \
-    X("two-choices, latency", "balance: two-choices, two-choices: {latency: true}")
+    X("two-choices, latency", "balance: two-choices, two-choices: {latency: true}")       \
+    X("resource, probes", "balance: resource, resource: {probe-port: 9100}")
 
 static const struct sim_row variants[] = {
 #define X(name, words) {name, words},
@@ -32,8 +35,8 @@ enum {
     QUEUE_ROOM = 16,
     SERVICE_MS = 40,
     TIMEOUT_MS = 1000,
-    WARM_S = 4,
-    RUN_S_LEAST = 4,
+    WARM_MS = 2500,
+    RUN_MS_LEAST = 2000,
     REQUESTS_LEAST = 200000, /* so that 200 lie above the p99.9 */
 };
 
@@ -77,7 +80,7 @@ struct sim_scene sim_place_scene(const struct sim_place *place, uint32_t servers
                                  uint64_t seed)
 {
     const double rate = load * servers * SLOTS * 1000 / SERVICE_MS;
-    const double run_s = REQUESTS_LEAST / rate;
+    const double run_s = fmax(REQUESTS_LEAST / rate, RUN_MS_LEAST / 1000.0);
     return (struct sim_scene){
         .seed = seed,
         .servers_count = servers,
@@ -89,8 +92,10 @@ struct sim_scene sim_place_scene(const struct sim_place *place, uint32_t servers
         .speeds = place->speeds,
         .antagonists = place->antagonists,
         .network_ms = 0.25,
+        .far_ms = 5,
+        .zones_count = place->zones_count,
         .timeout_ms = TIMEOUT_MS,
-        .warm_s = WARM_S,
-        .run_s = run_s > RUN_S_LEAST ? run_s : RUN_S_LEAST,
+        .warm_s = WARM_MS / 1000.0,
+        .run_s = run_s,
     };
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sim/world/attempt.c - one try at one server: over the network, through the server, and back.
  *
- * A full server answers at once that it is, an ill one that it failed. When the timeout comes first
- * the node gives the attempt up, and the server, unless the scene says that it notices, works on. */
+ * A full server answers at once that it is, an ill one that it failed. When the timeout comes
+ * first the node gives the attempt up, and the server works on unless the scene says that it
+ * notices. */
 #include "sim/world/world.h"
 
 #include "sim/model/chance.h"
@@ -16,7 +17,8 @@ static void follow(struct sim_world *world, unsigned lane, uint32_t what, uint32
         (struct sim_event){.what = what, .which = index, .mark = world->attempts[index].mark});
 }
 
-void sim_attempt_begin(struct sim_world *world, uint32_t request, uint32_t server)
+void sim_attempt_begin(struct sim_world *world, uint32_t request, uint32_t server,
+                       const struct sim_passage *passage)
 {
     const uint32_t index = sim_attempt_take(world);
     const uint32_t node = world->requests[request].node;
@@ -27,6 +29,7 @@ void sim_attempt_begin(struct sim_world *world, uint32_t request, uint32_t serve
         .request = request,
         .node = node,
         .server = server,
+        .passage = *passage,
         .is_awaited = true,
         .is_under_way = true,
     };
@@ -74,12 +77,12 @@ void sim_attempt_served(struct sim_world *world, uint32_t index)
 
 /* --- back at the node ------------------------------------------------------------------------- */
 
-static enum balance_outcome outcome_of(const struct sim_finding *finding)
+static enum balance_outcome outcome_of(const struct sim_verdict *verdict)
 {
-    switch (finding->end) {
+    switch (verdict->end) {
     case SIM_GOOD: return BALANCE_ANSWERED;
     case SIM_EXPIRED: return BALANCE_FAILED;
-    case SIM_REFUSED: return finding->says_when ? BALANCE_BUSY : BALANCE_ERROR;
+    case SIM_REFUSED: return verdict->says_when ? BALANCE_BUSY : BALANCE_ERROR;
     default: return BALANCE_ERROR;
     }
 }
@@ -90,22 +93,24 @@ static void settle(struct sim_world *world, uint32_t index, enum sim_end end)
     struct sim_attempt *attempt = &world->attempts[index];
     const uint32_t request = attempt->request;
     const bool is_told = end != SIM_EXPIRED;
-    const struct sim_finding finding = {
+    const struct sim_verdict verdict = {
+        .passage = attempt->passage,
         .end = end,
         .says_when = end == SIM_REFUSED && world->scene->says_when,
+        .latency_ns = world->agenda.now_ns - attempt->given_ns,
     };
     const struct sample sample = {
         .now_ns = world->agenda.now_ns,
-        .latency_ns = is_told ? world->agenda.now_ns - attempt->given_ns : 0,
-        .outcome = outcome_of(&finding),
+        .latency_ns = is_told ? verdict.latency_ns : 0,
+        .outcome = outcome_of(&verdict),
         .report = is_told ? attempt->report : (struct balance_report){.has = 0},
     };
     attempt->is_awaited = false;
     sim_node_finished(&world->nodes[attempt->node], attempt->server, &sample);
     if (world->scene->protects)
-        sim_shield_judge(&world->shields[attempt->node], attempt->server, &finding);
+        sim_shield_judge(&world->shields[attempt->node], attempt->server, &verdict);
     sim_attempt_let_go(world, index);
-    sim_request_went(world, request, &finding);
+    sim_request_went(world, request, &verdict);
 }
 
 void sim_attempt_answered(struct sim_world *world, uint32_t index)

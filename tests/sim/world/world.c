@@ -173,6 +173,8 @@ static void lay(struct sim_world *world)
     world->network_lane = sim_agenda_lane(&world->agenda, ns_of_s(scene->network_ms / 1000));
     world->far_lane = sim_agenda_lane(&world->agenda, ns_of_s(scene->far_ms / 1000));
     world->timeout_lane = sim_agenda_lane(&world->agenda, ns_of_s(scene->timeout_ms / 1000));
+    world->permit_lane =
+        sim_agenda_lane(&world->agenda, scene->policy->service->concurrency.most_wait_ns);
     world->budget_lane =
         sim_agenda_lane(&world->agenda, scene->policy->service->retry.budget_wait_ns);
     lay_servers(world);
@@ -279,6 +281,7 @@ static void waited(struct sim_world *world, const struct sim_event *event)
 static void control(struct sim_world *world, const struct sim_event *event)
 {
     sim_shield_look(&world->shields[event->which], world->agenda.now_ns);
+    sim_requests_admit(world, event->which);
     if (!is_over(world))
         sim_agenda_enter(&world->agenda,
                          (struct sim_event){

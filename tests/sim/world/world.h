@@ -37,11 +37,12 @@ enum sim_what {
 };
 
 /* Where a request is that no server has. */
-enum sim_stay { SIM_AT_SERVER, SIM_FOR_BUDGET, SIM_PAUSING };
+enum sim_stay { SIM_AT_SERVER, SIM_FOR_PERMIT, SIM_FOR_BUDGET, SIM_PAUSING };
 
 /* A client's request. Its place in the table is free when it has ended. */
 struct sim_request {
     uint64_t      came_ns;
+    uint64_t      begun_ns; /* when it had its permit */
     uint64_t      key_hash;
     double        work_ns;
     uint32_t      node;
@@ -49,20 +50,22 @@ struct sim_request {
     uint32_t      mark;           /* grows with each stay: for events that are no longer meant */
     uint32_t      before, behind; /* in a line */
     enum sim_stay stay;
-    enum sim_end  end; /* of its last attempt */
-    uint8_t       tried_count;
-    bool          is_charged; /* its attempt has a place in the budget */
+    enum sim_end  end;           /* of its last attempt */
+    uint8_t       tried_count;   /* servers that it was offered to, or refused by their gate */
+    uint8_t       offered_count; /* of them, the former */
+    bool          is_charged;    /* its attempt has a place in the budget */
     bool          is_counted;
     uint32_t      tried[SIM_TRIED_MAX];
 };
 
 /* One try at one server. Its place is free when neither node nor server has it. */
 struct sim_attempt {
-    uint64_t     given_ns;
-    double       work_ns; /* its request's */
-    uint32_t     request; /* its place; good as long as the attempt is awaited */
-    uint32_t     node;
-    uint32_t     server;
+    uint64_t           given_ns;
+    double             work_ns; /* its request's */
+    uint32_t           request; /* its place; good as long as the attempt is awaited */
+    uint32_t           node;
+    struct sim_passage passage;
+    uint32_t           server;
     uint32_t     mark; /* how often the place was taken: for the timeout, which stays behind */
     uint32_t     next_free;
     uint32_t     inflight; /* at the server when it came there */
@@ -96,7 +99,7 @@ struct sim_world {
     struct sim_gauge       *gauges; /* by server; NULL: nobody would listen */
     double                 *ill;    /* by server: the share of its answers that are a 500 */
     double                 *own;    /* by server: its speed before others take their part */
-    unsigned                network_lane, far_lane, timeout_lane, budget_lane;
+    unsigned                network_lane, far_lane, timeout_lane, permit_lane, budget_lane;
     double                  capacity; /* requests per ns at load 1 */
     double                  load;
     unsigned                change_next;
@@ -150,7 +153,7 @@ void sim_line_remove(struct sim_world *world, struct sim_line *line, uint32_t in
 void sim_request_comes(struct sim_world *world);
 
 /* Its attempt is over. */
-void sim_request_went(struct sim_world *world, uint32_t index, const struct sim_finding *finding);
+void sim_request_went(struct sim_world *world, uint32_t index, const struct sim_verdict *verdict);
 
 /* The pause before a repetition is over, if the request still has this mark. */
 void sim_request_again(struct sim_world *world, uint32_t index, uint32_t mark);
@@ -158,10 +161,14 @@ void sim_request_again(struct sim_world *world, uint32_t index, uint32_t mark);
 /* A request that waits has waited long enough, if it still has this mark. */
 void sim_request_waited(struct sim_world *world, uint32_t index, uint32_t mark);
 
+/* Lets in those that wait for a permit, as many as may. */
+void sim_requests_admit(struct sim_world *world, uint32_t node);
+
 /* --- attempt.c --- */
 
 /* The request's node gives it to @server. */
-void sim_attempt_begin(struct sim_world *world, uint32_t request, uint32_t server);
+void sim_attempt_begin(struct sim_world *world, uint32_t request, uint32_t server,
+                       const struct sim_passage *passage);
 
 /* An attempt has reached its server. */
 void sim_attempt_reached(struct sim_world *world, uint32_t index);
