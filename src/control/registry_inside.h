@@ -1,13 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* control/registry_inside.h - the registry's own structs, for control/ alone.
- *
- *     registry.c   settings in, services that come and go, the tick
- *     members.c    a service's targets: planned from settings and names, put in force, published
- *     names.c      names that are asked for again and again
- *     health.c     reports of workers, pauses, trials
- *     health/      what control itself finds of targets, and what operators say: health/health.h
- *     agent/       what agents beside the targets say of them: agent/agent.h
- *     leaving.c    targets that are gone: pools closed, memory freed */
+/* control/registry_inside.h - the registry's own structs, for control/ alone. */
 #ifndef PANDO_CONTROL_REGISTRY_INSIDE_H
 #define PANDO_CONTROL_REGISTRY_INSIDE_H
 
@@ -28,7 +20,6 @@ enum {
 };
 
 struct registry_service;
-
 struct registry {
     struct registry_sources sources;
     struct dns             *dns;       /* NULL until a name is there */

@@ -47,7 +47,7 @@ struct service_view {
     X(shed_deadline,  "requests refused at once because their turn would have come too late")      \
     X(shed_waited,    "requests refused after they had waited as long as they may")                \
     X(wait_cancelled, "requests whose client left while they waited")                              \
-    X(target_full,    "times that a target was passed over because it had all the requests it may") \
+    X(target_full,    "times that a target was passed over, since it had all that it may")         \
     X(balance_fallbacks, "picks of balance resource without fresh reports, so by two-choices")     \
     X(deadline_refused,                                                                            \
       "requests refused because less time was left than half of the answers take")                 \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* breaker/retry/hedge_stage.h - a second attempt beside one that takes long. Above guard; only where
- * `retry.hedge` is set.
+/* breaker/retry/hedge_stage.h - a second attempt beside one that takes long. Above guard; only
+ * where `retry.hedge` is set.
  *
  * After a delay (what 95 % of the answers of late took, or a fixed one) an idempotent request
  * without a body goes to a second target as well, if there is another and the budget of retries
