@@ -94,7 +94,8 @@ bool op_copy_head(struct arena *arena, struct http_head *to, const struct http_h
     *to = *from;
     if (fields_bytes > 0)
         memcpy(memory, from->fields, fields_bytes);
-    memcpy(memory + fields_bytes, from->base, from->head_bytes);
+    if (from->head_bytes > 0)
+        memcpy(memory + fields_bytes, from->base, from->head_bytes);
     to->fields = (struct http_field *)(void *)memory;
     to->fields_max = to->fields_count;
     to->base = memory + fields_bytes;

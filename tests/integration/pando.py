@@ -41,14 +41,16 @@ TROUBLE = re.compile(
 DEATH = re.compile(r"was ended by signal|ended with status")
 
 # Below what the kernel gives to outgoing connections, so that none of these takes a port between its choice
-# and its use.
-_ports = itertools.count(10000 + os.getpid() * 37 % 20000)
+# and its use. Each process of one run has ports of its own.
+PROCESSES_MAX = 8
+PROCESS = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % PROCESSES_MAX
+_ports = itertools.count(os.getppid() * 37 % 20000)
 
 
 def free_port():
     """A port of 127.0.0.1 on which nobody listens."""
     while True:
-        port = 10000 + (next(_ports) - 10000) % 22000
+        port = 10000 + (next(_ports) * PROCESSES_MAX + PROCESS) % 22000
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

@@ -189,7 +189,7 @@ def test_keys_are_changed_without_losing_anybody(start, trio, tmp_path):
     (secrets.token_hex(32), 0o644, "everybody may read or change it"),
     (secrets.token_hex(16), 0o600, "line 1 is not a key of 64 hexadecimal digits"),
     ("", 0o600, "it holds no key"),
-])
+], ids=["open", "short", "empty"])
 def test_a_key_file_that_will_not_do_is_refused(tmp_path, content, mode, message):
     file, config = tmp_path / "k", tmp_path / "p.yaml"
     file.write_text(content + "\n")

@@ -71,12 +71,6 @@ static uint64_t load_of(const struct target_set *set, const struct hotcold_probe
     return balance__hotcold_load(set, probe->target, probe->rif);
 }
 
-static double latency_of(const struct target_set *set, const struct hotcold_probe *probe)
-{
-    const double weight = set->at[probe->target]->weight;
-    return (double)probe->latency_ns * set->weight_max / (weight > 0 ? weight : 1);
-}
-
 static bool is_latest(const struct hotcold *pool, uint32_t index)
 {
     for (uint32_t i = index + 1; i < pool->count; i++) {
@@ -114,8 +108,8 @@ static bool is_better(const struct hotcold *pool, const struct target_set *set, 
     const bool other_is_cold = load_of(set, other) <= theta;
     if (one_is_cold != other_is_cold)
         return one_is_cold;
-    if (one_is_cold && latency_of(set, one) != latency_of(set, other))
-        return latency_of(set, one) < latency_of(set, other);
+    if (one_is_cold && one->latency_ns != other->latency_ns)
+        return one->latency_ns < other->latency_ns;
     return load_of(set, one) < load_of(set, other);
 }
 

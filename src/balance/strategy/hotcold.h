@@ -6,7 +6,8 @@
  * cold the one with the least latency is picked; if all are hot, the one with the fewest requests.
  * A pick counts in every probe of its target; a probe that was used often enough, or is old, goes.
  *
- * Weights: requests and latency are counted as those of a target with the largest weight would be.
+ * Weights: requests are counted as those of a target with the largest weight would be. Latency is
+ * not: it is what a target can do, so a weight that says the same would count twice.
  *
  * Memory:  a fixed struct. Threads: its worker's. Errors: none. */
 #ifndef PANDO_BALANCE_HOTCOLD_H

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* balance/strategy/resource.c - by what servers report of themselves; what there is decides how.
  *
- *     probes        8 targets or more: Prequal's hot-cold rule over a pool of probes
+ *     probes        8 targets or more that are probed, or 64 that are not: Prequal's hot-cold rule
+ *                   over a pool of probes
  *     reports       fewer, or the pool is dry: the less busy of two by the latest report of each,
  *                   plus what was given to it since; so what other nodes give counts too
  *     utilisation   no requests in flight are reported: two drawn by weights from utilisation
@@ -19,6 +20,9 @@
 
 enum {
     FLEET_PROBED = 8, /* from here on the pool is used; fewer are all known at any time */
+    /* The same without probes: then the pool hears only of targets that were just picked, and in a
+     * small fleet it would stick to them (docs/simulation.md). */
+    FLEET_UNPROBED = 64,
     FLEET_WHOLE = 16, /* from here on the paper's probes for each request */
     DISTRUST_MS = 1000,
     TRIES_MAX = 4, /* draws for a probe of a target that was not drawn for this request yet */
@@ -82,6 +86,12 @@ static void keep(struct resource *r, const struct balance_setup *setup)
     }
 }
 
+static bool is_pooled(const struct resource *r)
+{
+    const bool is_probed = r->settings->probe_port != 0;
+    return r->count >= (is_probed ? (uint32_t)FLEET_PROBED : (uint32_t)FLEET_UNPROBED);
+}
+
 static uint32_t probes_per_pick(const struct resource *r)
 {
     return r->count >= FLEET_WHOLE ? r->settings->probes : 1;
@@ -114,7 +124,7 @@ static void take_rif(struct resource *r, uint32_t index, const struct sample *sa
         known->latency_ns = report->latency_ns;
     known->rif = report->inflight;
     known->rif_at_ns = sample->now_ns;
-    if (r->count < FLEET_PROBED || sample->now_ns < known->distrusted_ns)
+    if (!is_pooled(r) || sample->now_ns < known->distrusted_ns)
         return;
     const struct hotcold_probe probe = {.target = index,
                                         .rif = known->rif,
@@ -219,13 +229,13 @@ static bool is_fresh(const struct resource *r, uint32_t index, uint64_t now_ns)
     return known->rif_at_ns != 0 && now_ns - known->rif_at_ns <= r->settings->age_ns;
 }
 
-/* How long the next request would take, as far as is known; for a target with all the weight. */
-static double cost_of(const struct resource *r, const struct target_set *set, uint32_t index,
-                      uint64_t now_ns)
+/* How long the next request would take, as far as is known. No weight: draws are by weight, and
+ * latency is what a target can do. */
+static double cost_of(const struct resource *r, uint32_t index, uint64_t now_ns)
 {
     const struct known *known = &r->known[index];
     const double latency = known->latency_ns > 0 ? (double)known->latency_ns : 1;
-    const double cost = (known->rif + 1.0) * latency / set->at[index]->weight;
+    const double cost = (known->rif + 1.0) * latency;
     return now_ns < known->distrusted_ns ? cost * 1e6 : cost;
 }
 
@@ -239,15 +249,13 @@ static void draw_two(const struct resource *r, const struct ask *ask, uint32_t t
         two[1] = (two[0] + 1 + random_below(random_mix(&seed), r->count - 1)) % r->count;
 }
 
-static size_t pick_by_reports(struct resource *r, const struct target_set *set,
-                              const struct ask *ask)
+static size_t pick_by_reports(struct resource *r, const struct ask *ask)
 {
     uint32_t two[2];
     draw_two(r, ask, two);
     if (!is_fresh(r, two[0], ask->now_ns) || !is_fresh(r, two[1], ask->now_ns))
         return BALANCE_NONE;
-    const bool is_second =
-        cost_of(r, set, two[1], ask->now_ns) < cost_of(r, set, two[0], ask->now_ns);
+    const bool is_second = cost_of(r, two[1], ask->now_ns) < cost_of(r, two[0], ask->now_ns);
     const uint32_t index = two[is_second];
     r->known[index].rif++;
     return index;
@@ -300,13 +308,13 @@ static size_t note(struct resource *r, enum balance_basis basis, size_t index)
 static size_t pick_informed(struct resource *r, const struct target_set *set, const struct ask *ask)
 {
     size_t index;
-    if (r->count >= FLEET_PROBED) {
+    if (is_pooled(r)) {
         balance__hotcold_age(&r->pool, ask->now_ns, r->settings->age_ns);
         index = balance__hotcold_pick(&r->pool, set, r->settings->hot_above);
         if (index != BALANCE_NONE)
             return note(r, BALANCE_BY_PROBES, index);
     }
-    index = pick_by_reports(r, set, ask);
+    index = pick_by_reports(r, ask);
     if (index != BALANCE_NONE)
         return note(r, BALANCE_BY_REPORTS, index);
     if (r->weight_sum > 0)
@@ -333,7 +341,7 @@ static void ask_for_probes(const struct resource *r, const struct ask *ask, uint
 static size_t pick(void *state, const struct target_set *set, const struct ask *ask)
 {
     struct resource *r = state;
-    if (ask->probes != NULL && ask->tried_count == 0 && r->count >= FLEET_PROBED)
+    if (ask->probes != NULL && ask->tried_count == 0 && is_pooled(r))
         ask_for_probes(r, ask, probes_per_pick(r));
     /* What was tried is not to be picked again, whoever looks best. */
     return ask->tried_count > 0 ? pick_plainly(r, set, ask) : pick_informed(r, set, ask);
@@ -343,9 +351,9 @@ static void tick(void *state, const struct target_set *set, const struct ask *as
 {
     struct resource *r = state;
     update(r, set, ask->now_ns);
-    if (r->count >= FLEET_PROBED)
+    if (is_pooled(r))
         find_theta(r, set, ask->now_ns);
-    if (ask->probes == NULL || r->count >= FLEET_PROBED)
+    if (ask->probes == NULL || is_pooled(r))
         return;
     for (uint32_t i = 0; i < r->count; i++)
         ask->probes->at[ask->probes->count++] = i;

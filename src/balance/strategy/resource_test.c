@@ -8,6 +8,7 @@
 
 static struct table table = {
     .settings.resource = {.probes = 3,
+                          .probe_port = 9782,
                           .hot_above = 84,
                           .age_ns = 1000 * NS_PER_MS,
                           .error_penalty = 100,
@@ -111,6 +112,22 @@ Test(resource, a_larger_fleet_has_a_pool_of_probes)
     lay(10);
     (void)table_pick(&table);
     cr_expect(table.probes.count == 1, "from 8 to 15 targets one probe");
+}
+
+/* A pool that hears only of those that were just picked would stick to them. */
+Test(resource, without_probes_a_fleet_has_a_pool_only_if_it_is_large)
+{
+    table.settings.resource.probe_port = 0;
+    lay(20);
+    for (size_t i = 0; i < 20; i++)
+        tell_rif(i, i == 3 ? 50 : 1, 1000);
+    cr_expect(count_picks(3, 100) <= 1 && shown().basis == BALANCE_BY_REPORTS);
+    cr_expect(shown().pool_size == 0 && table.probes.count == 0);
+    lay(64);
+    for (size_t i = 0; i < 64; i++)
+        tell_rif(i, 1, 1000);
+    (void)table_pick(&table);
+    cr_expect(shown().basis == BALANCE_BY_PROBES);
 }
 
 /* Two probes of the pool alone would make the larger of them the threshold. */
