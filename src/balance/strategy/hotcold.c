@@ -85,7 +85,7 @@ static bool is_latest(const struct hotcold *pool, uint32_t index)
 static uint64_t threshold(const struct hotcold *pool, const struct target_set *set,
                           uint32_t quantile)
 {
-    uint64_t loads[HOTCOLD_ROOM];
+    uint64_t loads[HOTCOLD_ROOM] = {0};
     uint32_t count = 0;
     for (uint32_t i = 0; i < pool->count; i++) {
         if (!is_latest(pool, i))

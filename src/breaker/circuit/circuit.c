@@ -87,7 +87,7 @@ static void move_to(struct circuit *circuit, enum circuit_state state)
     forget(circuit);
 }
 
-static void open(struct circuit *circuit, const struct circuit_rules *rules,
+static void trip(struct circuit *circuit, const struct circuit_rules *rules,
                  const struct circuit_look *look)
 {
     if (circuit->state == CIRCUIT_CLOSED && look->now_ns - circuit->closed_ns >= rules->window_ns)
@@ -115,7 +115,7 @@ static void look_closed(struct circuit *circuit, const struct circuit_rules *rul
     newest->slow += look->since.slow;
     const struct circuit_counts counts = sum(circuit);
     if (counts.all >= rules->volume && is_bad(circuit, rules, &counts))
-        open(circuit, rules, look);
+        trip(circuit, rules, look);
 }
 
 static void look_half_open(struct circuit *circuit, const struct circuit_rules *rules,
@@ -124,7 +124,7 @@ static void look_half_open(struct circuit *circuit, const struct circuit_rules *
     if (look->results.all < circuit->trials)
         return; /* exactly so many are admitted: even if the first ones would settle it */
     if (is_bad(circuit, rules, &look->results))
-        open(circuit, rules, look);
+        trip(circuit, rules, look);
     else
         close_again(circuit, look->now_ns);
 }
