@@ -24,7 +24,6 @@
 #define PANDO_BALANCE_BALANCE_H
 
 #include "balance/balance_settings.h"
-#include "path/place.h"
 #include "path/service.h"
 #include "path/target.h"
 
@@ -50,7 +49,6 @@ struct ask {
     uint64_t              now_ns;
     uint64_t              draw[2];  /* random, uniform */
     uint64_t              key_hash; /* XXH3 of the request's key; 0 unless the strategy is by_key */
-    const struct place   *client;   /* where it is; NULL: unknown, or the strategy not by_client */
     struct target *const *tried;    /* not to be picked again */
     unsigned              tried_count;
     bool                  only_up; /* of the others only those whose state is UP at this moment */
@@ -133,7 +131,6 @@ struct balance_strategy {
     /* And more, as a function of how many targets there are. NULL: none. */
     size_t (*more_bytes)(uint32_t targets_count);
     bool by_key;      /* picks need ask.key_hash */
-    bool by_client;   /* picks need ask.client, if it can be found */
     bool has_probes;  /* it asks for probes */
     bool has_reports; /* it wants sample.report of answers */
     /* Fills @state, which is zeroed; the set may be empty. NULL if stateless. */

@@ -25,7 +25,6 @@ struct table {
     struct random                  random;
     uint64_t                       now_ns;
     uint64_t                       key_hash;
-    const struct place            *client;
     struct balance_probes          probes; /* that the last pick or tick asked for */
 };
 
@@ -93,7 +92,6 @@ static inline size_t table_pick_but(struct table *table, struct target *const *t
         .now_ns = table->now_ns,
         .draw = {random_next(&table->random), random_next(&table->random)},
         .key_hash = table->key_hash != 0 ? table->key_hash : random_next(&table->random),
-        .client = table->client,
         .tried = tried,
         .tried_count = tried_count,
         .only_up = only_up,

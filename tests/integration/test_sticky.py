@@ -119,9 +119,9 @@ def test_a_cookie_of_another_service_is_ignored(start, trio, keys):
     assert visit(proxy, value_of(set_cookie), path="/b")[1] is not None
 
 
-def test_an_expired_cookie_is_ignored(start, trio, keys):
+def test_a_cookie_past_half_of_its_time_is_renewed(start, trio, keys):
     """The clock does not move in a test: the cookie is sealed to expire in an hour, for a node that takes an hour for
-    half of its time. It renews it; the unit tests move the clock."""
+    less than half of its time. That it ends is shown in src/session/sticky_test.c, which moves the clock."""
     proxy = start(config_of(trio, keys, services={"shop": {"sticky": {"for": "1h"}}}))
     server, set_cookie = visit(proxy)
     longer = start(config_of(trio, keys, services={"shop": {"sticky": {"for": "3h"}}}))
