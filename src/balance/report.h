@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* balance/report.h - what a server says of its load, as strategies see it. Pure. */
+/* balance/report.h - what a server says of its load, as strategies see it.
+ *
+ * Memory: plain values. Threads: any. Errors: none; what cannot be read is no report. */
 #ifndef PANDO_BALANCE_REPORT_H
 #define PANDO_BALANCE_REPORT_H
 

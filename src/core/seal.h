@@ -6,7 +6,8 @@
  * Built without libsodium (the build option `sodium`), seal_is_there() is false and the rest must
  * not be called.
  *
- * Threads: pure but for the system's randomness. */
+ * Memory:  the caller's, in and out.
+ * Threads: any; pure but for the system's randomness. */
 #ifndef PANDO_CORE_SEAL_H
 #define PANDO_CORE_SEAL_H
 

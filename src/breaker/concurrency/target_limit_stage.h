@@ -6,6 +6,7 @@
  * may; two that come at once to its last place may both be refused. One that is refused goes to
  * another target, and waits if all are full (concurrency_stage.h).
  *
+ * Memory:  none of its own; it lives in its path.
  * Threads: its worker's.
  * Errors:  NO_TARGET while op->target is set, and op->found_full. */
 #ifndef PANDO_BREAKER_CONCURRENCY_TARGET_LIMIT_STAGE_H

@@ -5,7 +5,9 @@
  * and ejections, and only the agent takes them back. If it is silent the words hold, and after
  * AGENT_MISSES questions the target has its whole weight again.
  *
- * Threads: the control thread. */
+ * Memory:  lies in its target; an ask under way has its own, and frees it.
+ * Threads: the control thread.
+ * Errors:  none; what goes wrong is a miss, and its reason is shown. */
 #ifndef PANDO_CONTROL_AGENT_AGENT_H
 #define PANDO_CONTROL_AGENT_AGENT_H
 

@@ -10,6 +10,7 @@
  *     worker:   trials_claim(&trials, &epoch) ... trials_report(&trials, epoch, ...)
  *                                             or trials_give_back(&trials, epoch)
  *
+ * Memory:  plain atomics; they lie in whatever is tried, and need no end.
  * Threads: one decides; all others any number. Errors: none. */
 #ifndef PANDO_PATH_CIRCUIT_TRIALS_H
 #define PANDO_PATH_CIRCUIT_TRIALS_H
