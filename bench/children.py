@@ -126,6 +126,11 @@ class Child:
             time.sleep(0.05)
         raise Failed(f"{self.name} does not answer on port {port} ({last}): {self.said()}")
 
+    def move_to(self, cores):
+        """All that it runs, to @cores."""
+        for pid in tree(self.pid):
+            os.sched_setaffinity(pid, cores)
+
     def end(self):
         """Asks, waits, and kills what is left of it."""
         if self.process.poll() is not None:

@@ -26,7 +26,7 @@ class Place:
         self.load_cores = load_cores
         self.descriptors = descriptors
         self.programs = programs     # {name: path}; a missing program is not in it
-        self.origin_port = 0
+        self.origin, self.origin_port = None, 0      # the server behind all
 
 
 class Wish:
@@ -190,9 +190,9 @@ services:
 
 
 def floor(io):
-    def command(place, _name, port, _wish):
+    def command(place, _name, port, wish):
         return [place.programs["floor"], "--io", io, "--listen", str(port), "--to",
-                str(place.origin_port), "--relay"]
+                str(place.origin_port), "--relay", "--workers", str(wish.workers)]
     return command
 
 

@@ -4,12 +4,13 @@
  *     floor --io epoll|io_uring --listen PORT --to PORT --relay      one client, one upstream
  *     floor --io epoll|io_uring --listen PORT --answer [--body BYTES]   answers from memory
  *     --buffer BYTES   size of a receive buffer     --buffers COUNT   how many (io_uring; power of 2)
+ *     --workers COUNT  so many processes that share the port (SO_REUSEPORT) and nothing else
  *     (presets: what was cheapest for 1 GiB streams; small requests do not care)
  *
  * Nothing is parsed. A relay binds every client connection to an upstream connection of its own and
  * sends on what it receives; an answerer sends one fixed answer for every block of bytes received,
  * so its client must not pipeline. When either end closes, what is queued is sent and both are
- * closed. Loopback only, one thread. It is a yardstick, not a proxy: a real one cannot be cheaper.
+ * closed. Loopback only, one thread each. It is a yardstick, not a proxy: a real one cannot be cheaper.
  *
  * io_uring: one enter per turn submits everything and waits. Receives and the accept are multishot,
  * with one buffer ring. A send does not wait (MSG_DONTWAIT) and its success is silent
@@ -24,6 +25,7 @@
 #include <liburing.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -32,6 +34,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -52,6 +55,7 @@ struct settings {
     uint16_t upstream_port;
     size_t   buffer_bytes;
     uint32_t buffers_count;
+    unsigned workers;
     size_t   body_bytes;
     char    *reply; /* the fixed answer, head and body */
     size_t   reply_bytes;
@@ -84,6 +88,7 @@ static int listen_on(uint16_t port)
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+        setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0 ||
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0 ||
         bind(fd, (const struct sockaddr *)&address, sizeof address) != 0 ||
         listen(fd, LISTEN_BACKLOG) != 0)
@@ -839,7 +844,7 @@ static _Noreturn void run_uring(const struct settings *settings)
 static _Noreturn void usage(void)
 {
     fputs("usage: floor --io epoll|io_uring --listen PORT (--to PORT --relay | --answer)\n"
-          "             [--body BYTES] [--buffer BYTES] [--buffers COUNT]\n",
+          "             [--body BYTES] [--buffer BYTES] [--buffers COUNT] [--workers COUNT]\n",
           stderr);
     exit(2);
 }
@@ -859,17 +864,13 @@ static unsigned long number_in(const char *text, unsigned long least, unsigned l
 static struct settings settings_read(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"io", required_argument, NULL, 'i'},
-        {"listen", required_argument, NULL, 'l'},
-        {"to", required_argument, NULL, 't'},
-        {"relay", no_argument, NULL, 'r'},
-        {"answer", no_argument, NULL, 'a'},
-        {"body", required_argument, NULL, 'b'},
-        {"buffer", required_argument, NULL, 's'},
-        {"buffers", required_argument, NULL, 'n'},
-        {NULL, 0, NULL, 0},
+        {"io", required_argument, NULL, 'i'},      {"listen", required_argument, NULL, 'l'},
+        {"to", required_argument, NULL, 't'},      {"relay", no_argument, NULL, 'r'},
+        {"answer", no_argument, NULL, 'a'},        {"body", required_argument, NULL, 'b'},
+        {"buffer", required_argument, NULL, 's'},  {"buffers", required_argument, NULL, 'n'},
+        {"workers", required_argument, NULL, 'w'}, {NULL, 0, NULL, 0},
     };
-    struct settings settings = {.buffers_count = 512, .body_bytes = 100};
+    struct settings settings = {.buffers_count = 512, .body_bytes = 100, .workers = 1};
     bool relay = false, io_given = false;
     int letter;
 
@@ -893,6 +894,8 @@ static struct settings settings_read(int argc, char **argv)
             settings.buffer_bytes = number_in(optarg, 256, 1u << 24);
         } else if (letter == 'n') {
             settings.buffers_count = (uint32_t)number_in(optarg, 2, 32768);
+        } else if (letter == 'w') {
+            settings.workers = (unsigned)number_in(optarg, 1, 64);
         } else {
             usage();
         }
@@ -906,11 +909,29 @@ static struct settings settings_read(int argc, char **argv)
     return settings;
 }
 
+/* Returns in each of @count processes; the others end with the first. */
+static void fork_workers(unsigned count)
+{
+    const pid_t first = getpid();
+
+    for (unsigned i = 1; i < count; i++) {
+        const pid_t child = fork();
+        if (child < 0)
+            die("fork");
+        if (child != 0)
+            continue;
+        if (prctl(PR_SET_PDEATHSIG, SIGTERM) != 0 || getppid() != first)
+            exit(1);
+        return;
+    }
+}
+
 int main(int argc, char **argv)
 {
     struct settings settings = settings_read(argc, argv);
 
     reply_make(&settings);
+    fork_workers(settings.workers);
     if (settings.uring)
         run_uring(&settings);
     run_epoll(&settings);

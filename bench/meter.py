@@ -54,7 +54,7 @@ def memory_bytes(pid):
     return total
 
 
-def wrk(place, port, path, seconds, close=False):
+def wrk(place, port, path, seconds, close=False, cores=None):
     """As fast as 64 connections go; with @close each for one request only."""
     script = f"{place.folder}/wrk.lua"
     if not os.path.exists(script):
@@ -63,7 +63,7 @@ def wrk(place, port, path, seconds, close=False):
     arguments = [place.programs["wrk"], "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", script]
     if close:
         arguments += ["-H", "Connection: close"]
-    code, out, err = run_bounded(arguments + [f"http://127.0.0.1:{port}{path}"], place.load_cores,
+    code, out, err = run_bounded(arguments + [f"http://127.0.0.1:{port}{path}"], cores or place.load_cores,
                                  seconds * 3 + 20)
     for line in out.splitlines():
         if line.startswith("JSON "):
