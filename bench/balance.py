@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 
 from children import Child, Failed, file_name, free_port, run_bounded
 from contenders import IDLE_SECONDS, nginx_head, write
@@ -23,6 +24,8 @@ FAST_US, SLOW_US = 10_000, 40_000
 FAST, SLOW = 6, 2
 CAPACITY = SLOTS * (FAST * 1e6 / FAST_US + SLOW * 1e6 / SLOW_US)    # requests a second, all servers together
 LOAD = 0.7
+IDLE_WITHIN_SECONDS = 30
+FIRST_ADDRESS = 11          # of the servers: 127.0.0.11 and on
 ELSEWHERE = (0, 1)          # fast servers that have other work, in the row `two`
 ELSEWHERE_LOAD = 0.6        # of such a server's capacity
 CONNECTIONS = 1024          # of the load client: it never waits for a free one
@@ -49,8 +52,8 @@ def say(text):
     print(text, file=sys.stderr, flush=True)
 
 
-def nginx(place, name, ports, port, strategy):
-    servers = "\n".join(f"        server 127.0.0.1:{one} max_fails=0;" for one in ports)
+def nginx(place, name, servers, port, strategy):
+    servers = "\n".join(f"        server {one} max_fails=0;" for one in servers)
     config = write(f"{place.folder}/{name}.conf", nginx_head(place, name, 1) + f"""
     access_log off;
     upstream bench {{
@@ -75,8 +78,8 @@ def nginx(place, name, ports, port, strategy):
     return [place.programs["nginx"], "-e", "stderr", "-c", config]
 
 
-def haproxy(place, name, ports, port, strategy):
-    servers = "\n".join(f"    server s{number} 127.0.0.1:{one}" for number, one in enumerate(ports))
+def haproxy(place, name, servers, port, strategy):
+    servers = "\n".join(f"    server s{number} {one}" for number, one in enumerate(servers))
     config = write(f"{place.folder}/{name}.conf", f"""global
     nbthread 1
     maxconn 8000
@@ -100,13 +103,13 @@ backend bench
     return [place.programs["haproxy"], "-db", "-f", config]
 
 
-def pando(place, name, ports, port, strategy):
+def pando(place, name, servers, port, strategy):
     config = write(f"{place.folder}/{name}.yaml", json.dumps({
         "listeners": {"web": {"http": f"127.0.0.1:{port}"}, "admin": {"admin": f"127.0.0.1:{free_port()}"}},
         "control": f"{place.folder}/{name}.sock", "data": f"{place.folder}/{name}.data", "workers": 1,
         "log": {"access": False}, "shutdown": {"drain-for": "1s"}, "breaker": {"tries": 1},
-        "services": {"bench": {"match": {"path": "/"}, "balance": strategy,
-                               "targets": [f"127.0.0.1:{one}" for one in ports]}}}))
+        "services": {"bench": {"match": {"path": "/"}, "balance": strategy, "targets": servers,
+                               **({"resource": {"probe-port": place.servers_port}} if strategy == "resource" else {})}}}))
     return [place.programs["pando"], "run", config]
 
 
@@ -130,27 +133,28 @@ def own_strategies(program):
 
 
 def start_servers(place):
-    """[port of each]; the processes end with the stack."""
-    children, ports = [], []
+    """(children, "address:port" of each): one port, as all are probed at the same, so each has an address of its own."""
+    children, servers = [], []
+    place.servers_port = free_port()
     try:
         for number in range(FAST + SLOW):
-            port = free_port()
+            address = f"127.0.0.{FIRST_ADDRESS + number}"
             mean_us = FAST_US if number < FAST else SLOW_US
-            child = Child(f"server {number}", [place.programs["waiter"], "--port", str(port), "--slots", str(SLOTS),
-                                               "--mean-us", str(mean_us), "--seed", str(number + 1)],
-                          place.folder, place.load_cores)
+            child = Child(f"server {number}", [place.programs["waiter"], "--address", address, "--port",
+                                               str(place.servers_port), "--slots", str(SLOTS), "--mean-us", str(mean_us),
+                                               "--seed", str(number + 1)], place.folder, place.load_cores)
             children.append(child)
-            child.wait_until_answers(port, "/small")
-            ports.append(port)
+            child.wait_until_answers(place.servers_port, "/small", address)
+            servers.append(f"{address}:{place.servers_port}")
     except BaseException:
         for child in children:
             child.end()
         raise
-    return children, ports
+    return children, servers
 
 
-def paced(place, ports, rate, seconds, seed, more=()):
-    code, out, err = run_bounded([place.programs["pace"], "--to", ",".join(map(str, ports)), "--path", "/",
+def paced(place, targets, rate, seconds, seed, more=()):
+    code, out, err = run_bounded([place.programs["pace"], "--to", ",".join(map(str, targets)), "--path", "/",
                                   "--connections", str(CONNECTIONS), "--rate", str(round(rate)),
                                   "--seconds", str(seconds), "--seed", str(seed), *more], place.load_cores,
                                  seconds + 30)
@@ -160,13 +164,26 @@ def paced(place, ports, rate, seconds, seed, more=()):
         raise Failed(f"pace ended with {code}: {(out + err)[-300:]}") from None
 
 
+def wait_until_idle(servers):
+    """What one contender left in the servers' queues is not to meet the next one's requests."""
+    until = time.monotonic() + IDLE_WITHIN_SECONDS
+    for server in servers:
+        while time.monotonic() < until:
+            with urllib.request.urlopen(f"http://{server}/probe", timeout=5) as answer:
+                if json.load(answer)["rif"] == 0:
+                    break
+            time.sleep(0.05)
+        else:
+            raise Failed(f"{server} still works {IDLE_WITHIN_SECONDS} s after the last request")
+
+
 class Elsewhere(threading.Thread):
     """Work that some servers have from others than the balancers, while one measurement lasts."""
 
-    def __init__(self, place, ports, seconds, seed):
+    def __init__(self, place, servers, seconds, seed):
         super().__init__()
         rate = len(ELSEWHERE) * ELSEWHERE_LOAD * SLOTS * 1e6 / FAST_US
-        self.work = (place, [ports[number] for number in ELSEWHERE], rate, seconds, seed)
+        self.work = (place, [servers[number] for number in ELSEWHERE], rate, seconds, seed)
 
     def run(self):
         with contextlib.suppress(Failed):
@@ -214,6 +231,7 @@ def row(place, arguments, name, count, contenders, servers):
                     other.join()
             finally:
                 balancers.end()
+            wait_until_idle(servers)
         say(f"  {name}: round {number + 1} of {arguments.rounds}")
     return figures
 

@@ -107,14 +107,14 @@ class Child:
         with open(self.log, encoding="utf-8", errors="replace") as text:
             return text.read()[-2000:].strip()
 
-    def wait_until_answers(self, port, path):
+    def wait_until_answers(self, port, path, address="127.0.0.1"):
         """Until GET @path on @port is answered with 200."""
         last, until = "nothing", time.monotonic() + READY_SECONDS
         while time.monotonic() < until:
             if self.process.poll() is not None:
                 raise Failed(f"{self.name} ended with {self.process.returncode}: {self.said()}")
             try:
-                with socket.create_connection(("127.0.0.1", port), 1) as connection:
+                with socket.create_connection((address, port), 1) as connection:
                     connection.settimeout(1)
                     connection.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
                                        "Connection: close\r\n\r\n".encode())

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* bench/pace.c - an HTTP/1.1 load client that keeps a given rate, which wrk cannot.
  *
- *     pace --to PORT[,PORT...] --path PATH [--connections N] [--seconds N] [--requests N] [--rate N]
+ *     pace --to [ADDRESS:]PORT[,...] --path PATH [--connections N] [--seconds N] [--requests N] [--rate N]
  *          [--close] [--seed N] [--good-ms N]
  *
  * With --rate it is an open loop: requests are due at random (Poisson) moments of that mean rate,
@@ -15,6 +15,7 @@
  * or the machine can do), bytes of bodies, seconds, p50_us, p99_us, p999_us, max_us. Answers must have
  * a Content-Length. With --good-ms also good: how many were answered within so long of being due, for
  * each second in which they were due. Loopback only, one thread. Exit 0 if all was answered well, else 1. */
+#include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
 #include <getopt.h>
@@ -32,7 +33,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PORTS_MAX      16
+#define TARGETS_MAX    16
 #define HEAD_BYTES_MAX 4096
 #define BUFFER_BYTES   262144
 #define EVENTS_MAX     256
@@ -43,17 +44,17 @@
 #define IDLE_WAIT_NS   100000000ull
 
 struct settings {
-    uint16_t ports[PORTS_MAX]; /* connections are spread over them in turn */
-    unsigned ports_count;
-    bool     close;
-    double   rate;     /* 0: as fast as answers come */
-    uint64_t seconds;  /* 0: no end by time */
-    uint64_t requests; /* 0: no end by count */
-    uint32_t connections_count;
-    uint64_t seed;
-    uint64_t good_ns; /* 0: not counted */
-    char     request[1024];
-    size_t   request_bytes;
+    struct sockaddr_in targets[TARGETS_MAX]; /* connections are spread over them in turn */
+    unsigned           targets_count;
+    bool               close;
+    double             rate;     /* 0: as fast as answers come */
+    uint64_t           seconds;  /* 0: no end by time */
+    uint64_t           requests; /* 0: no end by count */
+    uint32_t           connections_count;
+    uint64_t           seed;
+    uint64_t           good_ns; /* 0: not counted */
+    char               request[1024];
+    size_t             request_bytes;
 };
 
 struct client {
@@ -159,16 +160,15 @@ static void client_failed(struct pace *pace, struct client *c)
     client_free(pace, c);
 }
 
-static uint16_t port_of(const struct pace *pace, const struct client *c)
+static const struct sockaddr_in *target_of(const struct pace *pace, const struct client *c)
 {
-    return pace->settings->ports[(size_t)(c - pace->clients) % pace->settings->ports_count];
+    const size_t number = (size_t)(c - pace->clients);
+    return &pace->settings->targets[number % pace->settings->targets_count];
 }
 
 static bool client_connect(struct pace *pace, struct client *c)
 {
-    const struct sockaddr_in address = {.sin_family = AF_INET,
-                                        .sin_port = htons(port_of(pace, c)),
-                                        .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    const struct sockaddr_in *address = target_of(pace, c);
     struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = c};
     const int on = 1;
 
@@ -176,7 +176,7 @@ static bool client_connect(struct pace *pace, struct client *c)
     if (c->fd < 0)
         return false;
     if (setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0 &&
-        (connect(c->fd, (const struct sockaddr *)&address, sizeof address) == 0 ||
+        (connect(c->fd, (const struct sockaddr *)address, sizeof *address) == 0 ||
          errno == EINPROGRESS) &&
         epoll_ctl(pace->epoll_fd, EPOLL_CTL_ADD, c->fd, &event) == 0)
         return true;
@@ -397,9 +397,10 @@ static double quantile_us(const struct pace *pace, double share)
 
 static _Noreturn void usage(void)
 {
-    fputs("usage: pace --to PORT --path PATH [--connections N] [--seconds N] [--requests N]\n"
-          "            [--rate N] [--close] [--seed N] [--good-ms N]\n",
-          stderr);
+    fputs(
+        "usage: pace --to [ADDRESS:]PORT[,...] --path PATH [--connections N] [--seconds N] [--requests N]\n"
+        "            [--rate N] [--close] [--seed N] [--good-ms N]\n",
+        stderr);
     exit(2);
 }
 
@@ -418,24 +419,43 @@ static uint64_t number_in(const char *text, uint64_t least, uint64_t most)
 
 static void request_make(struct settings *settings, const char *path)
 {
-    int bytes =
-        snprintf(settings->request, sizeof settings->request,
-                 "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n%s\r\n", path,
-                 (unsigned)settings->ports[0], settings->close ? "Connection: close\r\n" : "");
+    int bytes = snprintf(settings->request, sizeof settings->request,
+                         "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n%s\r\n", path,
+                         (unsigned)ntohs(settings->targets[0].sin_port),
+                         settings->close ? "Connection: close\r\n" : "");
 
     if (bytes < 0 || (size_t)bytes >= sizeof settings->request)
         usage();
     settings->request_bytes = (size_t)bytes;
 }
 
-static void read_ports(struct settings *settings, char *text)
+/* [ADDRESS:]PORT, the address one of this machine's loopback. */
+static struct sockaddr_in target_in(char *word)
+{
+    struct sockaddr_in target = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    char *colon = strchr(word, ':');
+
+    if (colon != NULL) {
+        *colon = '\0';
+        if (inet_pton(AF_INET, word, &target.sin_addr) != 1 ||
+            ntohl(target.sin_addr.s_addr) >> IN_CLASSA_NSHIFT != IN_LOOPBACKNET) {
+            fprintf(stderr, "pace: '%s' is no address of the loopback\n", word);
+            exit(2);
+        }
+        word = colon + 1;
+    }
+    target.sin_port = htons((uint16_t)number_in(word, 1, 65535));
+    return target;
+}
+
+static void read_targets(struct settings *settings, char *text)
 {
     char *rest = NULL;
 
     for (char *word = strtok_r(text, ",", &rest); word != NULL; word = strtok_r(NULL, ",", &rest)) {
-        if (settings->ports_count == PORTS_MAX)
+        if (settings->targets_count == TARGETS_MAX)
             usage();
-        settings->ports[settings->ports_count++] = (uint16_t)number_in(word, 1, 65535);
+        settings->targets[settings->targets_count++] = target_in(word);
     }
 }
 
@@ -459,7 +479,7 @@ static struct settings settings_read(int argc, char **argv)
 
     while ((letter = getopt_long(argc, argv, "", options, NULL)) != -1) {
         if (letter == 't')
-            read_ports(&settings, optarg);
+            read_targets(&settings, optarg);
         else if (letter == 'p')
             path = optarg;
         else if (letter == 'c')
@@ -479,7 +499,7 @@ static struct settings settings_read(int argc, char **argv)
         else
             usage();
     }
-    if (optind != argc || settings.ports_count == 0 || path == NULL ||
+    if (optind != argc || settings.targets_count == 0 || path == NULL ||
         (settings.seconds == 0 && settings.requests == 0))
         usage();
     request_make(&settings, path);

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* bench/waiter.c - an HTTP server that waits instead of burning: what a request costs is time.
  *
- *     waiter --port PORT --slots N --mean-us MICROSECONDS [--seed N]
+ *     waiter [--address ADDRESS] --port PORT --slots N --mean-us MICROSECONDS [--seed N]
  *
  * It works on at most --slots requests at once, each for an exponentially distributed time of that
  * mean; more wait in the order in which they came. So it is an M/G/k station whose load costs no
  * processor, and eight of them fit on one machine. Answers 100 bytes to whatever is asked, or at
- * once to /small. Loopback only, one thread, no pipelining. Ends at SIGTERM. */
+ * once to /small; and to /probe what Prequal's servers answer (Wydrowski and others, NSDI 2024,
+ * 4.1): requests in flight, and how long those took lately that came when there were as many.
+ * Loopback only, one thread, no pipelining. Ends at SIGTERM. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
 #include <math.h>
@@ -27,6 +30,7 @@
 #define CLIENTS_MAX    16384
 #define HEAD_BYTES_MAX 4096
 #define EVENTS_MAX     256
+#define RIF_MAX        64 /* more are counted as so many */
 #define NS_PER_S       1000000000ull
 #define NS_PER_US      1000.0
 
@@ -40,6 +44,8 @@ struct client {
 };
 
 struct job {
+    uint64_t came_ns;
+    uint32_t rif; /* with it, when it came */
     uint64_t ends_ns;
     int      fd;
     uint32_t life;
@@ -54,6 +60,7 @@ struct waiter {
     uint32_t      working_count;
     struct job    queue[CLIENTS_MAX];
     uint32_t      queue_first, queue_count;
+    double        took_us[RIF_MAX]; /* by job.rif, weighted to the latest; 0: not seen */
     struct client clients[CLIENTS_MAX];
 };
 
@@ -117,8 +124,44 @@ static void answer(int fd)
     (void)send(fd, text, sizeof text - 1, MSG_NOSIGNAL);
 }
 
+static uint32_t in_flight(void)
+{
+    const uint32_t count = waiter.working_count + waiter.queue_count;
+    return count < RIF_MAX ? count : RIF_MAX - 1;
+}
+
+static void learn(const struct job *job)
+{
+    double *took = &waiter.took_us[job->rif];
+    const double now = (double)(now_ns() - job->came_ns) / NS_PER_US;
+    *took = *took > 0 ? *took + (now - *took) / 8 : now;
+}
+
+/* Where nothing is known of so many, what is known of the next number; below before above. */
+static double expected_us(uint32_t rif)
+{
+    for (uint32_t by = 0; by < RIF_MAX; by++) {
+        if (by <= rif && waiter.took_us[rif - by] > 0)
+            return waiter.took_us[rif - by];
+        if (rif + by < RIF_MAX && waiter.took_us[rif + by] > 0)
+            return waiter.took_us[rif + by];
+    }
+    return waiter.mean_ns / NS_PER_US;
+}
+
+static void answer_probe(int fd)
+{
+    char body[64], text[192];
+    const int bytes = snprintf(body, sizeof body, "{\"rif\":%u,\"latency_us\":%.0f}", in_flight(),
+                               expected_us(in_flight()));
+    const int all =
+        snprintf(text, sizeof text, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", bytes, body);
+    (void)send(fd, text, (size_t)all, MSG_NOSIGNAL);
+}
+
 static void end_job(const struct job *job)
 {
+    learn(job);
     struct client *client = &waiter.clients[job->fd];
     if (client->open && client->life == job->life) {
         client->has_job = false;
@@ -140,7 +183,12 @@ static void take_request(int fd)
         answer(fd);
         return;
     }
-    const struct job job = {.fd = fd, .life = client->life};
+    if (strncmp(client->head, "GET /probe ", 11) == 0) {
+        answer_probe(fd);
+        return;
+    }
+    const struct job job = {
+        .came_ns = now_ns(), .rif = in_flight(), .fd = fd, .life = client->life};
     client->has_job = true;
     if (waiter.working_count < waiter.slots)
         work_on(job);
@@ -217,11 +265,11 @@ static void serve(void)
     }
 }
 
-static void listen_on(uint16_t port)
+static void listen_on(struct in_addr at, uint16_t port)
 {
     const int on = 1;
     const struct sockaddr_in address = {
-        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = at};
     waiter.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     waiter.listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     (void)setsockopt(waiter.listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
@@ -236,24 +284,28 @@ static void listen_on(uint16_t port)
 
 int main(int count, char **words)
 {
-    static const struct option options[] = {{"port", required_argument, NULL, 'p'},
-                                            {"slots", required_argument, NULL, 's'},
-                                            {"mean-us", required_argument, NULL, 'm'},
-                                            {"seed", required_argument, NULL, 'r'},
-                                            {0}};
+    static const struct option options[] = {
+        {"port", required_argument, NULL, 'p'},    {"slots", required_argument, NULL, 's'},
+        {"mean-us", required_argument, NULL, 'm'}, {"address", required_argument, NULL, 'a'},
+        {"seed", required_argument, NULL, 'r'},    {0}};
+    struct in_addr address = {htonl(INADDR_LOOPBACK)};
     unsigned long port = 0;
+    bool is_known = true;
     waiter.random = 1;
     for (int option; (option = getopt_long(count, words, "", options, NULL)) != -1;) {
         switch (option) {
         case 'p': port = strtoul(optarg, NULL, 10); break;
         case 's': waiter.slots = (uint32_t)strtoul(optarg, NULL, 10); break;
+        case 'a': is_known = inet_pton(AF_INET, optarg, &address) == 1; break;
         case 'm': waiter.mean_ns = strtod(optarg, NULL) * NS_PER_US; break;
         case 'r': waiter.random = strtoull(optarg, NULL, 10) * 2 + 1; break;
         default: return 2;
         }
     }
-    if (port == 0 || port > UINT16_MAX || waiter.slots == 0 || waiter.mean_ns <= 0) {
-        fprintf(stderr, "usage: waiter --port PORT --slots N --mean-us MICROSECONDS [--seed N]\n");
+    if (port == 0 || port > UINT16_MAX || waiter.slots == 0 || waiter.mean_ns <= 0 || !is_known ||
+        ntohl(address.s_addr) >> IN_CLASSA_NSHIFT != IN_LOOPBACKNET) {
+        fprintf(stderr, "usage: waiter [--address ADDRESS] --port PORT --slots N "
+                        "--mean-us MICROSECONDS [--seed N]\n");
         return 2;
     }
     (void)prctl(PR_SET_PDEATHSIG, 15);
@@ -262,6 +314,6 @@ int main(int count, char **words)
         return 1;
     for (int i = 0; i < 16; i++)
         (void)draw(); /* seeds that differ little begin alike */
-    listen_on((uint16_t)port);
+    listen_on(address, (uint16_t)port);
     serve();
 }
