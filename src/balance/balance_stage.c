@@ -43,6 +43,7 @@ static bool is_targets_failure(enum err_kind kind)
     case ERR_TARGET_STALE:
     case ERR_TARGET_NOT_SENT:
     case ERR_TARGET_TIMEOUT:
+    case ERR_TARGET_UNREACHABLE:
     case ERR_TARGET_NONSENSE:
     case ERR_TARGET_INCOMPLETE: return true;
     default: return false;

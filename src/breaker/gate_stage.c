@@ -24,9 +24,11 @@ static void report(const struct passage *passage, bool ok, const char *reason)
     service->reported(service, passage->target, ok, reason);
 }
 
-static bool is_connect_failure(enum err_kind kind)
+/* Another connection would fare the same. */
+static bool has_no_way(enum err_kind kind)
 {
-    return kind == ERR_CONNECT_REFUSED || kind == ERR_CONNECT_TIMEOUT || kind == ERR_CONNECT_FAILED;
+    return kind == ERR_CONNECT_REFUSED || kind == ERR_CONNECT_TIMEOUT ||
+           kind == ERR_CONNECT_FAILED || kind == ERR_TARGET_UNREACHABLE;
 }
 
 /* The target was not asked at all: this node had no memory, descriptor or connection to spare, or a
@@ -119,7 +121,7 @@ static void tell_circuit(struct passage *passage, const struct op *op)
     if (passage->mode == TRIALS_BY_ANSWER)
         end_answer_trial(passage, op, &verdict);
     else if ((verdict.finding == CIRCUIT_WELL || verdict.finding == CIRCUIT_BAD) &&
-             !is_connect_failure(op->answer.error))
+             !has_no_way(op->answer.error))
         count(passage, op, &verdict);
 }
 
@@ -131,7 +133,7 @@ static void answered(struct frame *self, struct op *op)
     struct target *target = passage->target;
     if (passage->mode == TRIALS_BY_CONNECT)
         end_connect_trial(passage, op);
-    else if (is_connect_failure(op->answer.error) &&
+    else if (has_no_way(op->answer.error) &&
              atomic_load_explicit(&target->state, memory_order_relaxed) != TARGET_PAUSED)
         report(passage, false, err_row(op->answer.error)->sentence);
     if (passage->stage->has_circuit || passage->mode == TRIALS_BY_ANSWER)

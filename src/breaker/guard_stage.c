@@ -443,6 +443,7 @@ static enum service_retry_reason reason_of(const struct op *op)
     case ERR_NO_TARGET: return SERVICE_RETRY_REFUSED;
     case ERR_TARGET_STALE:
     case ERR_TARGET_NOT_SENT: return SERVICE_RETRY_STALE;
+    case ERR_TARGET_UNREACHABLE:
     case ERR_TARGET_TIMEOUT: return SERVICE_RETRY_TIMEOUT;
     case ERR_TARGET_CLOSED:
     case ERR_TARGET_NONSENSE:

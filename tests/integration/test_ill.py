@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""test_ill.py - servers that stop and go on, all servers gone, and little memory (reliability 4.2, rows 6, 7 and 17).
+"""test_ill.py - servers that stop and go on or are cut off, all servers gone, and little memory (reliability 4.2, rows 6, 7 and 17).
 
 The faults of one server under a steady load, with their times, are in tests/faults.
 """
@@ -8,6 +8,7 @@ import os
 import pathlib
 import signal
 import socket
+import sys
 import threading
 import time
 
@@ -18,7 +19,11 @@ import pando
 import raw
 from pando import until
 from test_balance import copies    # noqa: F401  (a fixture)
+from test_health import target_of
 from traffic import Traffic
+
+sys.path.append(str(pathlib.Path(__file__).parents[1] / "faults"))
+import ill              # noqa: E402
 
 CGROUP = pathlib.Path("/sys/fs/cgroup/memory")
 
@@ -82,6 +87,52 @@ def test_late_answers_of_a_server_that_was_stopped_reach_nobody(start, copies): 
             until(lambda before=before: callers.servers.get("b", 0) > before, "it to be asked again")
     assert callers.wrong == []
     assert callers.statuses <= {200, 502, 503, 504}
+
+
+@pytest.mark.skipif(not ill.can_cut_off(), reason="network namespaces and nftables are not to be had here")
+def test_a_path_that_swallows_packets_is_found_on_kept_connections(start, copies):    # noqa: F811
+    """Sent and not acknowledged for connect-timeout: out of service, and the request goes to another. Nothing else here
+    would end the wait. A server that is stopped is not taken for one, as its kernel acknowledges."""
+    with ill.Server("far", apart=True) as far:
+        proxy = start({"services": {"shop": {"targets": [far.address, copies[0].address], "balance": "round-robin"}},
+                       "upstream": {"connect-timeout": "300ms", "try-timeout": "none", "answer-timeout": "60s"},
+                       "breaker": {"pause-first": "30s", "pause-most": "60s"}})
+        client = raw.Client(("127.0.0.1", proxy.port), 20)
+        for _ in range(8):
+            assert client.ask("/").status == 200
+        far.cut_off(True)
+        for _ in range(4):
+            assert client.ask("/").status == 200
+        until(lambda: target_of(proxy, far)["state"] == "paused", "the one that is cut off to be out")
+        assert "acknowledge" in target_of(proxy, far)["reason"]
+        assert proxy.metric("pando_upstream_healthy") == 1
+
+
+def test_an_upload_that_is_read_slowly_is_not_taken_for_a_dead_path(start):
+    """A full window is acknowledged, but the kernel's limit on unacknowledged data counts it the same."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        proxy = start({"services": {"shop": {"targets": [f"127.0.0.1:{listener.getsockname()[1]}"]}},
+                       "upstream": {"connect-timeout": "100ms"}})
+        client, body = raw.Client(("127.0.0.1", proxy.port), 20), b"x" * (8 << 20)
+        sender = threading.Thread(target=client.send, daemon=True, args=(
+            b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body,))
+        sender.start()
+        server, _ = listener.accept()
+        with server:
+            server.settimeout(20)
+            time.sleep(1)    # ten times the limit, with a full window
+            got = b""
+            while b"\r\n\r\n" not in got:
+                got += server.recv(65536)
+            left = len(body) - len(got.partition(b"\r\n\r\n")[2])
+            while left > 0:
+                piece = server.recv(min(left, 1 << 20))
+                assert piece, "the upload was given up"
+                left -= len(piece)
+            server.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            assert client.answer().status == 200
+        sender.join(10)
 
 
 def test_all_servers_gone_and_back_make_no_storm(start):

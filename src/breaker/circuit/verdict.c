@@ -16,6 +16,7 @@ bool circuit_is_failure(enum err_kind kind)
     case ERR_TARGET_STALE:
     case ERR_TARGET_NOT_SENT:
     case ERR_TARGET_TIMEOUT:
+    case ERR_TARGET_UNREACHABLE:
     case ERR_TARGET_NONSENSE:
     case ERR_TARGET_ERROR:
     case ERR_TARGET_INCOMPLETE: return true;

@@ -70,6 +70,7 @@ static enum sign sign_of(const struct op *op)
     case ERR_NONE:
         return status == 429 || status == 503 || status == 504 ? SIGN_SHED : SIGN_ANSWERED;
     case ERR_TARGET_TIMEOUT:
+    case ERR_TARGET_UNREACHABLE:
     case ERR_CONNECT_TIMEOUT:
     case ERR_DEADLINE: return SIGN_TIMEOUT;
     case ERR_CANCELLED: return is_past_deadline(op) ? SIGN_TIMEOUT : SIGN_NONE;

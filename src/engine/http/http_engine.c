@@ -20,6 +20,9 @@
 enum {
     HTTP_UNSENT_BYTES_MAX =
         131072, /* that the kernel holds for a server that does not read; it would take megabytes */
+    PATH_KNOWN_S =
+        10, /* idle for longer, a connection may have been forgotten by a firewall on the way, which
+               says nothing of the target */
 };
 
 static void count_connect_failure(const struct http_upstream *up)
@@ -98,6 +101,7 @@ static void keep_idle(struct http_upstream *up)
         return;
     }
     up->phase = HTTP_UPSTREAM_IDLE;
+    up->idle_since_ns = *pool->engine->worker->now_ns;
     list_add_first(&pool->idle, &up->idle_link);
     pool->idle_count++;
     pool->engine->idle_count++;
@@ -138,12 +142,20 @@ static bool is_anything_sent(const struct http_upstream *up)
 }
 
 /* The connection ended before the answer did. */
-static enum err_kind kind_of_end(const struct http_upstream *up)
+static bool is_path_lost(int error)
+{
+    return error == ETIMEDOUT || error == EHOSTUNREACH || error == ENETUNREACH;
+}
+
+/* @error: of the socket, 0 if the server closed it. */
+static enum err_kind kind_of_end(const struct http_upstream *up, int error)
 {
     if (up->heard)
         return ERR_TARGET_INCOMPLETE;
     if (!is_anything_sent(up))
         return ERR_TARGET_NOT_SENT;
+    if (is_path_lost(error) && !up->was_idle_long)
+        return ERR_TARGET_UNREACHABLE;
     return up->requests_count > 1 ? ERR_TARGET_STALE : ERR_TARGET_CLOSED;
 }
 
@@ -520,7 +532,7 @@ static void ended(struct conn *conn, int error)
         complete(up);
         return;
     }
-    http__fail(up, kind_of_end(up), NULL);
+    http__fail(up, kind_of_end(up, error), NULL);
 }
 
 /* An early answer, and then a reset: the answer may lie in the socket already, so it is read
@@ -680,6 +692,23 @@ const struct conn_dialect http__upstream_dialect = {
 /* --- submit
  * ---------------------------------------------------------------------------------------------- */
 
+/* What was sent and is not acknowledged for as long as connecting may take ends the connection: so
+ * a path that swallows packets is found as soon on a kept connection as on a new one, and a server
+ * that is merely slow is not taken for it, as its kernel acknowledges. The kernel counts a full
+ * window the same though it is acknowledged (tcp(7), TCP_USER_TIMEOUT), so not while a body or a
+ * tunnel is sent. A call only where the last op of the connection was of the other sort. */
+static void watch_path(struct http_upstream *up, const struct op *op)
+{
+    const bool is_short = op->request_body == NULL && !op->request->head.upgrades;
+    const uint64_t most_ms = is_short ? up->settings->connect_timeout_ns / NS_PER_MS : 0;
+    const unsigned int unacked_ms = (unsigned int)most_ms; /* at most 10 minutes */
+    if (unacked_ms == up->unacked_ms || op->target->address.ss_family == AF_UNIX)
+        return;
+    up->unacked_ms = unacked_ms;
+    (void)setsockopt(up->conn.sock.fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacked_ms,
+                     sizeof unacked_ms);
+}
+
 static void attach(struct http_upstream *up, struct http_engine_stage *stage, struct op *op)
 {
     up->op = op;
@@ -695,6 +724,9 @@ static void attach(struct http_upstream *up, struct http_engine_stage *stage, st
     up->interims_count = 0;
     up->request_ended = false;
     up->heard = false;
+    up->was_idle_long =
+        up->idle_since_ns != 0 &&
+        *stage->engine->worker->now_ns - up->idle_since_ns > PATH_KNOWN_S * NS_PER_S;
     up->keep = stage->settings->requests_per_connection == 0 ||
                up->requests_count < stage->settings->requests_per_connection;
     start_limits(up);
@@ -768,6 +800,7 @@ static void open_upstream(struct http_engine_stage *stage, struct http_pool *poo
     up->connect_ns = *engine->worker->now_ns;
     conn_connect(&up->conn, engine->worker->hub, &http__upstream_dialect, fd,
                  (const struct sockaddr *)&target->address, target->address_bytes);
+    watch_path(up, op);
     conn_receive_move(&up->conn, CONN_RECEIVE_HEAD,
                       patience_of_try(up, stage->settings->connect_timeout_ns));
 }
@@ -789,6 +822,7 @@ static void submit(struct stage *self, struct op *op)
     struct http_upstream *up = list_item(link, struct http_upstream, idle_link);
     leave_idle(up);
     attach(up, stage, op);
+    watch_path(up, op);
     op->kept_connection = true;
     row_add(&op->target->rows[stage->engine->worker->index].reused_count, 1);
     wait_for_head(up);

@@ -11,7 +11,8 @@
 #define HTTP_ENGINE_SETTINGS(X)                                                                    \
     X(connect_timeout_ns, "connect-timeout", DURATION, CONFIG_MS(1), CONFIG_MINUTES(10),           \
       CONFIG_SECONDS(5), LIVE,                                                                     \
-      "how long a target may take to accept a connection")                                         \
+      "how long a target may take to accept a connection, and its host to acknowledge a request "  \
+      "without a body")                                                                            \
     X(try_timeout_ns, "try-timeout", DURATION_OR_NONE, CONFIG_MS(1), CONFIG_HOURS(24),             \
       CONFIG_NONE, LIVE,                                                                           \
       "from the begin of one attempt, connecting included, or the end of the request's body, to "  \

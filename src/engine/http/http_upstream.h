@@ -52,16 +52,19 @@ struct http_upstream {
     uint64_t                           requests_count;
     uint64_t                           interims_count;
     uint64_t                           idle_timeout_ns;
-    uint64_t                           try_until_ns; /* of the op's attempt; 0: no limit */
-    uint64_t                           connect_ns;   /* when connecting began */
+    uint64_t                           try_until_ns;  /* of the op's attempt; 0: no limit */
+    uint64_t                           connect_ns;    /* when connecting began */
+    uint64_t                           idle_since_ns; /* when it last became idle; 0: never yet */
     uint32_t                           connections_kept;
-    uint8_t                            phase;         /* enum http_upstream_phase */
-    uint8_t                            framing;       /* of the answer */
+    uint32_t                           unacked_ms; /* what the kernel was told; see watch_path() */
+    uint8_t                            phase;      /* enum http_upstream_phase */
+    uint8_t                            framing;    /* of the answer */
     bool                               request_ended; /* all of the request is queued */
     bool                               keep; /* nothing odd so far, and both sides want to go on */
     bool                               sending_body, send_again; /* see http__send_body() */
     bool                               heard;                    /* a byte of the answer has come */
-    uint64_t                           sent_before; /* sock.sent_bytes when the request began */
+    bool                               was_idle_long; /* before the op; see PATH_KNOWN_S */
+    uint64_t                           sent_before;   /* sock.sent_bytes when the request began */
 };
 
 static inline struct http_upstream *http_upstream_of(struct conn *conn)
