@@ -55,8 +55,10 @@ struct registry_name {
     struct sockaddr_storage  socket;
     uint32_t                 weight;
     char                     zone[64];
+    struct geo_place         place;
     uint32_t                 old_weight; /* while new settings are staged, to go back to */
     char                     old_zone[64];
+    struct geo_place         old_place;
     bool                     staged;
     /* of names and SRV records */
     struct dns_query  query;

@@ -53,6 +53,6 @@ struct geo_file_facts geo_file_facts(const struct geo_file *file);
 /* Where @address is; IPv4 as ::ffff:a.b.c.d. False: the file does not know, and @place is
  * nowhere. */
 bool geo_file_find(const struct geo_file *file, const struct in6_addr *address,
-                   struct geo_place *place) must_check;
+                   struct geo_place *place);
 
 #endif
