@@ -5,8 +5,8 @@
  * report who cannot be connected to. From these the registry builds an immutable target_set per
  * service whenever something changes and posts it to every worker. State and counters live on
  * over reloads, by the service's name and the target's address. A target whose weight, zone
- * or place changes becomes a new object in the next set (sets never change) which goes on with the state
- * and the rows of the old one; the old one finishes what it has.
+ * or place changes becomes a new object in the next set (sets never change) which goes on with the
+ * state and the rows of the old one; the old one finishes what it has.
  *
  *     registry_new, registry_apply   before the workers run: sets stand in the views at once
  *     registry_start                 the workers run: sets are posted, names asked for

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* main/settings_geo.c - where this node and the targets stand on the globe, and the database that
- * tells where clients are. It is opened here, so that `pando check` tells what is wrong with it, and
- * what was checked is what is used. */
+ * tells where clients are. It is opened here, so that `pando check` tells what is wrong with it,
+ * and what was checked is what is used. */
 #include "balance/balance.h"
 #include "main/settings_keys.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* path/client_place.h - where the client of a request is, by its address: the peer's, or the one that
- * a believed proxy names, as for client_key.h.
+/* path/client_place.h - where the client of a request is, by its address: the peer's, or the one
+ * that a believed proxy names, as for client_key.h.
  *
  * The last few hundred addresses are remembered, so that the database is asked once for a client
  * that keeps asking. Addresses that fall on one place in the table push each other out; all that a

@@ -3,10 +3,10 @@
  *
  * Targets stand in rings of equal distance from this node: by zone (the same zone, the same region,
  * all others), or by how long a connection to them takes to open (each ring twice as far as the
- * one before). By location a ring is a site, the targets of one place, and the order of the sites is
- * each client's own, by the great circle from where it is. (A client of whom that is not known is
- * taken to be where this node is. If that is not known either, all sites are as near, and it is two
- * choices among all targets.) A ring's load is
+ * one before). By location a ring is a site, the targets of one place, and the order of the sites
+ * is each client's own, by the great circle from where it is. (A client of whom that is not known
+ * is taken to be where this node is. If that is not known either, all sites are as near, and it is
+ * two choices among all targets.) A ring's load is
  *
  *     u = requests in flight in it / (capacity * sum of its weights)
  *

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* balance/strategy/proximity_location_test.c - each client has its own nearest site, and its own way
- * outwards. */
+/* balance/strategy/proximity_location_test.c - each client has its own nearest site, and its own
+ * way outwards. */
 #include "balance/balance_testing.h"
 
 #include <criterion/criterion.h>
