@@ -14,6 +14,7 @@
 
 #include "admin/events.h"
 #include "admin/log.h"
+#include "core/geo/file.h"
 #include "loop/loop.h"
 #include "path/service.h"
 #include "path/stage.h"
@@ -63,6 +64,7 @@ struct admin_facts {
     uint64_t    reload_wall_ns; /* of the last attempt; 0: none yet */
     bool        is_reload_ok;
     const char *reload_message; /* why it was refused, or what it changed; NULL */
+    const struct geo_file *geo; /* the database of locations; NULL: there is none */
 };
 
 /* What an operator may say of a target. */

@@ -32,6 +32,12 @@ size_t balance_state_bytes(const struct balance_strategy *strategy, uint32_t tar
     return strategy->state_bytes + strategy->target_bytes * targets_count + more;
 }
 
+bool balance_wants_places(const struct balance_settings *settings)
+{
+    return settings->strategy == BALANCE_proximity &&
+           settings->proximity.by == PROXIMITY_BY_LOCATION;
+}
+
 size_t balance_index_of(const struct target_set *set, const struct target *target, size_t hint)
 {
     if (hint < set->count && set->at[hint] == target)

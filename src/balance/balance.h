@@ -24,6 +24,7 @@
 #define PANDO_BALANCE_BALANCE_H
 
 #include "balance/balance_settings.h"
+#include "core/geo/place.h"
 #include "path/service.h"
 #include "path/target.h"
 
@@ -46,12 +47,13 @@ struct balance_probes {
 
 /* What a pick may depend on. */
 struct ask {
-    uint64_t              now_ns;
-    uint64_t              draw[2];  /* random, uniform */
-    uint64_t              key_hash; /* XXH3 of the request's key; 0 unless the strategy is by_key */
-    struct target *const *tried;    /* not to be picked again */
-    unsigned              tried_count;
-    bool                  only_up; /* of the others only those whose state is UP at this moment */
+    uint64_t now_ns;
+    uint64_t draw[2];              /* random, uniform */
+    uint64_t key_hash;             /* XXH3 of the request's key; 0 unless the strategy is by_key */
+    const struct geo_place *place; /* of the client; NULL, or nowhere: that is not known */
+    struct target *const   *tried; /* not to be picked again */
+    unsigned                tried_count;
+    bool                    only_up; /* of the others only those whose state is UP at this moment */
     /* Empty at the call. NULL: nobody would send them, as unless the strategy says has_probes. */
     struct balance_probes *probes;
 };
@@ -110,6 +112,7 @@ struct balance_setup {
     const struct target_set       *set;
     const struct balance_settings *settings; /* outlives the state */
     const char                    *zone;     /* of this node: "region/zone", or "" */
+    struct geo_place               home;     /* of this node; nowhere: it was not said */
     uint64_t                       now_ns;
     uint64_t                       draw; /* keeps workers from beginning in step */
     /* The state and set before this one, read only, that what was learned of targets in both may be
@@ -161,6 +164,9 @@ const char *balance_name(const struct balance_strategy *strategy);
 
 /* How large a state for @targets_count targets is; 0: it has none. */
 size_t balance_state_bytes(const struct balance_strategy *strategy, uint32_t targets_count);
+
+/* Does the strategy go by where clients are (ask.place)? */
+bool balance_wants_places(const struct balance_settings *settings);
 
 /* Where @target is in @set, or BALANCE_NONE. It is looked for at @hint first, which may be
  * anything: of a set and the one before it most places are the same. */

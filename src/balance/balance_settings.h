@@ -21,7 +21,8 @@
     X(resource, "resource",                                                                        \
       "by what servers report of themselves: requests in flight, latency, utilisation")            \
     X(hash, "hash", "the same target for the same key, unless it is too busy")                     \
-    X(proximity, "proximity", "the nearest that is not full, by zone or opening time")
+    X(proximity, "proximity",                                                                      \
+      "the nearest that is not full: by zone, opening time, or where the client is")
 
 /* A strategy as a number: BALANCE_two_choices. */
 enum balance_sort {
@@ -90,7 +91,9 @@ struct resource_settings {
     X(PROXIMITY_BY_ZONE, "zone",                                                                   \
       "the same zone as --zone says of this node, then the same region, then the others")          \
     X(PROXIMITY_BY_TIME, "time",                                                                   \
-      "how long a connection takes to open: up to 256 us, then each time twice as long")
+      "how long a connection takes to open: up to 256 us, then each time twice as long")           \
+    X(PROXIMITY_BY_LOCATION, "location",                                                           \
+      "the way over the globe from the client, found by `geo-file`, to the targets' `location`")
 
 enum proximity_by {
 #define X(enumerator, name, gist) enumerator,

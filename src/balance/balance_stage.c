@@ -202,15 +202,29 @@ static bool wants_probes(const struct balance_stage *stage)
     return stage->strategy->has_probes && stage->options.prober != NULL;
 }
 
+/* Where the op's client is; counted once for each op. */
+static const struct geo_place *find_place(struct balance_stage *stage, const struct op *op,
+                                          struct geo_place *place)
+{
+    struct service_row *row = &stage->service->rows[stage->worker->index];
+    const bool is_found = client_place_find(stage->options.places, op->request, place);
+    if (op->tried_count == 0)
+        row_add(is_found ? &row->geo_found_count : &row->geo_unknown_count, 1);
+    return place;
+}
+
 static size_t pick(struct balance_stage *stage, const struct op *op)
 {
     struct balance_probes probes;
+    struct geo_place place;
     struct ask ask = ask_of(stage);
     ask.tried = op->tried;
     ask.tried_count = op->tried_count;
     ask.only_up = op->tried_count > 0;
     if (stage->strategy->by_key)
         ask.key_hash = client_key_route(&stage->key_rule, op->request);
+    if (stage->options.places != NULL)
+        ask.place = find_place(stage, op, &place);
     if (stage->set->count == 0)
         return BALANCE_NONE;
     if (!wants_probes(stage))
@@ -286,6 +300,7 @@ static bool fill_state(struct balance_stage *stage, const void *old_state,
         .set = stage->set,
         .settings = stage->options.settings,
         .zone = stage->options.zone,
+        .home = stage->options.home,
         .now_ns = *stage->worker->now_ns,
         .draw = random_next(&stage->worker->random),
         .old_state = old_state,

@@ -16,6 +16,7 @@
 
 #include "balance/balance.h"
 #include "path/client_key.h"
+#include "path/client_place.h"
 #include "path/op.h"
 #include "path/service.h"
 #include "path/stage.h"
@@ -40,6 +41,8 @@ struct balance_prober {
 struct balance_stage_options {
     const struct balance_settings *settings;
     const char                    *zone;      /* of this node, or "" */
+    struct geo_place               home;      /* of this node; nowhere: it was not said */
+    struct client_places          *places;    /* NULL: the strategy does not ask for places */
     struct balance_prober         *prober;    /* NULL: no probes are sent */
     bool                           is_sticky; /* ops may say the target that they ought to go to */
 };

@@ -412,3 +412,48 @@ Test(balance_stage, a_target_that_drains_keeps_its_own)
     }
     close_room();
 }
+
+/* The place of a client: of all attempts of an op the same, counted once. */
+Test(balance_stage, a_client_is_looked_up_and_counted_once_for_each_op)
+{
+    static struct client_places places;
+    struct geo_file *file;
+    if (!geo_file_is_there())
+        cr_skip("built without libmaxminddb");
+    cr_assert(geo_file_open(&file, PANDO_SOURCE_ROOT "/tests/unit/geo/city.mmdb", NULL, NULL) ==
+              ERR_NONE);
+    places.file = file;
+    bench_init(&bench, 3);
+    bench.targets[0].place = geo_place_at(52.5, 13.4);   /* Berlin */
+    bench.targets[1].place = geo_place_at(48.9, 2.3);    /* Paris */
+    bench.targets[2].place = geo_place_at(-33.9, 151.2); /* Sydney */
+    settings = (struct balance_settings){
+        .strategy = BALANCE_proximity,
+        .proximity = {.by = PROXIMITY_BY_LOCATION, .capacity = 100, .spill_percent = 50}};
+    const struct balance_stage_options options = {
+        .settings = &settings, .zone = "", .home = geo_place_at(-33.9, 151.2), .places = &places};
+    cr_assert(
+        balance_stage_init(&room, &bench.worker, &bench.service, &options, &bench.below.stage));
+    static const struct {
+        const char *origin;
+        size_t first, second;
+    } clients[] = {{"192.0.2.1", 0, 1}, {"2001:db8::1", 1, 0}, {"10.0.0.1", 2, 0}};
+    for (size_t i = 0; i < 3; i++) {
+        struct op *op = bench_op(&bench, HTTP_METHOD_GET);
+        op->request->origin = clients[i].origin;
+        stage_submit(&room.stage, op);
+        cr_expect(op->target == &bench.targets[clients[i].first], "%s", clients[i].origin);
+        bench_answer(&bench, 200);
+        op = bench_op(&bench, HTTP_METHOD_GET);
+        op->request->origin = clients[i].origin;
+        op_add_tried(op, &bench.targets[clients[i].first]);
+        stage_submit(&room.stage, op);
+        cr_expect(op->target == &bench.targets[clients[i].second], "%s", clients[i].origin);
+        bench_answer(&bench, 200);
+    }
+    const struct service_row *row = &bench.service.rows[0];
+    cr_expect(row->geo_found_count == 2 && row->geo_unknown_count == 1,
+              "second attempts do not count");
+    close_room();
+    geo_file_unref(file);
+}

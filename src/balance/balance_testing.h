@@ -19,6 +19,8 @@ struct table {
     const struct balance_strategy *strategy;
     struct balance_settings        settings;
     const char                    *zone;
+    struct geo_place               home;
+    const struct geo_place        *place; /* of whoever asks; NULL: not known */
     struct target                  targets[TABLE_TARGETS_MAX];
     struct target_set             *set;
     void                          *state;
@@ -66,6 +68,7 @@ static inline void table_change(struct table *table, struct target_set *set)
                                          .set = set,
                                          .settings = &table->settings,
                                          .zone = table->zone != NULL ? table->zone : "",
+                                         .home = table->home,
                                          .now_ns = table->now_ns,
                                          .draw = random_next(&table->random),
                                          .old_state = old_state,
@@ -92,6 +95,7 @@ static inline size_t table_pick_but(struct table *table, struct target *const *t
         .now_ns = table->now_ns,
         .draw = {random_next(&table->random), random_next(&table->random)},
         .key_hash = table->key_hash != 0 ? table->key_hash : random_next(&table->random),
+        .place = table->place,
         .tried = tried,
         .tried_count = tried_count,
         .only_up = only_up,

@@ -55,6 +55,7 @@ static void fill(struct registry_target *rt, const struct wanted *wanted)
     struct target *target = &rt->target;
     snprintf(target->name, sizeof target->name, "%s", wanted->name);
     snprintf(target->zone, sizeof target->zone, "%s", wanted->zone);
+    target->place = wanted->place;
     rt->file_weight = wanted->weight;
     target->workers_count = (uint16_t)rt->registry->sources.workers_count;
     target->address = wanted->address;

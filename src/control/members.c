@@ -2,8 +2,8 @@
 /* control/members.c - a service's targets: planned, put in force, published to the workers.
  *
  * A plan takes all memory that a change needs; only then the change is made, and cannot fail.
- * Targets that stay are kept as they are; one whose weight or zone changed gets a successor with
- * its state and counters, since what sets name never changes. */
+ * Targets that stay are kept as they are; one whose weight, zone or place changed gets a successor
+ * with its state and counters, since what sets name never changes. */
 #include "control/members.h"
 #include "control/health/health.h"
 
@@ -24,6 +24,7 @@ static struct wanted_source source_of(const struct registry_name *name)
         .answer = literal ? NULL : &name->good,
         .weight = name->weight,
         .zone = name->zone,
+        .place = name->place,
     };
 }
 
@@ -59,7 +60,8 @@ static struct registry_target *find(const struct registry_service *service,
 
 static bool is_same(const struct registry_target *rt, const struct wanted *wanted)
 {
-    return rt->file_weight == wanted->weight && strcmp(rt->target.zone, wanted->zone) == 0;
+    return rt->file_weight == wanted->weight && strcmp(rt->target.zone, wanted->zone) == 0 &&
+           geo_is_same(&rt->target.place, &wanted->place);
 }
 
 static bool list_targets(struct registry_plan *plan)

@@ -159,7 +159,9 @@ static bool stage_names(struct staged *staged)
         name->staged = true;
         name->old_weight = name->weight;
         memcpy(name->old_zone, name->zone, sizeof name->zone);
+        name->old_place = name->place;
         name->weight = target->weight;
+        name->place = target->place;
         snprintf(name->zone, sizeof name->zone, "%s", target->zone != NULL ? target->zone : "");
     }
     return true;
@@ -188,6 +190,7 @@ static void unstage(struct registry *registry, struct staged *staged)
         name->staged = false;
         name->weight = name->old_weight;
         memcpy(name->zone, name->old_zone, sizeof name->zone);
+        name->place = name->old_place;
         if (name->service == NULL)
             registry__name_drop(registry, name);
     }

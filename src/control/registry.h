@@ -4,9 +4,9 @@
  * Settings say which services and targets there are; DNS turns names into addresses; workers
  * report who cannot be connected to. From these the registry builds an immutable target_set per
  * service whenever something changes and posts it to every worker. State and counters live on
- * over reloads, by the service's name and the target's address. A target whose weight or zone
- * changes becomes a new object in the next set (sets never change) which goes on with the state
- * and the rows of the old one; the old one finishes what it has.
+ * over reloads, by the service's name and the target's address. A target whose weight, zone
+ * or place changes becomes a new object in the next set (sets never change) which goes on with the
+ * state and the rows of the old one; the old one finishes what it has.
  *
  *     registry_new, registry_apply   before the workers run: sets stand in the views at once
  *     registry_start                 the workers run: sets are posted, names asked for
@@ -93,6 +93,7 @@ struct registry_target_spec {
     const struct config_address *address;
     uint32_t                     weight;
     const char                  *zone;
+    struct geo_place             place; /* nowhere: not said */
 };
 
 struct registry_service_spec {

@@ -53,11 +53,11 @@ struct registry_name {
     uint16_t                 port;
     socklen_t                socket_bytes;
     struct sockaddr_storage  socket;
-    uint32_t                 weight;
-    char                     zone[64];
-    uint32_t                 old_weight; /* while new settings are staged, to go back to */
-    char                     old_zone[64];
-    bool                     staged;
+    /* The old ones: to go back to, while new settings are staged. */
+    uint32_t         weight, old_weight;
+    char             zone[64], old_zone[64];
+    struct geo_place place, old_place;
+    bool             staged;
     /* of names and SRV records */
     struct dns_query  query;
     struct dns_answer good; /* the last answer that had addresses */

@@ -24,6 +24,7 @@ struct house {
     char                         hosts[SPECS_MAX][128];
     struct registry_service_spec service;
     const struct circuit_rules  *circuit;
+    struct geo_place             place; /* of every target */
     unsigned                     told_count, troubles_count;
     char                         told[REGISTRY_EVENT_BYTES]; /* the last */
     unsigned                     closed_count;
@@ -153,7 +154,7 @@ static void apply(const unsigned *ports, uint32_t weight)
         cr_assert(config_address_read(&house.addresses[count], text[count], CONFIG_ADDRESS_TARGET,
                                       house.hosts[count]) == NULL);
         house.targets[count] =
-            (struct registry_target_spec){&house.addresses[count], weight, "eu/a"};
+            (struct registry_target_spec){&house.addresses[count], weight, "eu/a", house.place};
     }
     house.service = (struct registry_service_spec){.name = "shop",
                                                    .targets = house.targets,
@@ -272,6 +273,23 @@ Test(registry, another_weight_makes_a_successor)
     settle();
     cr_expect_eq(atomic_load(&after->state), TARGET_TRIAL);
     cr_expect_str_eq(seen(shop), "3000");
+}
+
+/* And so is another place; without a change it is the same. */
+Test(registry, another_place_makes_a_successor)
+{
+    house.place = geo_place_at(52.5, 13.4);
+    apply_ports(3000);
+    struct service *shop = registry_take(house.registry, "shop");
+    struct target *before = registry_target_at(shop, 0);
+    apply_ports(3000);
+    cr_expect_eq(registry_target_at(shop, 0), before);
+    house.place = geo_place_at(-33.9, 151.2);
+    apply_ports(3000);
+    struct target *after = registry_target_at(shop, 0);
+    cr_expect_neq(after, before);
+    cr_expect(geo_is_same(&after->place, &house.place));
+    cr_expect_eq(after->rows, before->rows);
 }
 
 Test(registry, a_failed_target_is_passed_over_then_tried_then_back)

@@ -66,6 +66,7 @@ static void fill(struct wanted *one, const struct wanted_source *source, size_t 
     const struct dns_address *address = source->socket == NULL ? &source->answer->at[index] : NULL;
     *one = (struct wanted){
         .weight = (uint16_t)source->weight,
+        .place = source->place,
         .address = address == NULL ? *source->socket : address->address,
         .address_bytes = address == NULL ? source->socket_bytes : address->bytes,
     };

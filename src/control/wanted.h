@@ -8,6 +8,7 @@
 
 #include "config/address.h"
 #include "control/dns/answer.h"
+#include "core/geo/place.h"
 
 /* One line of the settings. */
 struct wanted_source {
@@ -16,12 +17,14 @@ struct wanted_source {
     const struct dns_answer       *answer; /* what it resolves to; NULL or empty: nothing yet */
     uint32_t                       weight; /* unless the answer's records say one */
     const char                    *zone;   /* "" if not said */
+    struct geo_place               place;  /* nowhere if not said */
 };
 
 /* One target. */
 struct wanted {
     char                    name[128];
     char                    zone[64];
+    struct geo_place        place;
     uint64_t                identity;
     uint16_t                weight;
     socklen_t               address_bytes;

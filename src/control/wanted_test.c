@@ -65,7 +65,7 @@ Test(wanted, literals_and_names_make_one_list)
     };
     const struct dns_answer answer = {.at = at, .count = 3}, nothing_yet = {0};
     const struct wanted_source sources[] = {
-        {.answer = &answer, .weight = 2, .zone = "eu/a"},
+        {.answer = &answer, .weight = 2, .zone = "eu/a", .place = {1, 0, 0}},
         {.answer = &nothing_yet, .weight = 1, .zone = ""},
         {.answer = NULL, .weight = 1, .zone = ""},
         {.socket = &literal, .socket_bytes = sizeof(struct sockaddr_in), .weight = 9, .zone = ""},
@@ -76,6 +76,7 @@ Test(wanted, literals_and_names_make_one_list)
     cr_expect_str_eq(list[0].name, "10.0.0.1:3000");
     cr_expect_eq(list[0].weight, 7);
     cr_expect_str_eq(list[0].zone, "eu/a");
+    cr_expect(list[0].place.x == 1);
     cr_expect_str_eq(list[1].name, "10.0.0.2:3000");
     cr_expect_eq(list[1].weight, 2, "the first line that names it counts");
     cr_expect_str_eq(list[2].name, "[::1]:3000");

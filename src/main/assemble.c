@@ -228,6 +228,7 @@ struct path {
     struct worker_thread *thread;
     struct generation    *generation;
     struct http_router    router;
+    struct client_places *places; /* NULL: no service asks where clients are */
     struct service_path  *services;
     size_t                services_count; /* that were built */
 };
@@ -332,6 +333,8 @@ static bool build_service(struct path *path, size_t index)
     const struct balance_stage_options balance = {
         .settings = &settings->balance,
         .zone = path->generation->settings->zone,
+        .home = path->generation->settings->home,
+        .places = balance_wants_places(&settings->balance) ? path->places : NULL,
         .prober = has_probes(&settings->balance.resource) ? &path->thread->prober.prober : NULL,
         .is_sticky = path->generation->keys[index].count > 0,
     };
@@ -397,6 +400,7 @@ static void path_free(struct path *path)
         circuit_stage_fini(&path->services[i].circuit);
     }
     mem_free(path->services);
+    mem_free(path->places);
     mem_free(path->router.routes);
     generation_unref(path->generation);
     mem_free(path);
@@ -415,6 +419,26 @@ static size_t count_matches(const struct settings *settings)
     return count;
 }
 
+static bool wants_places(const struct settings *settings)
+{
+    for (size_t i = 0; i < settings->services_count; i++)
+        if (balance_wants_places(&settings->services[i].balance))
+            return true;
+    return false;
+}
+
+/* False: no memory. */
+static bool build_places(struct path *path)
+{
+    const struct settings *settings = path->generation->settings;
+    if (!wants_places(settings))
+        return true;
+    path->places = mem_alloc(sizeof *path->places);
+    if (path->places != NULL)
+        path->places->file = settings->geo;
+    return path->places != NULL;
+}
+
 struct path *path_new(struct worker_thread *thread, struct generation *generation)
 {
     const size_t services_count = generation->settings->services_count;
@@ -427,7 +451,7 @@ struct path *path_new(struct worker_thread *thread, struct generation *generatio
     path->services = mem_alloc((services_count + 1) * sizeof *path->services);
     path->router.routes =
         mem_alloc((count_matches(generation->settings) + 1) * sizeof *path->router.routes);
-    bool ok = path->services != NULL && path->router.routes != NULL;
+    bool ok = path->services != NULL && path->router.routes != NULL && build_places(path);
     for (size_t i = 0; ok && i < services_count; i++) {
         ok = build_service(path, i);
         if (ok) {

@@ -370,6 +370,7 @@ static enum err_kind start(struct server *server, struct settings *settings, str
         .config_file = server->request->file,
         .config_revision = 1,
         .config_loaded_wall_ns = clock_wall_ns(),
+        .geo = settings->geo,
     };
     if (!server__bring(server, server->generation))
         return err_set(e, ERR_MEMORY, "no memory for the first path");

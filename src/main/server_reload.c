@@ -216,7 +216,8 @@ enum err_kind server__apply_services(struct server *server, const struct setting
         };
         for (size_t j = 0; j < service->targets_count; j++)
             targets[used++] = (struct registry_target_spec){
-                &service->targets[j].address, service->targets[j].weight, service->targets[j].zone};
+                &service->targets[j].address, service->targets[j].weight, service->targets[j].zone,
+                service->targets[j].place};
     }
     if (failed == ERR_NONE)
         failed = registry_apply(server->registry, services, settings->services_count, e);
@@ -299,6 +300,16 @@ static bool refuse_reload(struct server *server, FILE *out, const char *story)
     return false;
 }
 
+/* One line each; returns how many. A file may be another one under the same name. */
+static size_t write_changes(const struct settings *old, const struct settings *new, FILE *out)
+{
+    const size_t changes = settings_write_changes(old, new, out);
+    if (new->geo == NULL || new->geo == old->geo || strcmp(new->geo_path, old->geo_path) != 0)
+        return changes;
+    fprintf(out, "geo-file: %s has changed and was read anew\n", new->geo_path);
+    return changes + 1;
+}
+
 static bool take_settings(struct server *server, struct settings *settings, FILE *out)
 {
     static struct listening next[LISTENERS_MAX]; /* large; the control thread alone reloads */
@@ -317,13 +328,14 @@ static bool take_settings(struct server *server, struct settings *settings, FILE
         fprintf(out, "warning: %s; the old log goes on\n", e.story);
     events_change_level(server->events, settings->log.level);
     admit_change(&server->admit, &settings->limits);
-    const size_t changes = settings_write_changes(server->generation->settings, settings, out);
+    const size_t changes = write_changes(server->generation->settings, settings, out);
     replace_listeners(server, next, settings->listeners_count);
     struct generation *old = server->generation;
     server->generation = generation;
     if (!server__bring(server, generation))
         events_tell(server->events, LOG_LEVEL_ERROR,
                     "a worker had no memory for the new configuration");
+    server->facts.geo = settings->geo;
     generation_unref(old);
     server->facts.config_revision++;
     server->facts.config_loaded_wall_ns = clock_wall_ns();
@@ -340,7 +352,9 @@ bool server__reload(void *self, FILE *out)
 {
     struct server *server = self;
     struct config_errors errors = {0};
-    struct settings *settings = settings_load(server->request, &errors);
+    struct settings_request request = *server->request;
+    request.geo = server->generation->settings->geo;
+    struct settings *settings = settings_load(&request, &errors);
     server->facts.reload_wall_ns = clock_wall_ns();
     bool ok = false;
     if (settings == NULL) {

@@ -167,6 +167,7 @@ static struct settings *finish(struct loader *loader, const struct settings_requ
         loader->is_good &= config_fill(loader->config, &settings_table, settings, loader->errors);
         settings->config = loader->config;
         settings->zone = join(loader, request->zone != NULL ? request->zone : "", "");
+        settings__check_geo(settings, request, loader->errors);
         find_places(loader, settings, &request->places);
         settings_check(settings, loader->errors);
     } else if (!is_lost)
@@ -176,6 +177,8 @@ static struct settings *finish(struct loader *loader, const struct settings_requ
     if (settings != NULL && loader->is_good && loader->errors->count == count_before)
         return settings;
     config_errors_sort(loader->errors);
+    if (settings != NULL)
+        geo_file_unref(settings->geo);
     config_free(loader->config);
     return NULL;
 }
@@ -216,8 +219,10 @@ struct settings *settings_load_text(const struct settings_request *request, cons
 
 void settings_free(struct settings *settings)
 {
-    if (settings != NULL)
-        config_free(settings->config); /* the struct itself lies in there too */
+    if (settings == NULL)
+        return;
+    geo_file_unref(settings->geo);
+    config_free(settings->config); /* the struct itself lies in there too */
 }
 
 /* ---- writing ---- */

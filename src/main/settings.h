@@ -21,6 +21,7 @@
 #include "control/agent/agent_settings.h"
 #include "control/health_settings.h"
 #include "control/outlier/outlier_settings.h"
+#include "core/geo/file.h"
 #include "engine/http/http_engine_settings.h"
 #include "front/http/http_settings.h"
 #include "front/listener_settings.h"
@@ -49,9 +50,11 @@ struct settings_match {
 
 /* One target as the file says it; a name or SRV record may become several addresses. */
 struct settings_target {
-    struct config_address address; /* its text is its identity within a service */
-    uint32_t              weight;  /* 1..256 */
-    const char           *zone;    /* "region/zone", or "" */
+    struct config_address address;  /* its text is its identity within a service */
+    uint32_t              weight;   /* 1..256 */
+    const char           *zone;     /* "region/zone", or "" */
+    const char           *location; /* coordinates or a country, or "" */
+    struct geo_place      place;    /* that is there; nowhere: it was not said */
 };
 
 struct settings_service {
@@ -87,6 +90,9 @@ struct settings {
     uint32_t              workers_count; /* 0: one per core */
     uint32_t              io;            /* enum settings_io */
     const char           *zone;          /* of this node, from --zone; or "" */
+    struct geo_place      home;          /* of this node, from --location; or nowhere */
+    const char           *geo_path;      /* of the database of locations, or "" */
+    struct geo_file      *geo;           /* that is there, open, owned; NULL: none */
     struct log_settings   log;
     struct admit_settings limits;
     struct http_settings  http;
@@ -115,16 +121,18 @@ struct settings_request {
     const char        *file; /* a YAML file; NULL: none, and the presets of `pando run --to` hold */
     const char        *to;   /* --to A,B: the targets of service `default` */
     const char        *http; /* --http ADDRESS: of the first HTTP listener */
-    const char        *admin;   /* --admin ADDRESS */
-    const char        *redis;   /* --redis ADDRESS: refused with the reason */
-    const char        *data;    /* --data DIR */
-    const char        *control; /* --control PATH */
-    const char        *workers; /* --workers N */
-    const char        *io;      /* --io KIND */
-    const char        *zone;    /* --zone REGION/ZONE */
-    const char *const *sets;    /* --set a.b=value, in their order */
+    const char        *admin;    /* --admin ADDRESS */
+    const char        *redis;    /* --redis ADDRESS: refused with the reason */
+    const char        *data;     /* --data DIR */
+    const char        *control;  /* --control PATH */
+    const char        *workers;  /* --workers N */
+    const char        *io;       /* --io KIND */
+    const char        *zone;     /* --zone REGION/ZONE */
+    const char        *location; /* --location LATITUDE,LONGITUDE or a country */
+    const char *const *sets;     /* --set a.b=value, in their order */
     size_t             sets_count;
     struct settings_places places;
+    struct geo_file *geo; /* the database that is open already; taken if its file is unchanged */
 };
 
 /* Reads the four places from the environment and the user id; the strings are the environment's. */

@@ -157,7 +157,10 @@ static const struct config_table match_table =
 #define TARGET_SETTINGS(X)                                                                         \
     X(weight, "weight", COUNT, 1, 256, 1, LIVE,                                                    \
       "its share of the requests, compared with the others'")                                      \
-    X(zone, "zone", TEXT, 0, 64, "", LIVE, "where it stands: region/zone")
+    X(zone, "zone", TEXT, 0, 64, "", LIVE, "where it stands: region/zone")                         \
+    X(location, "location", TEXT, 0, 64, "", LIVE,                                                 \
+      "where on the globe it stands: latitude and longitude in degrees, as in `52.52,13.40` "      \
+      "(in quotes), or a country of ISO 3166, as in `DE`, which counts as its main city")
 
 #define X(...) CONFIG_KEY(struct settings_target, , __VA_ARGS__)
 static const struct config_key target_keys[] = {
@@ -271,6 +274,9 @@ static const struct config_table service_table =
 /* ---- the root ---- */
 
 #define PLACE_SETTINGS(X)                                                                          \
+    X(geo_path, "geo-file", TEXT, 0, 4095, "", LIVE,                                               \
+      "a database of where addresses are, in MaxMind's format (.mmdb, City or Country), for "      \
+      "`proximity: {by: location}`; copied to memory, and read anew by a reload if it changed")    \
     X(workers_count, "workers", COUNT, 0, 1024, 0, START,                                          \
       "threads that serve; 0 is one for each core")                                                \
     X(io, "io", CHOICE, settings_ios, 0, SETTINGS_IO_AUTO, START,                                  \

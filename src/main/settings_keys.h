@@ -16,6 +16,10 @@ void settings_check(struct settings *settings, struct config_errors *errors);
  * the fallback's file into the settings. */
 void settings__check_breaker(struct settings *settings, size_t index, struct config_errors *errors);
 
+/* What is said of places on the globe: reads them, and opens the database. */
+void settings__check_geo(struct settings *settings, const struct settings_request *request,
+                         struct config_errors *errors);
+
 /* Adds an error about a flag's @value as a whole. */
 void settings__refuse_flag(struct config_errors *errors, const char *flag, const char *value,
                            const char *message, const char *hint);

@@ -49,6 +49,8 @@ struct service_view {
     X(wait_cancelled, "requests whose client left while they waited")                              \
     X(target_full,    "times that a target was passed over, since it had all that it may")         \
     X(balance_fallbacks, "picks of balance resource without fresh reports, so by two-choices")     \
+    X(geo_found, "requests by location whose client is in the database of locations")              \
+    X(geo_unknown, "requests by location whose client is not: they count as made at this node")    \
     X(deadline_refused,                                                                            \
       "requests refused because less time was left than half of the answers take")                 \
     X(hedges, "second attempts beside a first that took long")                                     \

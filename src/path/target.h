@@ -16,6 +16,7 @@
 #ifndef PANDO_PATH_TARGET_H
 #define PANDO_PATH_TARGET_H
 
+#include "core/geo/place.h"
 #include "metrics/histogram.h"
 #include "path/circuit/trials.h"
 #include "path/worker.h"
@@ -92,8 +93,9 @@ struct target_row {
 } __attribute__((aligned(64)));
 
 struct target {
-    char name[128]; /* as shown: "10.0.0.1:3000", "unix:/run/app.sock" */
-    char zone[64];  /* "" if not said */
+    char             name[128]; /* as shown: "10.0.0.1:3000", "unix:/run/app.sock" */
+    char             zone[64];  /* "" if not said */
+    struct geo_place place;     /* nowhere if not said */
     /* (a) What balance compares. Control moves it while the target is in sets: by an operator's
      * word, or a slow start. A set's sums are those of the moment in which it was made. */
     _Atomic uint16_t        weight;

@@ -500,6 +500,10 @@ static void put_config(const struct pages *pages, struct openmetrics *out)
     openmetrics_family(out, OPENMETRICS_GAUGE, "pando_config_last_load_timestamp_seconds",
                        "seconds", "when the configuration in force was loaded");
     openmetrics_gauge(out, NULL, 0, (int64_t)(facts->config_loaded_wall_ns / NS_PER_S));
+    openmetrics_family(out, OPENMETRICS_GAUGE, "pando_geo_file_built_timestamp_seconds", "seconds",
+                       "when the database of locations was made; not there without one");
+    if (facts->geo != NULL)
+        openmetrics_gauge(out, NULL, 0, (int64_t)geo_file_facts(facts->geo).built_s);
 }
 
 void pages_write_metrics(const struct pages *pages, struct openmetrics *out)

@@ -180,6 +180,21 @@ static json_t *config(const struct admin_facts *facts)
                      time_text(facts->config_loaded_wall_ns), "last_reload", last);
 }
 
+/* The database of locations; null if there is none. */
+static json_t *geo(const struct pages *pages)
+{
+    const struct admin_sources *sources = pages->sources;
+    const uint64_t wall_s =
+        (sources->started_wall_ns + (pages->now_ns - sources->started_ns)) / NS_PER_S;
+    if (sources->facts->geo == NULL)
+        return json_null();
+    const struct geo_file_facts facts = geo_file_facts(sources->facts->geo);
+    return json_pack("{s:o, s:o, s:o, s:o, s:o}", "file", text(facts.path), "type",
+                     text(facts.type), "built", time_text(facts.built_s * NS_PER_S), "age_s",
+                     count(wall_s > facts.built_s ? wall_s - facts.built_s : 0), "bytes",
+                     count(facts.bytes));
+}
+
 static const char *const level_words[] = {
 #define X(enumerator, name, gist) [enumerator] = name,
     LOG_LEVELS(X)
@@ -217,14 +232,15 @@ static json_t *whole(const struct pages *pages)
 {
     const struct admin_sources *sources = pages->sources;
     const struct admin_facts *facts = sources->facts;
-    return json_pack("{s:o, s:o, s:o, s:i, s:o, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "version",
-                     text(sources->version), "started", time_text(sources->started_wall_ns),
-                     "uptime_s", count((pages->now_ns - sources->started_ns) / NS_PER_S), "workers",
-                     (int)sources->workers_count, "io", text(sources->io), "state",
-                     facts->is_stopping ? "stopping" : "running", "ready", facts->is_ready,
-                     "unready_reason", facts->is_ready ? json_null() : text(facts->unready_reason),
-                     "health", health(pages), "config", config(facts), "listeners",
-                     listeners(pages), "services", services(pages), "events", events(pages));
+    return json_pack(
+        "{s:o, s:o, s:o, s:i, s:o, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "version",
+        text(sources->version), "started", time_text(sources->started_wall_ns), "uptime_s",
+        count((pages->now_ns - sources->started_ns) / NS_PER_S), "workers",
+        (int)sources->workers_count, "io", text(sources->io), "state",
+        facts->is_stopping ? "stopping" : "running", "ready", facts->is_ready, "unready_reason",
+        facts->is_ready ? json_null() : text(facts->unready_reason), "health", health(pages),
+        "config", config(facts), "geo", geo(pages), "listeners", listeners(pages), "services",
+        services(pages), "events", events(pages));
 }
 
 bool pages_write_status(const struct pages *pages, FILE *out)

@@ -3,7 +3,10 @@
  *
  * Targets stand in rings of equal distance from this node: by zone (the same zone, the same region,
  * all others), or by how long a connection to them takes to open (each ring twice as far as the
- * one before). A ring's load is
+ * one before). By location a ring is a site, the targets of one place, and the order of the sites
+ * is each client's own, by the great circle from where it is. (A client of whom that is not known
+ * is taken to be where this node is. If that is not known either, all sites are as near, and it is
+ * two choices among all targets.) A ring's load is
  *
  *     u = requests in flight in it / (capacity * sum of its weights)
  *
@@ -26,7 +29,8 @@
 #include <string.h>
 
 enum {
-    RINGS_MAX = 24,   /* of opening times: up to 1 us, 2 us, ... above 4 s */
+    RINGS_MAX = 24,   /* of opening times: up to 1 us, 2 us, ... above 4 s; and so many sites are
+                         gone through before the least full of all is taken */
     RING_US_BITS = 8, /* up to 256 us is one ring: differences there are this machine's noise */
     SMALL_MAX = 64,   /* of so many targets loads are summed for each pick, else each millisecond */
 };
@@ -35,23 +39,25 @@ enum {
 struct spot {
     uint32_t index; /* in the set */
     uint32_t ring;
-    uint32_t weight_sum; /* of its ring, up to and with it */
+    uint32_t weight_sum; /* of all spots up to and with it */
 };
 
-/* Those of one distance: a run of spots. */
+/* Those of one distance, or of one site: a run of spots. */
 struct ring {
-    uint32_t first, count;
-    double   load; /* u */
+    uint32_t         first, count;
+    double           load;  /* u */
+    struct geo_place place; /* of a site */
 };
 
 struct near {
     const struct target_set       *set;
     const struct balance_settings *settings;
     const char                    *zone;
+    struct geo_place               home;
     uint64_t                       summed_ns;
     uint32_t                       rings_count;
-    struct ring                    rings[RINGS_MAX];
-    struct spot                    at[]; /* sorted by ring */
+    struct spot                   *at;      /* sorted by ring; behind the rings */
+    struct ring                    rings[]; /* room for one per target */
 };
 
 /* --- distance --------------------------------------------------------------------------------- */
@@ -76,34 +82,59 @@ static uint32_t ring_by_time(const struct target *target)
 
 static uint32_t ring_of(const struct near *near, const struct target *target)
 {
-    return near->settings->proximity.by == PROXIMITY_BY_TIME
-               ? ring_by_time(target)
-               : ring_by_zone(near->zone, target->zone);
+    switch (near->settings->proximity.by) {
+    case PROXIMITY_BY_TIME: return ring_by_time(target);
+    case PROXIMITY_BY_LOCATION: return 0; /* its place tells */
+    default: return ring_by_zone(near->zone, target->zone);
+    }
 }
 
-static int by_ring(const void *a, const void *b)
+static int by_number(double one, double other)
 {
-    const struct spot *one = a, *other = b;
+    return one < other ? -1 : one > other;
+}
+
+/* Some order in which equal places stand together. */
+static int by_place(const struct geo_place *one, const struct geo_place *other)
+{
+    int order = by_number(one->x, other->x);
+    if (order == 0)
+        order = by_number(one->y, other->y);
+    return order != 0 ? order : by_number(one->z, other->z);
+}
+
+/* 0: they stand in one ring. */
+static int by_ring(const struct near *near, const struct spot *one, const struct spot *other)
+{
     if (one->ring != other->ring)
         return one->ring < other->ring ? -1 : 1;
-    return one->index < other->index ? -1 : one->index > other->index;
+    if (near->settings->proximity.by != PROXIMITY_BY_LOCATION)
+        return 0;
+    return by_place(&near->set->at[one->index]->place, &near->set->at[other->index]->place);
+}
+
+static int by_ring_and_index(const void *a, const void *b, void *near)
+{
+    const struct spot *one = a, *other = b;
+    const int order = by_ring(near, one, other);
+    return order != 0 ? order : one->index < other->index ? -1 : one->index > other->index;
 }
 
 /* Weights may move: each is read once. A ring of weight 0 cannot be. */
 static void draw_rings(struct near *near)
 {
     const struct target_set *set = near->set;
+    uint32_t weight_sum = 0;
     for (uint32_t i = 0; i < set->count; i++)
         near->at[i] = (struct spot){.index = i, .ring = ring_of(near, set->at[i])};
-    qsort(near->at, set->count, sizeof near->at[0], by_ring);
+    qsort_r(near->at, set->count, sizeof near->at[0], by_ring_and_index, near);
     near->rings_count = 0;
     for (uint32_t i = 0; i < set->count; i++) {
-        const bool is_new = i == 0 || near->at[i].ring != near->at[i - 1].ring;
-        if (is_new)
-            near->rings[near->rings_count++] = (struct ring){.first = i};
+        const struct target *target = set->at[near->at[i].index];
+        if (i == 0 || by_ring(near, &near->at[i - 1], &near->at[i]) != 0)
+            near->rings[near->rings_count++] = (struct ring){.first = i, .place = target->place};
         near->rings[near->rings_count - 1].count++;
-        near->at[i].weight_sum =
-            set->at[near->at[i].index]->weight + (is_new ? 0 : near->at[i - 1].weight_sum);
+        near->at[i].weight_sum = weight_sum += target->weight;
     }
 }
 
@@ -113,15 +144,19 @@ static void set_changed(void *state, const struct balance_setup *setup)
     near->set = setup->set;
     near->settings = setup->settings;
     near->zone = setup->zone;
+    near->home = setup->home;
+    near->at = (struct spot *)(void *)(near->rings + setup->set->count);
     draw_rings(near);
 }
 
-/* Times move; zones do not. */
+/* Times move; zones and places do not. */
 static void tick(void *state, const struct target_set *set, const struct ask *ask)
 {
     struct near *near = state;
     (void)ask;
     bool has_moved = false;
+    if (near->settings->proximity.by != PROXIMITY_BY_TIME)
+        return;
     for (uint32_t i = 0; i < set->count && !has_moved; i++)
         has_moved = ring_of(near, set->at[near->at[i].index]) != near->at[i].ring;
     if (!has_moved)
@@ -130,11 +165,49 @@ static void tick(void *state, const struct target_set *set, const struct ask *as
     draw_rings(near);
 }
 
+/* From where distances count; NULL: rings are in order as they stand. */
+static const struct geo_place *start_of(const struct near *near, const struct ask *ask)
+{
+    if (near->settings->proximity.by != PROXIMITY_BY_LOCATION)
+        return NULL;
+    return ask->place != NULL && geo_is_known(ask->place) ? ask->place : &near->home;
+}
+
+/* Is @ring farther from @start than @last? Of two as far away the one that stands later is. */
+static bool is_farther(const struct geo_place *start, const struct ring *ring,
+                       const struct ring *last)
+{
+    const double nearness = geo_nearness(start, &ring->place);
+    const double of_last = geo_nearness(start, &last->place);
+    return nearness < of_last || (nearness == of_last && ring > last);
+}
+
+/* The ring after @last (NULL: the first) on the way outwards; NULL: there is none. */
+static const struct ring *next_ring(const struct near *near, const struct geo_place *start,
+                                    const struct ring *last)
+{
+    const struct ring *end = near->rings + near->rings_count, *next = NULL;
+    if (start == NULL) {
+        next = last == NULL ? near->rings : last + 1;
+        return next < end ? next : NULL;
+    }
+    for (const struct ring *ring = near->rings; ring < end; ring++)
+        if ((last == NULL || is_farther(start, ring, last)) &&
+            (next == NULL || is_farther(start, next, ring)))
+            next = ring;
+    return next;
+}
+
 /* --- load ------------------------------------------------------------------------------------- */
+
+static uint32_t weight_before(const struct near *near, const struct ring *ring)
+{
+    return ring->first > 0 ? near->at[ring->first - 1].weight_sum : 0;
+}
 
 static uint32_t weight_of(const struct near *near, const struct ring *ring)
 {
-    return near->at[ring->first + ring->count - 1].weight_sum;
+    return near->at[ring->first + ring->count - 1].weight_sum - weight_before(near, ring);
 }
 
 static void sum_loads(struct near *near, uint64_t now_ns)
@@ -168,7 +241,7 @@ static bool stays(const struct near *near, const struct ring *ring, double draw)
 /* The spot in @ring at @draw of its weight. */
 static uint32_t spot_at(const struct near *near, const struct ring *ring, uint64_t draw)
 {
-    const uint32_t wanted = random_below(draw, weight_of(near, ring));
+    const uint32_t wanted = weight_before(near, ring) + random_below(draw, weight_of(near, ring));
     uint32_t low = ring->first, high = ring->first + ring->count - 1;
     while (low < high) {
         const uint32_t middle = low + (high - low) / 2;
@@ -227,15 +300,17 @@ static size_t pick_least(const struct near *near, const struct ask *ask)
 static size_t pick(void *state, const struct target_set *set, const struct ask *ask)
 {
     struct near *near = state;
+    const struct geo_place *start = start_of(near, ask);
     uint64_t seed = ask->draw[0] ^ ask->draw[1];
-    (void)set;
-    if (near->rings_count > 1)
-        sum_loads(near, ask->now_ns);
-    for (uint32_t r = 0; r < near->rings_count; r++) {
+    const struct ring *ring = NULL;
+    if (near->rings_count == 1 || (start != NULL && !geo_is_known(start)))
+        return pick_in(near, &(struct ring){.count = set->count}, ask);
+    sum_loads(near, ask->now_ns);
+    for (int i = 0; i < RINGS_MAX && (ring = next_ring(near, start, ring)) != NULL; i++) {
         const double draw = (double)(random_mix(&seed) >> 11) * 0x1p-53;
-        if (near->rings_count > 1 && !stays(near, &near->rings[r], draw))
+        if (!stays(near, ring, draw))
             continue;
-        const size_t index = pick_in(near, &near->rings[r], ask);
+        const size_t index = pick_in(near, ring, ask);
         if (index != BALANCE_NONE)
             return index;
     }
@@ -244,7 +319,7 @@ static size_t pick(void *state, const struct target_set *set, const struct ask *
 
 const struct balance_strategy balance_proximity = {
     .state_bytes = sizeof(struct near),
-    .target_bytes = sizeof(struct spot),
+    .target_bytes = sizeof(struct ring) + sizeof(struct spot),
     .set_changed = set_changed,
     .pick = pick,
     .tick = tick,

@@ -64,6 +64,8 @@ enum {
       "threads that carry traffic; one for each core unless set")                                  \
     X(io, "io", "KIND", COMMANDS_LOADING " agent", "auto, epoll or io_uring")                      \
     X(zone, "zone", "REGION/ZONE", COMMANDS_LOADING, "where this node stands")                     \
+    X(location, "location", "PLACE", COMMANDS_LOADING,                                             \
+      "where on the globe it stands: \"LATITUDE,LONGITUDE\" or a country (ISO 3166)")              \
     X(control, "control", "PATH", COMMANDS_LOADING " reload drain undrain weight status tap",      \
       "the control socket")                                                                        \
     X(sets, "set", "a.b=VALUE", COMMANDS_LOADING, "any setting, over the file; may be repeated")   \

@@ -53,6 +53,7 @@ void command_request(struct settings_request *request, const struct command_line
         .workers = line->workers,
         .io = line->io,
         .zone = line->zone,
+        .location = line->location,
         .sets = line->set_at,
         .sets_count = line->sets_count,
     };

@@ -191,6 +191,16 @@ static void print_reload(const json_t *config)
                string_of(last, "message"));
 }
 
+static void print_geo(const json_t *geo)
+{
+    char age[64];
+    if (!json_is_object(geo))
+        return;
+    write_duration(age, sizeof age, remote_json_number(geo, "age_s"));
+    printf("  locations by %s: %s, made %s ago\n", string_of(geo, "file"), string_of(geo, "type"),
+           age);
+}
+
 static void print_listeners(const json_t *listeners, bool has_color)
 {
     struct grid grid = {0};
@@ -227,6 +237,7 @@ static void print_all(const json_t *all, bool has_color)
     printf("  %s%s, revision %.0f, loaded %s\n", file[0] == '\0' ? "configured by flags" : "file ",
            file, remote_json_number(config, "revision"), string_of(config, "loaded"));
     print_reload(config);
+    print_geo(json_object_get(all, "geo"));
     print_listeners(json_object_get(all, "listeners"), has_color);
     json_array_foreach(json_object_get(all, "services"), i, service)
         print_service(service, has_color);
