@@ -49,7 +49,8 @@ enum err_sent {
     X(TARGET_STALE,      502, "connection_terminated",        "ERR",  MAYBE, "a kept connection to the target turned out to be dead") \
     X(TARGET_NOT_SENT,   502, "connection_terminated",        "ERR",  NO,    "the connection to the target ended before the request was sent") \
     X(TARGET_TIMEOUT,    504, "http_response_timeout",        "ERR",  MAYBE, "the target did not answer in time") \
-    X(TARGET_UNREACHABLE, 504, "connection_timeout",          "ERR",  MAYBE, "the target's host did not acknowledge what was sent") \
+    X(TARGET_UNREACHABLE, 504, "connection_timeout", "ERR", MAYBE,                                 \
+      "the target's host did not acknowledge what was sent")                                       \
     X(TARGET_NONSENSE,   502, "http_protocol_error",          "ERR",  YES,   "the target's answer is malformed") \
     X(TARGET_INCOMPLETE, 502, "http_response_incomplete",     "ERR",  YES,   "the target's answer ended early") \
     X(TARGET_ERROR,      502, "destination_unavailable",      "ERR",  YES,                        \

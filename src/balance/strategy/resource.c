@@ -1,44 +1,67 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* balance/strategy/resource.c - by what servers report of themselves; what there is decides how.
  *
- *     probes        8 targets or more that are probed, or 64 that are not: Prequal's hot-cold rule
+ *     probes        16 targets or more that are probed, or 64 that are not: Prequal's hot-cold rule
  *                   over a pool of probes
- *     reports       fewer, or the pool is dry: the less busy of two by the latest report of each,
- *                   plus what was given to it since; so what other nodes give counts too
+ *     reports       fewer, or the pool is dry: by what is known of each (of two drawn ones, from 16
+ *                   targets on): of those that would be about as quick as the quickest, the one
+ *                   with the fewest requests in flight for its weight
  *     utilisation   no requests in flight are reported: two drawn by weights from utilisation
  *     two-choices   too few reports are fresh: a fallback, which is counted and shown
  *
- * A target that failed is not believed for a second: one that answers errors at once would look
- * idle, and swallow everything. */
+ * Requests in flight are those that others have, which is what the latest report says more than was
+ * then in flight from here, and those that are in flight from here at this moment: a report grows
+ * old only in what it says of others. How quick: the reported latency, in proportion to how many
+ * more there are now. Times within a factor of two are taken for the same, as the mean of few
+ * samples is no better; so equal servers get what least-connections would give them, and one that
+ * is several times slower gets nothing before the others are half as slow. (Ours; the factor is the
+ * best of 1.2, 1.5, 2 and 3 in the simulator. Wydrowski and others, NSDI 2024, 4, weigh latency
+ * before requests as well, with thresholds for a pool that knows few.) Who looks slow is not asked,
+ * and would look slow for ever: one request in 128 goes anywhere.
+ *
+ * A target that fails is not believed for up to a second: one that answers errors at once would
+ * look idle, and swallow everything. */
 #include "balance/strategy/hotcold.h"
 #include "balance/strategy/wheel.h"
 #include "balance/strategy/yield.h"
 
 #include "core/units.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 enum {
-    FLEET_PROBED = 8, /* from here on the pool is used; fewer are all known at any time */
+    FLEET_PROBED = 16, /* from here on the pool is used; fewer are all known at any time */
     /* The same without probes: then the pool hears only of targets that were just picked, and in a
      * small fleet it would stick to them (docs/simulation.md). */
     FLEET_UNPROBED = 64,
-    FLEET_WHOLE = 16, /* from here on the paper's probes for each request */
     DISTRUST_MS = 1000,
+    ANEW_MS = 10, /* so often one of a small fleet is probed, at most */
+    EXPLORED_ONE_IN = 128,
     TRIES_MAX = 4, /* draws for a probe of a target that was not drawn for this request yet */
 };
+
+/* Times that differ by no more than this factor are taken for the same. */
+static const double SAME_TIME = 2.0;
+static const double MEAN_PART = 1.0 / 8; /* of the latest in a mean */
 
 struct known {
     struct yield yield;
     uint64_t     rif_at_ns; /* of the latest report of requests in flight; 0: none */
     uint64_t     latency_ns;
-    uint64_t     distrusted_ns;  /* it failed; not believed until then */
-    uint32_t     rif;            /* reported, and given since */
-    uint32_t     finished_count; /* since the last update */
-    double       own_per_s;      /* finished requests, as seen here */
+    double       mean_latency_ns; /* over the latest reports or so */
+    double       mean_rif;        /* the same */
+    double       failing;         /* the share of those that fail, of the latest */
+    uint64_t     distrusted_ns;   /* it failed; not believed until then */
+    uint64_t     asked_ns;        /* when it was last probed */
+    uint32_t     rif;             /* reported */
+    uint32_t     others;          /* of them, those that are not from here */
+    uint32_t     finished_count;  /* since the last update */
+    double       own_per_s;       /* finished requests, as seen here */
 };
 
 struct resource {
+    const struct target_set        *set;
     const struct resource_settings *settings;
     uint32_t                        count;
     struct balance_insight          insight;
@@ -92,27 +115,31 @@ static bool is_pooled(const struct resource *r)
     return r->count >= (is_probed ? (uint32_t)FLEET_PROBED : (uint32_t)FLEET_UNPROBED);
 }
 
-static uint32_t probes_per_pick(const struct resource *r)
-{
-    return r->count >= FLEET_WHOLE ? r->settings->probes : 1;
-}
-
 static void set_changed(void *state, const struct balance_setup *setup)
 {
     struct resource *r = state;
+    r->set = setup->set;
     r->settings = &setup->settings->resource;
     r->seed = setup->draw;
     lay(r, setup->set->count);
     balance__wheel_fill(r->wheel, setup->set);
-    balance__hotcold_init(&r->pool, r->count, probes_per_pick(r), r->count >= FLEET_WHOLE);
+    balance__hotcold_init(&r->pool, r->count, r->settings->probes, 1);
     keep(r, setup);
 }
 
 /* --- what was learned ------------------------------------------------------------------------- */
 
-static void distrust(struct resource *r, uint32_t index, uint64_t now_ns)
+/* The longer, the more of the latest have failed: the first costs 16 ms, one that does nothing else
+ * a second. A server that now and then turns one away is as good as it was. */
+static void count_failed(struct resource *r, uint32_t index, const struct sample *sample)
 {
-    r->known[index].distrusted_ns = now_ns + DISTRUST_MS * NS_PER_MS;
+    struct known *known = &r->known[index];
+    const bool failed = sample->outcome == BALANCE_FAILED || sample->outcome == BALANCE_ERROR;
+    known->failing += ((failed ? 1 : 0) - known->failing) * MEAN_PART;
+    if (!failed)
+        return;
+    const double share = known->failing * known->failing;
+    known->distrusted_ns = sample->now_ns + (uint64_t)(share * DISTRUST_MS * (double)NS_PER_MS);
     balance__hotcold_forget(&r->pool, index);
 }
 
@@ -122,7 +149,12 @@ static void take_rif(struct resource *r, uint32_t index, const struct sample *sa
     const struct balance_report *report = &sample->report;
     if (report->has & BALANCE_HAS_LATENCY)
         known->latency_ns = report->latency_ns;
+    const uint32_t own = atomic_load_explicit(&r->set->at[index]->inflight, memory_order_relaxed);
     known->rif = report->inflight;
+    known->others = known->rif > own ? known->rif - own : 0;
+    const double part = known->rif_at_ns == 0 ? 1 : MEAN_PART;
+    known->mean_latency_ns += ((double)known->latency_ns - known->mean_latency_ns) * part;
+    known->mean_rif += (known->rif - known->mean_rif) * part;
     known->rif_at_ns = sample->now_ns;
     if (!is_pooled(r) || sample->now_ns < known->distrusted_ns)
         return;
@@ -137,10 +169,10 @@ static void finished(void *state, size_t index, const struct sample *sample)
 {
     struct resource *r = state;
     struct known *known = &r->known[index];
-    if (sample->outcome == BALANCE_FAILED || sample->outcome == BALANCE_ERROR)
-        distrust(r, (uint32_t)index, sample->now_ns);
-    if (sample->outcome != BALANCE_PROBED)
+    if (sample->outcome != BALANCE_PROBED) {
+        count_failed(r, (uint32_t)index, sample);
         known->finished_count++;
+    }
     /* Latency as it is seen from here, until the server says its own. */
     if (sample->latency_ns > 0 && !(sample->report.has & BALANCE_HAS_LATENCY))
         known->latency_ns = known->latency_ns == 0
@@ -229,14 +261,25 @@ static bool is_fresh(const struct resource *r, uint32_t index, uint64_t now_ns)
     return known->rif_at_ns != 0 && now_ns - known->rif_at_ns <= r->settings->age_ns;
 }
 
-/* How long the next request would take, as far as is known. No weight: draws are by weight, and
- * latency is what a target can do. */
-static double cost_of(const struct resource *r, uint32_t index, uint64_t now_ns)
+static bool is_distrusted(const struct resource *r, uint32_t index, uint64_t now_ns)
+{
+    return now_ns < r->known[index].distrusted_ns;
+}
+
+static double load_of(const struct resource *r, uint32_t index)
+{
+    return (double)r->known[index].others +
+           atomic_load_explicit(&r->set->at[index]->inflight, memory_order_relaxed);
+}
+
+/* How long the next request would take; 0: nobody knows. */
+static double time_of(const struct resource *r, uint32_t index, uint64_t now_ns)
 {
     const struct known *known = &r->known[index];
-    const double latency = known->latency_ns > 0 ? (double)known->latency_ns : 1;
-    const double cost = (known->rif + 1.0) * latency;
-    return now_ns < known->distrusted_ns ? cost * 1e6 : cost;
+    if (is_distrusted(r, index, now_ns))
+        return INFINITY;
+    const double more = (load_of(r, index) + 1) / (known->mean_rif + 1);
+    return known->mean_latency_ns * (more > 1 ? more : 1);
 }
 
 /* Two different ones, drawn by the set's weights. */
@@ -249,16 +292,51 @@ static void draw_two(const struct resource *r, const struct ask *ask, uint32_t t
         two[1] = (two[0] + 1 + random_below(random_mix(&seed), r->count - 1)) % r->count;
 }
 
+/* Who is compared, in an order that favours nobody; returns how many. */
+static uint32_t line_up(const struct resource *r, const struct ask *ask,
+                        uint32_t line[FLEET_PROBED])
+{
+    if (r->count >= FLEET_PROBED) {
+        draw_two(r, ask, line);
+        return 2;
+    }
+    const uint32_t first = random_below(ask->draw[0], r->count);
+    for (uint32_t i = 0; i < r->count; i++)
+        line[i] = (first + i) % r->count;
+    return r->count;
+}
+
 static size_t pick_by_reports(struct resource *r, const struct ask *ask)
 {
-    uint32_t two[2];
-    draw_two(r, ask, two);
-    if (!is_fresh(r, two[0], ask->now_ns) || !is_fresh(r, two[1], ask->now_ns))
-        return BALANCE_NONE;
-    const bool is_second = cost_of(r, two[1], ask->now_ns) < cost_of(r, two[0], ask->now_ns);
-    const uint32_t index = two[is_second];
-    r->known[index].rif++;
-    return index;
+    uint32_t line[FLEET_PROBED];
+    uint64_t seed = ask->draw[1];
+    const uint32_t count = line_up(r, ask, line);
+    double least = INFINITY;
+    bool is_one_unknown = false;
+    for (uint32_t i = 0; i < count; i++) {
+        if (!is_fresh(r, line[i], ask->now_ns))
+            return BALANCE_NONE;
+        const double time = time_of(r, line[i], ask->now_ns);
+        is_one_unknown = is_one_unknown || time == 0;
+        least = time > 0 && time < least ? time : least;
+    }
+    if (is_one_unknown && isinf(least))
+        least = 0;
+    if (random_below(random_mix(&seed), EXPLORED_ONE_IN) == 0) {
+        const uint32_t index = balance__wheel_draw(r->wheel, ask->draw[1]);
+        if (!is_distrusted(r, index, ask->now_ns))
+            return index;
+    }
+    size_t best = BALANCE_NONE;
+    double best_load = INFINITY;
+    for (uint32_t i = 0; i < count; i++) {
+        const double load = (load_of(r, line[i]) + 1) / r->set->at[line[i]]->weight;
+        if (load >= best_load || time_of(r, line[i], ask->now_ns) > least * SAME_TIME)
+            continue;
+        best = line[i];
+        best_load = load;
+    }
+    return best;
 }
 
 static int compare(const void *one, const void *other)
@@ -338,11 +416,24 @@ static void ask_for_probes(const struct resource *r, const struct ask *ask, uint
     }
 }
 
+/* Of a small fleet: if what is known of it is not quite new. */
+static void ask_anew(struct resource *r, const struct ask *ask, uint32_t index)
+{
+    struct known *known = &r->known[index];
+    if (ask->probes->count == BALANCE_PROBES_MAX ||
+        ask->now_ns - known->asked_ns < ANEW_MS * NS_PER_MS)
+        return;
+    known->asked_ns = ask->now_ns;
+    ask->probes->at[ask->probes->count++] = index;
+}
+
 static size_t pick(void *state, const struct target_set *set, const struct ask *ask)
 {
     struct resource *r = state;
+    if (ask->probes != NULL && !is_pooled(r))
+        ask_anew(r, ask, (uint32_t)(r->turn++ % r->count));
     if (ask->probes != NULL && ask->tried_count == 0 && is_pooled(r))
-        ask_for_probes(r, ask, probes_per_pick(r));
+        ask_for_probes(r, ask, r->settings->probes);
     /* What was tried is not to be picked again, whoever looks best. */
     return ask->tried_count > 0 ? pick_plainly(r, set, ask) : pick_informed(r, set, ask);
 }
@@ -356,7 +447,7 @@ static void tick(void *state, const struct target_set *set, const struct ask *as
     if (ask->probes == NULL || is_pooled(r))
         return;
     for (uint32_t i = 0; i < r->count; i++)
-        ask->probes->at[ask->probes->count++] = i;
+        ask_anew(r, ask, (uint32_t)(r->turn++ % r->count));
 }
 
 static void show(const void *state, struct balance_insight *insight)

@@ -81,9 +81,9 @@ Test(resource, a_small_fleet_is_probed_by_the_tick_and_compared_by_reports)
 {
     lay(3);
     (void)table_pick(&table);
-    cr_expect(table.probes.count == 0);
+    cr_expect(table.probes.count == 1);
     tick();
-    cr_expect(table.probes.count == 3);
+    cr_expect(table.probes.count == 2, "the one was just asked");
     tell_rif(0, 50, 1000);
     tell_rif(1, 1, 1000);
     tell_rif(2, 1, 1000);
@@ -109,9 +109,104 @@ Test(resource, a_larger_fleet_has_a_pool_of_probes)
     table.now_ns += 2 * NS_PER_S;
     (void)table_pick(&table);
     cr_expect(shown().pool_size == 0 && shown().basis == BALANCE_BY_FALLBACK);
+}
+
+Test(resource, a_small_fleet_is_probed_in_turn_and_not_too_often)
+{
     lay(10);
+    for (int i = 0; i < 30; i++) {
+        table.probes.count = 0;
+        (void)table_pick(&table);
+        cr_expect(table.probes.count == (i < 10 ? 1 : 0));
+        if (i < 10)
+            cr_expect(table.probes.at[0] == (uint32_t)i);
+    }
+    table.now_ns += 10 * NS_PER_MS;
+    table.probes.count = 0;
     (void)table_pick(&table);
-    cr_expect(table.probes.count == 1, "from 8 to 15 targets one probe");
+    cr_expect(table.probes.count == 1);
+}
+
+static void set_inflight(size_t index, uint32_t count)
+{
+    atomic_store(&table.set->at[index]->inflight, count);
+}
+
+/* What a report says of our own requests is old when it comes; what we have now is known. */
+Test(resource, own_requests_are_those_of_this_moment_and_others_those_of_the_report)
+{
+    lay(3);
+    for (size_t i = 0; i < 3; i++)
+        set_inflight(i, 4);
+    tell_rif(0, 4, 1000);
+    tell_rif(1, 4, 1000);
+    tell_rif(2, 10, 1000); /* six of others */
+    set_inflight(0, 3);
+    set_inflight(2, 0);
+    cr_expect(count_picks(0, 200) > 190);
+    set_inflight(0, 8);
+    cr_expect(count_picks(1, 200) > 190);
+    set_inflight(1, 8);
+    cr_expect(count_picks(2, 200) > 190);
+    cr_expect(shown().basis == BALANCE_BY_REPORTS);
+}
+
+Test(resource, one_that_is_several_times_slower_gets_nothing_before_the_others_slow_down)
+{
+    lay(3);
+    tell_rif(0, 3, 10 * NS_PER_MS);
+    tell_rif(1, 3, 14 * NS_PER_MS);
+    tell_rif(2, 0, 40 * NS_PER_MS);
+    set_inflight(0, 3);
+    set_inflight(1, 2);
+    cr_expect(count_picks(1, 400) > 380, "as quick as the quickest, and less in flight");
+    cr_expect(count_picks(2, 4000) > 0, "one in a while goes anywhere");
+    for (int i = 0; i < 8; i++) {
+        tell_rif(0, 3, 50 * NS_PER_MS);
+        tell_rif(1, 3, 50 * NS_PER_MS);
+    }
+    cr_expect(count_picks(2, 400) > 380);
+}
+
+/* A server that sheds a little would else send everybody to the others for a second. */
+Test(resource, a_failure_now_and_then_costs_little)
+{
+    lay(2);
+    for (int i = 0; i < 20; i++) {
+        tell_rif(0, 0, 1000);
+        tell_rif(1, 6, 1000);
+        const struct sample answered = {
+            .now_ns = table.now_ns, .outcome = BALANCE_ANSWERED, .latency_ns = 1000};
+        balance_resource.finished(table.state, 0, &answered);
+    }
+    struct sample failed = {.now_ns = table.now_ns, .outcome = BALANCE_ERROR, .latency_ns = 1};
+    balance_resource.finished(table.state, 0, &failed);
+    cr_expect(count_picks(0, 100) < 5);
+    table.now_ns += 20 * NS_PER_MS;
+    cr_expect(count_picks(0, 100) > 95);
+    for (int i = 0; i < 40; i++)
+        balance_resource.finished(table.state, 0, &failed);
+    table.now_ns += 900 * NS_PER_MS;
+    tell_rif(0, 0, 1000);
+    tell_rif(1, 6, 1000);
+    cr_expect(count_picks(0, 100) < 5, "one that does nothing else is another matter");
+}
+
+Test(resource, weights_count_as_with_least_connections)
+{
+    lay(2);
+    table.set->at[0]->weight = 3;
+    unsigned first = 0;
+    tell_rif(0, 0, 1000);
+    tell_rif(1, 0, 1000);
+    for (unsigned i = 0; i < 400; i++) {
+        const size_t index = table_pick(&table);
+        first += index == 0;
+        atomic_fetch_add(&table.set->at[index]->inflight, 1);
+        tell_rif(0, table.set->at[0]->inflight, 1000);
+        tell_rif(1, table.set->at[1]->inflight, 1000);
+    }
+    cr_expect(first > 285 && first < 315, "%u of 400", first);
 }
 
 /* A pool that hears only of those that were just picked would stick to them. */
@@ -198,10 +293,10 @@ Test(resource, a_new_set_keeps_what_was_learned)
 {
     lay(20);
     tell_rif(7, 3, 1000);
-    tell_rif(8, 3, 500);
+    tell_rif(18, 3, 500);
     table_change(&table, table_set(&table, NULL, 19));
     cr_expect(shown().pool_size == 2);
-    table_change(&table, table_set(&table, NULL, 8));
+    table_change(&table, table_set(&table, NULL, 16));
     cr_expect(shown().pool_size == 1, "the other has left");
     tell_rif(6, 3, 500);
     cr_expect(table_pick(&table) == 6 && shown().basis == BALANCE_BY_PROBES);
