@@ -64,8 +64,8 @@ struct balance_hash_settings {
     X(probe_timeout_ns, "probe-timeout", DURATION, CONFIG_MS(1), CONFIG_SECONDS(10), CONFIG_MS(3), \
       LIVE, "how long a probe may take; one that takes longer says nothing")                       \
     X(probes, "probes", COUNT, 1, 8, 3, LIVE,                                                      \
-      "probes for each request, from 16 targets on; with fewer each target is probed at most a "   \
-      "hundred times a second")                                                                    \
+      "probes for each request, from 16 targets on; with fewer they are probed in turn, one for "  \
+      "ten requests, and each ten times a second")                                                 \
     X(hot_above, "hot-above", COUNT, 0, 100, 84, LIVE,                                             \
       "percent of the probed targets that may have fewer requests than one that counts as hot; 0 " \
       "compares requests in flight alone")                                                         \

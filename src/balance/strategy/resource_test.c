@@ -81,9 +81,9 @@ Test(resource, a_small_fleet_is_probed_by_the_tick_and_compared_by_reports)
 {
     lay(3);
     (void)table_pick(&table);
-    cr_expect(table.probes.count == 1);
+    cr_expect(table.probes.count == 0);
     tick();
-    cr_expect(table.probes.count == 2, "the one was just asked");
+    cr_expect(table.probes.count == 3);
     tell_rif(0, 50, 1000);
     tell_rif(1, 1, 1000);
     tell_rif(2, 1, 1000);
@@ -111,20 +111,23 @@ Test(resource, a_larger_fleet_has_a_pool_of_probes)
     cr_expect(shown().pool_size == 0 && shown().basis == BALANCE_BY_FALLBACK);
 }
 
-Test(resource, a_small_fleet_is_probed_in_turn_and_not_too_often)
+Test(resource, a_small_fleet_is_probed_in_turn_once_for_ten_requests)
 {
     lay(10);
-    for (int i = 0; i < 30; i++) {
+    uint32_t probes_count = 0;
+    for (int i = 0; i < 100; i++) {
         table.probes.count = 0;
         (void)table_pick(&table);
-        cr_expect(table.probes.count == (i < 10 ? 1 : 0));
-        if (i < 10)
-            cr_expect(table.probes.at[0] == (uint32_t)i);
+        for (uint32_t p = 0; p < table.probes.count; p++)
+            cr_expect(table.probes.at[p] == probes_count++);
     }
+    cr_expect(probes_count == 10, "%u probes", probes_count);
+    for (int i = 0; i < 100; i++)
+        (void)table_pick(&table);
+    cr_expect(table.probes.count == 0, "what is known is new");
     table.now_ns += 10 * NS_PER_MS;
-    table.probes.count = 0;
-    (void)table_pick(&table);
-    cr_expect(table.probes.count == 1);
+    tick();
+    cr_expect(table.probes.count == 8, "as many as one call may ask for");
 }
 
 static void set_inflight(size_t index, uint32_t count)
