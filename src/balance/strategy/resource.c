@@ -433,14 +433,20 @@ static void ask_anew(struct resource *r, const struct ask *ask, uint32_t index)
     ask->probes->at[ask->probes->count++] = index;
 }
 
+static void ask_around(struct resource *r, const struct ask *ask)
+{
+    if (ask->probes == NULL || ask->tried_count > 0)
+        return;
+    if (is_pooled(r))
+        ask_for_probes(r, ask, r->settings->probes);
+    else if (is_probed(r) && ++r->picks_count % PICKS_PER_PROBE == 0)
+        ask_anew(r, ask, (uint32_t)(r->turn++ % r->count));
+}
+
 static size_t pick(void *state, const struct target_set *set, const struct ask *ask)
 {
     struct resource *r = state;
-    if (ask->probes != NULL && is_probed(r) && !is_pooled(r) &&
-        ++r->picks_count % PICKS_PER_PROBE == 0)
-        ask_anew(r, ask, (uint32_t)(r->turn++ % r->count));
-    if (ask->probes != NULL && ask->tried_count == 0 && is_pooled(r))
-        ask_for_probes(r, ask, r->settings->probes);
+    ask_around(r, ask);
     /* What was tried is not to be picked again, whoever looks best. */
     return ask->tried_count > 0 ? pick_plainly(r, set, ask) : pick_informed(r, set, ask);
 }

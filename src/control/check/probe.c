@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* control/check/probe.c - connect, send, read, judge, close; at every step the clock may win.
+/* control/check/probe.c - what is asked, and how the answer is judged.
  *
  * The answer is judged as soon as it can be: a wrong status at its head, a wanted text where it is
  * found. What follows is not read. */
 #include "control/check/probe.h"
 
 #include "codec/http1.h"
+#include "control/call.h"
 #include "core/mem.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum {
     ANSWER_BYTES_MAX = 96 * 1024,
@@ -21,52 +20,34 @@ enum {
 };
 
 struct probe {
-    struct sock             sock; /* first */
-    struct probe_question   question;
-    struct sockaddr_storage address;
-    struct timer            patience;
-    struct iovec            out;
-    bool                    is_judged;
-    bool                    has_head;
-    struct http_head        head;
-    struct http_field       fields[FIELDS_MAX];
-    struct http1_reader     reader;
-    struct http1_chunks     chunks;
-    size_t                  used;       /* bytes of the answer that have come */
-    size_t                  read_at;    /* of them, those that were made sense of */
-    size_t                  body_bytes; /* without framing, at the front of `body` */
-    size_t                  request_bytes;
-    char                    wanted[256];
-    char                    request[REQUEST_BYTES_MAX];
-    uint8_t                 body[BODY_BYTES_MAX];
-    uint8_t                 answer[ANSWER_BYTES_MAX];
+    struct call           call; /* first */
+    struct probe_question question;
+    bool                  has_head;
+    struct http_head      head;
+    struct http_field     fields[FIELDS_MAX];
+    struct http1_reader   reader;
+    struct http1_chunks   chunks;
+    size_t                used;       /* bytes of the answer that have come */
+    size_t                read_at;    /* of them, those that were made sense of */
+    size_t                body_bytes; /* without framing, at the front of `body` */
+    size_t                request_bytes;
+    char                  wanted[256];
+    char                  request[REQUEST_BYTES_MAX];
+    uint8_t               body[BODY_BYTES_MAX];
+    uint8_t               answer[ANSWER_BYTES_MAX];
 };
 
 static const struct http1_limits limits = {
     .head_bytes_max = 32768, .target_bytes_max = 8192, .fields_max = FIELDS_MAX};
 
-static struct probe *probe_of(struct sock *sock)
+static struct probe *probe_of(struct call *call)
 {
-    return list_item(sock, struct probe, sock);
+    return list_item(call, struct probe, call);
 }
 
-/* The one way out. */
 static void end_with(struct probe *probe, const char *why)
 {
-    if (probe->is_judged)
-        return;
-    probe->is_judged = true;
-    timer_clear(&probe->patience);
-    sock_close(&probe->sock);
-    if (probe->question.judged != NULL)
-        probe->question.judged(probe->question.self, why);
-}
-
-static void end_with_errno(struct probe *probe, const char *what, int error)
-{
-    char why[PROBE_REASON_BYTES], text[64];
-    (void)snprintf(why, sizeof why, "%s: %s", what, strerror_r(error, text, sizeof text));
-    end_with(probe, why);
+    call_end(&probe->call, why);
 }
 
 /* --- judging the answer ---------------------------------------------------------------------- */
@@ -95,7 +76,7 @@ static bool take_body(struct probe *probe, const uint8_t *at, size_t bytes)
         end_with(probe, NULL);
     else if (bytes >= room)
         miss(probe);
-    return !probe->is_judged;
+    return !probe->call.is_over;
 }
 
 static void read_chunked(struct probe *probe)
@@ -158,7 +139,7 @@ static void skip_interim(struct probe *probe)
 
 static void read_head(struct probe *probe)
 {
-    while (!probe->has_head && !probe->is_judged && probe->used > 0) {
+    while (!probe->has_head && !probe->call.is_over && probe->used > 0) {
         switch (http1_answer_read(&probe->reader, probe->answer, probe->used, &probe->head)) {
         case HTTP1_PARTIAL: return;
         case HTTP1_BAD: end_with(probe, "its answer is no HTTP"); return;
@@ -177,7 +158,7 @@ static void read_head(struct probe *probe)
 static void read_answer(struct probe *probe)
 {
     read_head(probe);
-    if (!probe->has_head || probe->is_judged)
+    if (!probe->has_head || probe->call.is_over)
         return;
     if (probe->head.framing == HTTP_FRAMING_CHUNKED)
         read_chunked(probe);
@@ -185,14 +166,18 @@ static void read_answer(struct probe *probe)
         read_plain(probe);
 }
 
-/* --- the socket ------------------------------------------------------------------------------ */
+/* --- the call --------------------------------------------------------------------------------- */
 
-static void on_received(struct sock *sock, struct buf *buf, uint8_t *at, uint32_t bytes)
+static void on_connected(struct call *call)
 {
-    struct probe *probe = probe_of(sock);
-    (void)buf;
-    if (probe->is_judged)
-        return;
+    struct probe *probe = probe_of(call);
+    if (!probe->question.is_http)
+        end_with(probe, NULL);
+}
+
+static void on_received(struct call *call, const uint8_t *at, size_t bytes)
+{
+    struct probe *probe = probe_of(call);
     if (bytes > sizeof probe->answer - probe->used) {
         end_with(probe, "its answer is longer than a check reads");
         return;
@@ -202,46 +187,25 @@ static void on_received(struct sock *sock, struct buf *buf, uint8_t *at, uint32_
     read_answer(probe);
 }
 
-static void on_ended(struct sock *sock, int error)
+static void on_hung_up(struct call *call)
 {
-    struct probe *probe = probe_of(sock);
-    if (probe->is_judged)
-        return;
-    if (error != 0)
-        end_with_errno(probe, "the connection broke", error);
-    else if (!probe->has_head)
+    struct probe *probe = probe_of(call);
+    if (!probe->has_head)
         end_with(probe, "the connection ended before an answer");
     else
         miss(probe);
 }
 
-/* A target may answer and close before it has read all; what it said is read first. */
-static void on_sent(struct sock *sock, int error)
+static void on_over(struct call *call, const char *why)
 {
-    (void)sock, (void)error;
+    const struct probe *probe = probe_of(call);
+    if (probe->question.judged != NULL)
+        probe->question.judged(probe->question.self, why);
 }
 
-static void on_connected(struct sock *sock, int error)
+static void on_closed(struct call *call)
 {
-    struct probe *probe = probe_of(sock);
-    if (probe->is_judged)
-        return;
-    if (error != 0) {
-        end_with_errno(probe, "connect", error);
-        return;
-    }
-    if (!probe->question.is_http) {
-        end_with(probe, NULL);
-        return;
-    }
-    probe->out = (struct iovec){probe->request, probe->request_bytes};
-    sock_receive(sock, SOCK_RECEIVE_WATCH);
-    sock_send(sock, &probe->out, 1);
-}
-
-static void on_closed(struct sock *sock)
-{
-    struct probe *probe = probe_of(sock);
+    struct probe *probe = probe_of(call);
     void (*ended)(void *owner) = probe->question.ended;
     void *owner = probe->question.owner;
     mem_free(probe);
@@ -249,20 +213,11 @@ static void on_closed(struct sock *sock)
         ended(owner);
 }
 
-static void on_late(struct timer *timer)
-{
-    struct probe *probe = list_item(timer, struct probe, patience);
-    char why[PROBE_REASON_BYTES];
-    (void)snprintf(why, sizeof why, "no answer within %llu ms",
-                   (unsigned long long)(probe->question.timeout_ns / 1000000));
-    end_with(probe, why);
-}
-
-static const struct sock_events events = {
-    .received = on_received,
-    .ended = on_ended,
-    .sent = on_sent,
+static const struct call_events events = {
     .connected = on_connected,
+    .received = on_received,
+    .hung_up = on_hung_up,
+    .over = on_over,
     .closed = on_closed,
 };
 
@@ -284,8 +239,6 @@ static struct probe *probe_new(const struct probe_question *question)
     if (probe == NULL)
         return NULL;
     probe->question = *question;
-    memcpy(&probe->address, question->address, question->address_bytes);
-    timer_init(&probe->patience, on_late);
     start_head(probe);
     (void)snprintf(probe->wanted, sizeof probe->wanted, "%s",
                    question->is_http ? question->body : "");
@@ -297,27 +250,29 @@ static struct probe *probe_new(const struct probe_question *question)
 
 struct probe *probe_start(const struct probe_question *question)
 {
-    struct loop *loop = question->loop;
     struct probe *probe = probe_new(question);
     if (probe == NULL)
         return NULL;
-    const int fd = socket(question->address->sa_family,
-                          SOCK_STREAM | SOCK_CLOEXEC | loop->kind->socket_flags, 0);
-    if (fd < 0) {
+    const struct call_options options = {
+        .loop = question->loop,
+        .address = question->address,
+        .address_bytes = question->address_bytes,
+        .timeout_ns = question->timeout_ns,
+        .send = probe->request,
+        .send_bytes = probe->request_bytes,
+    };
+    if (!call_start(&probe->call, &events, &options)) {
         mem_free(probe);
         return NULL;
     }
     /* The texts are the asker's. */
     probe->question.path = probe->question.host = probe->question.body = NULL;
-    sock_open(&probe->sock, loop, &events, fd);
-    timer_set(&loop->timers, &probe->patience, loop->now_ns + question->timeout_ns);
-    sock_connect(&probe->sock, (const struct sockaddr *)&probe->address, question->address_bytes);
     return probe;
 }
 
 void probe_cancel(struct probe *probe)
 {
-    if (probe == NULL || probe->is_judged)
+    if (probe == NULL || probe->call.is_over)
         return;
     probe->question.judged = NULL;
     end_with(probe, NULL);
