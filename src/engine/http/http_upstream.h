@@ -74,8 +74,7 @@ static inline struct http_upstream *http_upstream_of(struct conn *conn)
 
 extern const struct conn_dialect http__upstream_dialect;
 
-/* --- http_send.c
- * ---------------------------------------------------------------------------------------------- */
+/* --- http_send.c ------------------------------------------------------------------------------ */
 
 /* Queues the op's request head, and its body as it comes. False: no memory. */
 bool http__send_request(struct http_upstream *up) must_check;
@@ -86,8 +85,44 @@ void http__watch_request_body(struct http_upstream *up);
 /* Queues what has come of the request's body. */
 void http__send_body(struct http_upstream *up);
 
-/* --- http_engine.c
- * ---------------------------------------------------------------------------------------------- */
+/* --- http_pool.c ------------------------------------------------------------------------------ */
+
+/* The pool of @target on this worker, made if there is none. NULL: no memory. */
+struct http_pool *http__pool_of(struct http_engine_worker *engine, struct target *target);
+
+/* Frees a pool whose target was forgotten and whose last connection is closed. */
+void http__pool_free_if_unused(struct http_pool *pool);
+
+/* What is open and idle, for everybody to see. */
+void http__publish_counts(const struct http_pool *pool);
+
+/* The connection is used, if it was idle. */
+void http__leave_idle(struct http_upstream *up);
+
+/* Back to the pool, or closed if the pool or the connection does not allow it. */
+void http__keep_idle(struct http_upstream *up);
+
+/* Closes it: nothing more is expected of it. */
+void http__drop(struct http_upstream *up);
+
+/* --- http_receive.c --------------------------------------------------------------------------- */
+
+/* Conn's event: bytes of an answer. Returns how many were used. */
+uint32_t http__answer_received(struct conn *conn, struct buf *buf, uint8_t *at, uint32_t bytes);
+
+/* Asks for bytes as the phase wants them: heads and bodies come in buffers of different sizes. */
+void http__receive_for(struct http_upstream *up);
+
+/* What an answer's head may be, from the settings of the op's path. */
+void http__start_limits(struct http_upstream *up);
+
+/* A head that has come in part is not wanted any more. */
+void http__partial_free(struct http_upstream *up);
+
+/* --- http_engine.c ---------------------------------------------------------------------------- */
+
+/* The answer is whole: the connection is given back, and the op is finished. */
+void http__complete(struct http_upstream *up);
 
 /* The time that an attempt may take begins now. */
 void http__start_try(struct http_upstream *up);
