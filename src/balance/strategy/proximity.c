@@ -15,7 +15,7 @@
  *     p = 1  while u <= s;    (1 - u) / (1 - s)  up to u = 1;    0  above,        s = spill-from
  *
  * so what is spilled grows with the load, from nothing, and no ring is filled or left at a stroke.
- * The capacity is set, or is found for each ring (strategy/fullness.h); then 2 % of the requests
+ * The capacity is set, or is found for each ring (fullness/fullness.h); then 2 % of the requests
  * stay however full a ring is, since only they tell when it is well again.
  * (The rule is ours. Envoy's zone-aware routing and Google's waterfall also fill the nearest first
  * and spill the rest; both go by what is healthy or by a rate that is told, neither of which this
@@ -23,7 +23,7 @@
  * If every ring spills, the one with the least load takes the request. In a ring it is two choices
  * by weight. */
 #include "balance/balance.h"
-#include "balance/strategy/fullness.h"
+#include "balance/fullness/fullness.h"
 
 #include "core/random.h"
 #include "core/units.h"
@@ -166,7 +166,7 @@ static void draw_rings(struct near *near)
     }
 }
 
-/* What was learned of a ring: by its number; of a site by its first target that was there before. */
+/* What was learned of a ring: by its number; of a site: by a target that was there before. */
 static void keep_fullness(struct near *near, const struct balance_setup *setup)
 {
     const struct near *old = setup->old_state;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* balance/strategy/fullness.c - windows of answers, and what they say of the capacity. */
-#include "balance/strategy/fullness.h"
+/* balance/fullness/fullness.c - windows of answers, and what they say of the capacity. */
+#include "balance/fullness/fullness.h"
 
 #include "core/units.h"
 
