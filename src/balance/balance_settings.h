@@ -103,8 +103,9 @@ enum proximity_by {
 
 #define PROXIMITY_SETTINGS(X)                                                                      \
     X(by, "by", CHOICE, proximity_bys, 0, PROXIMITY_BY_ZONE, LIVE, "what is near")                 \
-    X(capacity, "capacity", COUNT, 1, 1000000, 100, LIVE,                                          \
-      "how many requests in flight fill a target of weight 1; full ones are passed over")          \
+    X(capacity, "capacity", COUNT_OR_AUTO, 1, 1000000, CONFIG_AUTO, LIVE,                          \
+      "how many requests in flight fill a target of weight 1; auto: found from how long answers "  \
+      "take here and farther away")                                                                \
     X(spill_percent, "spill-percent", COUNT, 0, 99, 50, LIVE,                                      \
       "when the near ones are this full the first requests go farther, and all when they are full")
 

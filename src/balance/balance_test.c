@@ -61,6 +61,7 @@ static const struct balance_settings variants[] = {
     {.two_choices.latency = true,
      .hash.load_percent = 125,
      .proximity = {.by = PROXIMITY_BY_TIME, .capacity = 5}},
+    {.proximity = {.by = PROXIMITY_BY_LOCATION, .capacity = CONFIG_AUTO, .spill_percent = 50}},
 };
 
 /* Every strategy, under every variant of its settings. */

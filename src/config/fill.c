@@ -98,7 +98,7 @@ static void store_amount(const struct config_key *key, void *field, uint64_t amo
 {
     const uint32_t count = (uint32_t)amount;
     if (key->kind == CONFIG_COUNT || key->kind == CONFIG_COUNT_OR_NONE ||
-        key->kind == CONFIG_CHOICE)
+        key->kind == CONFIG_COUNT_OR_AUTO || key->kind == CONFIG_CHOICE)
         memcpy(field, &count, sizeof count);
     else
         memcpy(field, &amount, sizeof amount);
@@ -107,7 +107,7 @@ static void store_amount(const struct config_key *key, void *field, uint64_t amo
 static enum config_quantity_verdict read_quantity(enum config_kind kind, const char *text,
                                                   uint64_t *amount)
 {
-    if (kind == CONFIG_COUNT || kind == CONFIG_COUNT_OR_NONE)
+    if (kind == CONFIG_COUNT || kind == CONFIG_COUNT_OR_NONE || kind == CONFIG_COUNT_OR_AUTO)
         return config_count_read(text, amount);
     if (kind == CONFIG_SIZE || kind == CONFIG_SIZE_OR_NONE)
         return config_size_read(text, amount);
@@ -134,11 +134,9 @@ static bool refuse_bare(struct reader *reader, const struct config_key *key,
 static bool read_amount(struct reader *reader, const struct config_key *key,
                         const struct config__node *node, void *field)
 {
-    const bool may_be_none = key->kind == CONFIG_COUNT_OR_NONE ||
-                             key->kind == CONFIG_SIZE_OR_NONE ||
-                             key->kind == CONFIG_DURATION_OR_NONE;
+    const char *word = config__word_of(key->kind);
     uint64_t amount;
-    if (may_be_none && strcmp(node->text, "none") == 0) {
+    if (word != NULL && strcmp(node->text, word) == 0) {
         store_amount(key, field, CONFIG_NONE);
         return true;
     }

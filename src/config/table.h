@@ -26,6 +26,7 @@
 #define CONFIG_KINDS(X)                                                                            \
     X(COUNT, "a whole number")                                                                     \
     X(COUNT_OR_NONE, "a whole number or `none`")                                                   \
+    X(COUNT_OR_AUTO, "a whole number or `auto`")                                                   \
     X(SIZE, "a size with its unit, such as 64KiB")                                                 \
     X(SIZE_OR_NONE, "a size with its unit, such as 64KiB, or `none`")                              \
     X(DURATION, "a duration with its unit, such as 10s")                                           \
@@ -107,6 +108,7 @@ struct config_table {
 
 #define CONFIG_TYPE_COUNT            uint32_t
 #define CONFIG_TYPE_COUNT_OR_NONE    uint32_t
+#define CONFIG_TYPE_COUNT_OR_AUTO    uint32_t
 #define CONFIG_TYPE_SIZE             uint64_t
 #define CONFIG_TYPE_SIZE_OR_NONE     uint64_t
 #define CONFIG_TYPE_DURATION         uint64_t
@@ -120,6 +122,7 @@ struct config_table {
 
 #define CONFIG_RANGE_COUNT(low, high)            .lowest = (low), .highest = (high),
 #define CONFIG_RANGE_COUNT_OR_NONE(low, high)    .lowest = (low), .highest = (high),
+#define CONFIG_RANGE_COUNT_OR_AUTO(low, high)    .lowest = (low), .highest = (high),
 #define CONFIG_RANGE_SIZE(low, high)             .lowest = (low), .highest = (high),
 #define CONFIG_RANGE_SIZE_OR_NONE(low, high)     .lowest = (low), .highest = (high),
 #define CONFIG_RANGE_DURATION(low, high)         .lowest = (low), .highest = (high),
@@ -133,6 +136,7 @@ struct config_table {
 
 #define CONFIG_PRESET_COUNT(value)            .preset = (value),
 #define CONFIG_PRESET_COUNT_OR_NONE(value)    .preset = (value),
+#define CONFIG_PRESET_COUNT_OR_AUTO(value)    .preset = (value),
 #define CONFIG_PRESET_SIZE(value)             .preset = (value),
 #define CONFIG_PRESET_SIZE_OR_NONE(value)     .preset = (value),
 #define CONFIG_PRESET_DURATION(value)         .preset = (value),

@@ -330,14 +330,21 @@ const char *config__kind_expected(enum config_kind kind)
     return expected[kind];
 }
 
+const char *config__word_of(enum config_kind kind)
+{
+    if (kind == CONFIG_COUNT_OR_NONE || kind == CONFIG_SIZE_OR_NONE ||
+        kind == CONFIG_DURATION_OR_NONE)
+        return "none";
+    return kind == CONFIG_COUNT_OR_AUTO ? "auto" : NULL;
+}
+
 const char *config__amount_write(enum config_kind kind, uint64_t amount, char *text,
                                  size_t text_bytes)
 {
     char quantity[CONFIG_QUANTITY_BYTES];
-    const bool may_be_none = kind == CONFIG_COUNT_OR_NONE || kind == CONFIG_SIZE_OR_NONE ||
-                             kind == CONFIG_DURATION_OR_NONE;
-    if (may_be_none && amount == CONFIG_NONE)
-        (void)snprintf(text, text_bytes, "none");
+    const char *word = config__word_of(kind);
+    if (word != NULL && amount == CONFIG_NONE)
+        (void)snprintf(text, text_bytes, "%s", word);
     else if (kind == CONFIG_SIZE || kind == CONFIG_SIZE_OR_NONE)
         (void)snprintf(text, text_bytes, "%s", config_size_write(amount, quantity));
     else if (kind == CONFIG_DURATION || kind == CONFIG_DURATION_OR_NONE)

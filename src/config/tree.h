@@ -132,6 +132,9 @@ const char *config__preset_write(const struct config_key *key, char *text, size_
 /* " from 1KiB to 1MiB" with its leading space, or "" if the kind has no range. Returns @text. */
 const char *config__range_write(const struct config_key *key, char *text, size_t text_bytes);
 
+/* The word that stands for no number of @kind, "none" or "auto"; NULL: there is none. */
+const char *config__word_of(enum config_kind kind);
+
 /* One amount of @kind as a file says it. Returns @text. */
 const char *config__amount_write(enum config_kind kind, uint64_t amount, char *text,
                                  size_t text_bytes);

@@ -5,6 +5,7 @@
 
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define GEO_FOLDER PANDO_SOURCE_ROOT "/tests/unit/geo/"
@@ -81,6 +82,36 @@ Test(settings_geo, what_is_wrong_is_said_where_it_stands)
     expect_error("services: {a: {balance: proximity, proximity: {by: location},\n"
                  "  targets: [{address: x:1, location: ZZZ}]}}",
                  NULL, 2, 38, "`ZZZ` is not a place"); /* once */
+}
+
+/* A capacity is a number, or found. */
+Test(settings_geo, a_capacity_is_a_number_or_auto)
+{
+    static const struct {
+        const char *words;
+        uint32_t capacity;
+    } rows[] = {{"{}", CONFIG_AUTO}, {"{capacity: auto}", CONFIG_AUTO}, {"{capacity: 7}", 7}};
+    for (size_t i = 0; i < 3; i++) {
+        char text[128], shown[64];
+        char *written = NULL;
+        size_t bytes = 0;
+        (void)snprintf(text, sizeof text, "services: {a: {targets: [x:1], proximity: %s}}",
+                       rows[i].words);
+        struct settings *settings = get(text, NULL);
+        cr_expect(settings->services[0].balance.proximity.capacity == rows[i].capacity);
+        FILE *out = open_memstream(&written, &bytes);
+        settings_write_yaml(settings, out);
+        fclose(out);
+        (void)snprintf(shown, sizeof shown,
+                       rows[i].capacity == CONFIG_AUTO ? "capacity: auto" : "capacity: 7");
+        cr_expect(strstr(written, shown) != NULL, "%s", shown);
+        free(written);
+        settings_free(settings);
+    }
+    expect_error("services: {a: {targets: [x:1], proximity: {capacity: 0}}}", NULL, 1, 54,
+                 "capacity cannot be `0`");
+    expect_error("services: {a: {targets: [x:1], proximity: {capacity: none}}}", NULL, 1, 54,
+                 "capacity cannot be `none`");
 }
 
 /* A place that is not asked for need not be said. */

@@ -673,9 +673,9 @@ static void check_table(const struct config_table *table)
                   "%s", key->name);
         if (key->table != NULL)
             check_table(key->table);
-        const bool may_be_none = key->kind == CONFIG_COUNT_OR_NONE ||
-                                 key->kind == CONFIG_SIZE_OR_NONE ||
-                                 key->kind == CONFIG_DURATION_OR_NONE;
+        const bool may_be_none =
+            key->kind == CONFIG_COUNT_OR_NONE || key->kind == CONFIG_COUNT_OR_AUTO ||
+            key->kind == CONFIG_SIZE_OR_NONE || key->kind == CONFIG_DURATION_OR_NONE;
         if (key->kind < CONFIG_BOOLEAN && !(may_be_none && key->preset == CONFIG_NONE))
             cr_expect(key->lowest <= key->preset && key->preset <= key->highest, "%s", key->name);
         if (may_be_none)

@@ -209,6 +209,104 @@ Test(sim, ejection_takes_the_requests_from_a_server_that_fails_fast)
     free(outcome);
 }
 
+/* Runs proximity, which finds the capacity of the zones by itself. */
+static void run_zones(struct sim_scene scene, struct sim_outcome *outcome)
+{
+    struct sim_policy policy = sim_policy_read("balance: proximity");
+    scene.policy = &policy;
+    sim_run(&scene, outcome);
+    sim_policy_free(&policy);
+}
+
+static double far_percent(const struct sim_outcome *outcome)
+{
+    return (double)outcome->to_far * 100 / (double)outcome->attempts;
+}
+
+/* The first of four zones has two fifths of the requests: it is full from load 0.6 on. As long as
+ * the fleet has room, nobody fails, and no more goes far than must. */
+Test(sim, full_zones_spill_as_much_as_they_must)
+{
+    static const struct {
+        uint32_t servers;
+        double load, far_least, far_most;
+    } cases[] = {{8, 0.2, 0, 1},     {8, 0.5, 0, 3},      {8, 0.9, 8, 20},
+                 {100, 0.3, 0, 1},   {100, 0.5, 0, 1},    {100, 0.7, 4, 14},
+                 {100, 0.9, 14, 25}, {100, 0.97, 16, 30}, {40, 0.9, 12, 25}};
+    struct sim_outcome *outcome = sim_take(sizeof *outcome);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0] && !PANDO_SANITIZED; i++)
+        for (uint64_t seed = 1; seed <= 2; seed++) {
+            const uint32_t servers = cases[i].servers;
+            struct sim_scene scene = sim_place_scene(sim_place_at(5), servers, cases[i].load, seed);
+            scene.nodes_count = servers == 40 ? 4 : scene.nodes_count;
+            run_zones(scene, outcome);
+            const double bad = (double)(outcome->requests - outcome->ends[SIM_GOOD]) * 100 /
+                               (double)outcome->requests;
+            cr_expect(bad < 0.02, "%u servers, load %g: %.3f %% failed", servers, cases[i].load,
+                      bad);
+            cr_expect(far_percent(outcome) >= cases[i].far_least &&
+                          far_percent(outcome) <= cases[i].far_most,
+                      "%u servers, load %g: %.1f %% went far", servers, cases[i].load,
+                      far_percent(outcome));
+        }
+    free(outcome);
+}
+
+/* In every ten seconds of five minutes about the same share goes far, with a node for each zone and
+ * with several: they do not chase each other. */
+Test(sim, spills_do_not_swing)
+{
+    struct sim_outcome *outcome = sim_take(sizeof *outcome);
+    for (uint32_t nodes = 2; nodes <= 8 && !PANDO_SANITIZED; nodes *= 2) {
+        struct sim_scene scene = sim_place_scene(sim_place_at(5), 16, 0.85, 1);
+        double least = 100, most = 0;
+        scene.zones_count = 2;
+        scene.nodes_count = nodes;
+        for (unsigned from_s = 20; from_s < 80; from_s += 10) {
+            scene.warm_s = from_s;
+            scene.run_s = 10;
+            run_zones(scene, outcome);
+            least = far_percent(outcome) < least ? far_percent(outcome) : least;
+            most = far_percent(outcome) > most ? far_percent(outcome) : most;
+        }
+        cr_expect(least > 5 && most < least + 5, "%u nodes: from %.1f to %.1f %%", nodes, least,
+                  most);
+    }
+    free(outcome);
+}
+
+/* After a rush of twenty seconds, and after the first zone was slow, all is as before. */
+Test(sim, what_was_spilled_comes_back)
+{
+    static const struct sim_change rush[] = {{.at_s = 10, .load = 0.9}, {.at_s = 30, .load = 0.4}};
+    static const struct sim_change slow[] = {{.at_s = 10, .first = 0, .count = 1, .speed = 0.3},
+                                             {.at_s = 10, .first = 4, .count = 1, .speed = 0.3},
+                                             {.at_s = 30, .first = 0, .count = 1, .speed = 1},
+                                             {.at_s = 30, .first = 4, .count = 1, .speed = 1}};
+    struct sim_outcome *outcome = sim_take(sizeof *outcome);
+    if (!PANDO_SANITIZED) {
+        struct sim_scene scene = sim_place_scene(sim_place_at(5), 100, 0.4, 1);
+        scene.changes = rush;
+        scene.changes_count = 2;
+        scene.warm_s = 40;
+        scene.run_s = 20;
+        run_zones(scene, outcome);
+        cr_expect(far_percent(outcome) < 1, "%.2f %%", far_percent(outcome));
+        scene = sim_place_scene(sim_place_at(5), 8, 0.45, 1);
+        scene.changes = slow;
+        scene.changes_count = 4;
+        scene.warm_s = 15;
+        scene.run_s = 15;
+        run_zones(scene, outcome);
+        cr_expect(far_percent(outcome) > 15, "while they are slow: %.2f %%", far_percent(outcome));
+        scene.warm_s = 60;
+        scene.run_s = 60;
+        run_zones(scene, outcome);
+        cr_expect(far_percent(outcome) < 4, "%.2f %%", far_percent(outcome));
+    }
+    free(outcome);
+}
+
 /* With nm; the script says how. */
 Test(sim, what_it_runs_is_the_code_of_the_program)
 {

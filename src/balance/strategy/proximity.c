@@ -15,12 +15,15 @@
  *     p = 1  while u <= s;    (1 - u) / (1 - s)  up to u = 1;    0  above,        s = spill-from
  *
  * so what is spilled grows with the load, from nothing, and no ring is filled or left at a stroke.
+ * The capacity is set, or is found for each ring (fullness/fullness.h); then 2 % of the requests
+ * stay however full a ring is, since only they tell when it is well again.
  * (The rule is ours. Envoy's zone-aware routing and Google's waterfall also fill the nearest first
  * and spill the rest; both go by what is healthy or by a rate that is told, neither of which this
  * node has.) A target that is not well is not in the set: its ring is smaller and spills sooner.
  * If every ring spills, the one with the least load takes the request. In a ring it is two choices
  * by weight. */
 #include "balance/balance.h"
+#include "balance/fullness/fullness.h"
 
 #include "core/random.h"
 #include "core/units.h"
@@ -35,6 +38,9 @@ enum {
     SMALL_MAX = 64,   /* of so many targets loads are summed for each pick, else each millisecond */
 };
 
+#define STAYS_LEAST 0.02
+#define SPILL_LEAST 0.01 /* of a ring's capacity, for spill-percent 0 */
+
 /* One target, by ring. */
 struct spot {
     uint32_t index; /* in the set */
@@ -45,7 +51,8 @@ struct spot {
 /* Those of one distance, or of one site: a run of spots. */
 struct ring {
     uint32_t         first, count;
-    double           load;  /* u */
+    double           load; /* u */
+    struct fullness *full;
     struct geo_place place; /* of a site */
 };
 
@@ -56,9 +63,16 @@ struct near {
     struct geo_place               home;
     uint64_t                       summed_ns;
     uint32_t                       rings_count;
-    struct spot                   *at;      /* sorted by ring; behind the rings */
-    struct ring                    rings[]; /* room for one per target */
+    struct fullness               *full;    /* by number of a ring, or by site; see more_bytes() */
+    struct spot                   *at;      /* sorted by ring */
+    uint32_t                      *ring_at; /* by index in the set: which of the rings */
+    struct ring                    rings[]; /* room for one per target; behind it the above */
 };
+
+static bool is_auto(const struct near *near)
+{
+    return near->settings->proximity.capacity == CONFIG_AUTO;
+}
 
 /* --- distance --------------------------------------------------------------------------------- */
 
@@ -120,6 +134,19 @@ static int by_ring_and_index(const void *a, const void *b, void *near)
     return order != 0 ? order : one->index < other->index ? -1 : one->index > other->index;
 }
 
+/* The spot at @first is of another ring than those before it. */
+static void begin_ring(struct near *near, uint32_t first)
+{
+    const bool is_site = near->settings->proximity.by == PROXIMITY_BY_LOCATION;
+    const struct spot *spot = &near->at[first];
+    near->rings[near->rings_count] = (struct ring){
+        .first = first,
+        .full = &near->full[is_site ? near->rings_count : spot->ring],
+        .place = near->set->at[spot->index]->place,
+    };
+    near->rings_count++;
+}
+
 /* Weights may move: each is read once. A ring of weight 0 cannot be. */
 static void draw_rings(struct near *near)
 {
@@ -132,10 +159,33 @@ static void draw_rings(struct near *near)
     for (uint32_t i = 0; i < set->count; i++) {
         const struct target *target = set->at[near->at[i].index];
         if (i == 0 || by_ring(near, &near->at[i - 1], &near->at[i]) != 0)
-            near->rings[near->rings_count++] = (struct ring){.first = i, .place = target->place};
+            begin_ring(near, i);
         near->rings[near->rings_count - 1].count++;
         near->at[i].weight_sum = weight_sum += target->weight;
+        near->ring_at[near->at[i].index] = near->rings_count - 1;
     }
+}
+
+/* What was learned of a ring: by its number; of a site: by a target that was there before. */
+static void keep_fullness(struct near *near, const struct balance_setup *setup)
+{
+    const struct near *old = setup->old_state;
+    if (near->settings->proximity.by != PROXIMITY_BY_LOCATION) {
+        memcpy(near->full, old->full, RINGS_MAX * sizeof near->full[0]);
+        return;
+    }
+    for (uint32_t i = 0; i < setup->set->count; i++) {
+        struct fullness *full = near->rings[near->ring_at[i]].full;
+        const size_t was = balance_index_of(setup->old_set, setup->set->at[i], i);
+        if (was != BALANCE_NONE && full->best_since_ns == 0)
+            *full = *old->rings[old->ring_at[was]].full;
+    }
+}
+
+/* Rings by zone or time have a number, sites are as many as targets at most. */
+static size_t more_bytes(uint32_t targets_count)
+{
+    return (targets_count > RINGS_MAX ? targets_count : RINGS_MAX) * sizeof(struct fullness);
 }
 
 static void set_changed(void *state, const struct balance_setup *setup)
@@ -145,16 +195,70 @@ static void set_changed(void *state, const struct balance_setup *setup)
     near->settings = setup->settings;
     near->zone = setup->zone;
     near->home = setup->home;
-    near->at = (struct spot *)(void *)(near->rings + setup->set->count);
+    near->full = (struct fullness *)(void *)(near->rings + setup->set->count);
+    near->at = (void *)((char *)near->full + more_bytes(setup->set->count));
+    near->ring_at = (uint32_t *)(void *)(near->at + setup->set->count);
     draw_rings(near);
+    if (setup->old_state != NULL)
+        keep_fullness(near, setup);
+}
+
+/* --- learning how much a ring holds ----------------------------------------------------------- */
+
+static void finished(void *state, size_t index, const struct sample *sample)
+{
+    struct near *near = state;
+    if (is_auto(near))
+        balance__fullness_add(near->rings[near->ring_at[index]].full, sample);
+}
+
+/* What rings know of each other. */
+struct prices {
+    double             least_ns, second_ns; /* 0: not known */
+    const struct ring *cheapest;
+    double             best_ns;
+};
+
+static struct prices ask_prices(const struct near *near, uint64_t now_ns)
+{
+    struct prices prices = {0};
+    for (uint32_t r = 0; r < near->rings_count; r++) {
+        const double best_ns = balance__fullness_best_ns(near->rings[r].full);
+        const double price_ns = balance__fullness_price_ns(near->rings[r].full, now_ns);
+        if (best_ns > 0 && (prices.best_ns == 0 || best_ns < prices.best_ns))
+            prices.best_ns = best_ns;
+        if (price_ns > 0 && (prices.least_ns == 0 || price_ns < prices.least_ns)) {
+            prices.second_ns = prices.least_ns;
+            prices.least_ns = price_ns;
+            prices.cheapest = &near->rings[r];
+        } else if (price_ns > 0 && (prices.second_ns == 0 || price_ns < prices.second_ns)) {
+            prices.second_ns = price_ns;
+        }
+    }
+    return prices;
+}
+
+static void learn(struct near *near, uint64_t now_ns)
+{
+    const uint32_t percent = near->settings->proximity.spill_percent;
+    for (uint32_t r = 0; r < near->rings_count; r++) {
+        struct ring *ring = &near->rings[r];
+        if (!balance__fullness_close(ring->full, now_ns))
+            continue;
+        const struct prices prices = ask_prices(near, now_ns);
+        balance__fullness_learn(ring->full,
+                                prices.cheapest == ring ? prices.second_ns : prices.least_ns,
+                                prices.best_ns, percent > 0 ? percent / 100.0 : SPILL_LEAST);
+    }
 }
 
 /* Times move; zones and places do not. */
 static void tick(void *state, const struct target_set *set, const struct ask *ask)
 {
     struct near *near = state;
-    (void)ask;
     bool has_moved = false;
+    if (is_auto(near) && near->rings_count > 1)
+        learn(near, ask->now_ns);
     if (near->settings->proximity.by != PROXIMITY_BY_TIME)
         return;
     for (uint32_t i = 0; i < set->count && !has_moved; i++)
@@ -213,7 +317,7 @@ static uint32_t weight_of(const struct near *near, const struct ring *ring)
 static void sum_loads(struct near *near, uint64_t now_ns)
 {
     const struct target_set *set = near->set;
-    const double capacity = near->settings->proximity.capacity;
+    const double capacity = is_auto(near) ? 1 : near->settings->proximity.capacity;
     if (set->count > SMALL_MAX && near->summed_ns != 0 && now_ns - near->summed_ns < NS_PER_MS)
         return;
     near->summed_ns = now_ns;
@@ -224,6 +328,8 @@ static void sum_loads(struct near *near, uint64_t now_ns)
             sum +=
                 atomic_load_explicit(&set->at[near->at[i].index]->inflight, memory_order_relaxed);
         ring->load = (double)sum / (capacity * weight_of(near, ring));
+        if (is_auto(near))
+            ring->load = balance__fullness_look(ring->full, ring->load);
     }
 }
 
@@ -233,7 +339,11 @@ static bool stays(const struct near *near, const struct ring *ring, double draw)
     const double spill = near->settings->proximity.spill_percent / 100.0;
     if (ring->load <= spill)
         return true;
-    return ring->load < 1 && draw < (1 - ring->load) / (1 - spill);
+    if (is_auto(near) && draw < STAYS_LEAST)
+        return true;
+    const bool does_stay = ring->load < 1 && draw < (1 - ring->load) / (1 - spill);
+    ring->full->spilled_count += !does_stay;
+    return does_stay;
 }
 
 /* --- picking ---------------------------------------------------------------------------------- */
@@ -319,8 +429,10 @@ static size_t pick(void *state, const struct target_set *set, const struct ask *
 
 const struct balance_strategy balance_proximity = {
     .state_bytes = sizeof(struct near),
-    .target_bytes = sizeof(struct ring) + sizeof(struct spot),
+    .target_bytes = sizeof(struct ring) + sizeof(struct spot) + sizeof(uint32_t),
+    .more_bytes = more_bytes,
     .set_changed = set_changed,
     .pick = pick,
+    .finished = finished,
     .tick = tick,
 };

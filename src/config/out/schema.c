@@ -13,21 +13,23 @@
 #define SIZE_PATTERN     "^[0-9]+(B|KiB|MiB|GiB|TiB)$"
 #define NAME_PATTERN     "^[A-Za-z0-9_-]{1,64}$"
 
-static json_t *or_none(json_t *value, bool may_be_none)
+/* @value, or the word that stands for none. */
+static json_t *or_word(json_t *value, const struct config_key *key)
 {
-    return may_be_none ? json_pack("{s:[o,{s:s}]}", "anyOf", value, "const", "none") : value;
+    const char *word = config__word_of(key->kind);
+    return word != NULL ? json_pack("{s:[o,{s:s}]}", "anyOf", value, "const", word) : value;
 }
 
 static json_t *count_schema(const struct config_key *key)
 {
     json_t *count = json_pack("{s:s, s:I, s:I}", "type", "integer", "minimum",
                               (json_int_t)key->lowest, "maximum", (json_int_t)key->highest);
-    return or_none(count, key->kind == CONFIG_COUNT_OR_NONE);
+    return or_word(count, key);
 }
 
-static json_t *pattern_schema(const char *pattern, bool may_be_none)
+static json_t *pattern_schema(const char *pattern, const struct config_key *key)
 {
-    return or_none(json_pack("{s:s, s:s}", "type", "string", "pattern", pattern), may_be_none);
+    return or_word(json_pack("{s:s, s:s}", "type", "string", "pattern", pattern), key);
 }
 
 static json_t *choice_schema(const struct config_key *key)
@@ -80,12 +82,12 @@ static json_t *value_schema(const struct config_key *key)
 {
     switch (key->kind) {
     case CONFIG_COUNT:
-    case CONFIG_COUNT_OR_NONE: return count_schema(key);
+    case CONFIG_COUNT_OR_NONE:
+    case CONFIG_COUNT_OR_AUTO: return count_schema(key);
     case CONFIG_SIZE:
-    case CONFIG_SIZE_OR_NONE: return pattern_schema(SIZE_PATTERN, key->kind == CONFIG_SIZE_OR_NONE);
+    case CONFIG_SIZE_OR_NONE: return pattern_schema(SIZE_PATTERN, key);
     case CONFIG_DURATION:
-    case CONFIG_DURATION_OR_NONE:
-        return pattern_schema(DURATION_PATTERN, key->kind == CONFIG_DURATION_OR_NONE);
+    case CONFIG_DURATION_OR_NONE: return pattern_schema(DURATION_PATTERN, key);
     case CONFIG_BOOLEAN: return json_pack("{s:s}", "type", "boolean");
     case CONFIG_TEXT: return text_schema(key);
     case CONFIG_CHOICE: return choice_schema(key);
@@ -108,7 +110,8 @@ static json_t *preset_json(const struct config_key *key)
     if (key->kind == CONFIG_BOOLEAN)
         return json_boolean(key->preset != 0);
     if (key->kind == CONFIG_COUNT ||
-        (key->kind == CONFIG_COUNT_OR_NONE && key->preset != CONFIG_NONE))
+        ((key->kind == CONFIG_COUNT_OR_NONE || key->kind == CONFIG_COUNT_OR_AUTO) &&
+         key->preset != CONFIG_NONE))
         return json_integer((json_int_t)key->preset);
     if (key->kind == CONFIG_TEXT)
         return json_string(key->preset_text);

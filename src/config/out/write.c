@@ -47,6 +47,7 @@ static uint64_t amount_of(const struct config_key *key, const void *base)
     case CONFIG_BOOLEAN: memcpy(&is_true, config__field(key, base), sizeof is_true); return is_true;
     case CONFIG_COUNT:
     case CONFIG_COUNT_OR_NONE:
+    case CONFIG_COUNT_OR_AUTO:
     case CONFIG_CHOICE: memcpy(&count, config__field(key, base), sizeof count); return count;
     default: memcpy(&amount, config__field(key, base), sizeof amount); return amount;
     }

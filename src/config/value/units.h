@@ -17,7 +17,9 @@
 #define CONFIG_GIB(n)     ((uint64_t)(n) << 30)
 #define CONFIG_TIB(n)     ((uint64_t)(n) << 40)
 
-/* What a setting of an _OR_NONE kind holds when the file says `none`. */
+/* What a setting of an _OR_NONE kind holds when the file says `none`, and one of COUNT_OR_AUTO when
+ * it says `auto`. */
 #define CONFIG_NONE 0
+#define CONFIG_AUTO 0
 
 #endif

@@ -86,6 +86,9 @@ static bool give(struct sim_world *world, uint32_t index)
     shield_of(world, request)->attempts_count++;
     world->outcome->attempts += request->is_counted;
     world->outcome->to_first += request->is_counted && server == 0;
+    world->outcome->to_far +=
+        request->is_counted &&
+        sim_lane_between(world, request->node, (uint32_t)server) == world->far_lane;
     second_of(world, request)->attempts++;
     sim_attempt_begin(world, index, server, &passage);
     return true;

@@ -70,6 +70,7 @@ struct sim_outcome {
     uint64_t         ends[SIM_ENDS_COUNT];
     uint64_t         attempts; /* given to servers, for these requests */
     uint64_t         to_first; /* of them, to server 0 */
+    uint64_t         to_far;   /* of them, to another zone */
     uint64_t         probes;   /* sent, ever */
     struct sim_tally good;     /* from a request's coming to its answer, of the good ones */
     /* The share of servers that had at least so many requests, on average. */
