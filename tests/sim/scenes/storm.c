@@ -34,12 +34,12 @@
       false)
 
 #define ILL_ROWS(X)                                                                                \
-    X("nothing", "breaker: {tries: 1}, outlier: {errors-in-a-row: none, deviations: none}", false, \
+    X("nothing", "breaker: {tries: 1}, outlier: {errors-in-a-row: none, silences-in-a-row: none, deviations: none}", false, \
       false)                                                                                       \
     X("ejection (preset)", "breaker: {tries: 1}", false, false)                                    \
     X("circuit breaker of the target",                                                             \
       "breaker: {tries: 1, target: {enabled: true, slow-after: 300ms}}, "                          \
-      "outlier: {errors-in-a-row: none, deviations: none}",                                        \
+      "outlier: {errors-in-a-row: none, silences-in-a-row: none, deviations: none}",                                        \
       false, false)                                                                                \
     X("retries and ejection (preset)", "breaker: {tries: 3}", false, false)
 
