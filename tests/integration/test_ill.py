@@ -24,6 +24,7 @@ from traffic import Traffic
 
 sys.path.append(str(pathlib.Path(__file__).parents[1] / "faults"))
 import ill              # noqa: E402
+from orders import Orders    # noqa: E402
 
 CGROUP = pathlib.Path("/sys/fs/cgroup/memory")
 
@@ -87,6 +88,31 @@ def test_late_answers_of_a_server_that_was_stopped_reach_nobody(start, copies): 
             until(lambda before=before: callers.servers.get("b", 0) > before, "it to be asked again")
     assert callers.wrong == []
     assert callers.statuses <= {200, 502, 503, 504}
+
+
+@pytest.mark.parametrize("fault", ["kill -9", "SIGSTOP"])
+def test_no_post_reaches_two_servers(start, fault):
+    """Those that a stopped server had not read are carried out by it later, when their clients were told 504: not by another
+    as well. tests/faults has all faults, under more load."""
+    with contextlib.ExitStack() as stack:
+        servers = [stack.enter_context(ill.Server(name)) for name in ("one", "two", "three")]
+        proxy = start({"services": {"shop": {"targets": [server.address for server in servers]}},
+                       "upstream": {"try-timeout": "200ms"}, "outlier": {"eject-first": "200ms"},
+                       "retry": {"hedge": "after", "hedge-after": "20ms"}})
+        with Orders(proxy.port, rate=200, seconds=4) as orders:
+            until(lambda: all(server.record.read_text() for server in servers), "all to be asked")
+            ill.tell(servers[0], fault, True)
+            until(lambda: target_of(proxy, servers[0])["state"] != "up", "it to be out of service")
+            ill.tell(servers[0], fault, False)
+            orders.finish()
+        for server in servers:
+            server.settle()
+        orders.compare(servers)
+        print(orders.shown())
+        assert orders.repeated == {}
+        assert orders.wrong == []
+        assert fault != "SIGSTOP" or orders.failed_count > 0
+        assert proxy.metric("pando_retries_total", reason="timeout") == 0
 
 
 @pytest.mark.skipif(not ill.can_cut_off(), reason="network namespaces and nftables are not to be had here")
