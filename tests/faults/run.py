@@ -71,12 +71,13 @@ def result_of(load):
 
 
 class Watch(threading.Thread):
-    """When the ill server was first seen out, and first seen in again after it was well."""
+    """When a server was seen to go out of service and to come back, by the status page."""
 
     def __init__(self, proxy, address):
         super().__init__(daemon=True)
         self.proxy, self.address = proxy, address
-        self.ill_s = self.well_s = self.out_s = self.back_s = None
+        self.changes = []    # (moment, whether it is in)
+        self.began_s = self.ill_s = self.well_s = None
         self.going = True
 
     def is_in(self):
@@ -89,15 +90,26 @@ class Watch(threading.Thread):
     def run(self):
         while self.going:
             now_s, is_in = time.monotonic(), self.is_in()
-            if self.ill_s is not None and self.out_s is None and not is_in:
-                self.out_s = now_s - self.ill_s
-            if self.well_s is not None and self.back_s is None and is_in:
-                self.back_s = max(0.0, now_s - self.well_s)
-            time.sleep(0.01)
+            if not self.changes or self.changes[-1][1] != is_in:
+                self.changes.append((now_s, is_in))
+            time.sleep(0.005)
 
     def end(self):
         self.going = False
         self.join()
+
+    @property
+    def out_s(self):
+        """From the moment when it was ill until it was seen out; None: never."""
+        return next((max(0.0, at_s - self.ill_s) for at_s, is_in in self.changes if at_s > self.began_s and not is_in), None)
+
+    @property
+    def back_s(self):
+        """From the moment when it was well again until it was seen in; None: never, or it never was out."""
+        before = [is_in for at_s, is_in in self.changes if at_s <= self.well_s]
+        if before[-1]:
+            return 0.0 if self.out_s is not None else None
+        return next((at_s - self.well_s for at_s, is_in in self.changes if at_s > self.well_s and is_in), None)
 
 
 def one_falls_ill(proxy, servers, fault):
@@ -105,8 +117,9 @@ def one_falls_ill(proxy, servers, fault):
     watch = Watch(proxy, servers[0].address)
     watch.start()
     time.sleep(BEFORE_S)
-    watch.ill_s = time.monotonic()
+    watch.began_s = time.monotonic()
     tell(servers[0], fault, True)
+    watch.ill_s = time.monotonic()    # nft takes tens of milliseconds to begin
     time.sleep(ILL_S)
     tell(servers[0], fault, False)
     watch.well_s = time.monotonic()

@@ -42,7 +42,7 @@ def test_no_get_fails(io, fault, strategy):
     failed = figures["errors"] + figures["unanswered"]
     slowest_ms = figures["max_us"] / 1000
     GETS.add(fault, strategy, io, figures["answered"], failed, f"{slowest_ms:.0f}", shown_ms(watch.out_s),
-             shown_ms(watch.back_s if watch.out_s is not None else None))
+             shown_ms(watch.back_s))
     assert failed == 0, figures
     assert figures["answered"] > RATE * SECONDS / 2
     if pando.LONG and BOUND_MS[fault] is not None:
