@@ -37,7 +37,7 @@ static bool is_nothing_learned(const struct op *op)
 {
     const enum err_kind kind = op->answer.error;
     return kind == ERR_NO_TARGET || kind == ERR_LIMIT || kind == ERR_MEMORY ||
-           (kind != ERR_NONE && op->kept_connection);
+           (kind != ERR_NONE && kind != ERR_TARGET_UNREACHABLE && op->kept_connection);
 }
 
 /* The others may have it at once; the control thread hears of it and does the rest. */
@@ -58,6 +58,8 @@ static void end_connect_trial(const struct passage *passage, const struct op *op
     const enum err_kind kind = op->answer.error;
     if (is_nothing_learned(op))
         trials_give_back(&passage->target->trials, passage->epoch);
+    else if (has_no_way(kind))
+        report(passage, false, err_row(kind)->sentence);
     else if (kind == ERR_NONE || op->sent_ns != 0)
         pass_trial(passage);
     else if (op->cancelled)
@@ -109,7 +111,8 @@ static void end_answer_trial(const struct passage *passage, const struct op *op,
         trials_give_back(trials, passage->epoch);
     else
         trials_report(trials, passage->epoch, verdict->failed, verdict->slow);
-    if (!is_nothing_learned(op) && (op->answer.error == ERR_NONE || op->sent_ns != 0))
+    if (!is_nothing_learned(op) && !has_no_way(op->answer.error) &&
+        (op->answer.error == ERR_NONE || op->sent_ns != 0))
         report(passage, true, NULL);
 }
 

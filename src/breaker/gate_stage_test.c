@@ -75,8 +75,9 @@ Test(gate, lets_through_to_one_that_has_just_gone)
 
 Test(gate, reports_that_a_target_cannot_be_connected_to)
 {
-    const enum err_kind kinds[] = {ERR_CONNECT_REFUSED, ERR_CONNECT_TIMEOUT, ERR_CONNECT_FAILED};
-    for (int i = 0; i < 3; i++) {
+    const enum err_kind kinds[] = {ERR_CONNECT_REFUSED, ERR_CONNECT_TIMEOUT, ERR_CONNECT_FAILED,
+                                   ERR_TARGET_UNREACHABLE};
+    for (int i = 0; i < 4; i++) {
         open_gate(TARGET_UP);
         submit();
         bench_fail(&bench, kinds[i]);
@@ -146,6 +147,8 @@ static const struct {
     {ERR_CANCELLED, true, false, OK},
     {ERR_CONNECT_REFUSED, false, false, NOT_OK},
     {ERR_CONNECT_TIMEOUT, false, false, NOT_OK},
+    {ERR_TARGET_UNREACHABLE, true, false, NOT_OK},
+    {ERR_TARGET_UNREACHABLE, true, true, NOT_OK}, /* another connection would fare the same */
     {ERR_CANCELLED, false, false, NOT_OK},
     {ERR_DEADLINE, false, false, NOT_OK},
     {ERR_TARGET_STALE, true, true, NOTHING},

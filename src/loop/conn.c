@@ -8,6 +8,8 @@
 #include <assert.h>
 #include <errno.h>
 #include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
@@ -105,6 +107,20 @@ static uint64_t taken_bytes(const struct conn *conn)
     int held_bytes = 0;
     (void)ioctl(conn->sock.fd, SIOCOUTQ, &held_bytes);
     return conn->sock.sent_bytes - (uint64_t)held_bytes;
+}
+
+bool conn_acks(const struct conn *conn, struct conn_acks *acks)
+{
+    struct tcp_info info;
+    socklen_t bytes = sizeof info;
+    if (getsockopt(conn->sock.fd, IPPROTO_TCP, TCP_INFO, &info, &bytes) != 0)
+        return false;
+    *acks = (struct conn_acks){
+        .taken_bytes = taken_bytes(conn),
+        .silent_ns = (uint64_t)info.tcpi_last_ack_recv * NS_PER_MS,
+        .in_flight_count = info.tcpi_unacked,
+    };
+    return true;
 }
 
 /* Slow is not dead: the kernel takes megabytes and then is silent for long, so what counts is what

@@ -206,6 +206,16 @@ void conn_shut_after_send(struct conn *conn);
 /* At once. `closed` comes later. */
 void conn_close(struct conn *conn);
 
+/* What the kernel knows of the other side's acknowledgements. */
+struct conn_acks {
+    uint64_t taken_bytes;     /* acknowledged, of all that left */
+    uint64_t silent_ns;       /* since the last acknowledgement, in ticks of 1 to 10 ms */
+    uint32_t in_flight_count; /* segments that left and are not; none in front of a full window */
+};
+
+/* False: no TCP. Two system calls. */
+bool conn_acks(const struct conn *conn, struct conn_acks *acks) must_check;
+
 /* Bytes of memory that this connection causes: its struct of @struct_bytes, and the buffers it
  * holds. */
 size_t conn_charged_bytes(const struct conn *conn, size_t struct_bytes);

@@ -244,6 +244,7 @@ struct stage_world {
     struct http_router          router;
     int                         listener;
     bool                        built;
+    bool                        ends_at_once; /* the loop, when it has drained */
     _Atomic bool                drained;
 };
 
@@ -307,6 +308,8 @@ static void drained(struct worker_thread *thread)
 {
     struct stage_world *w = thread->self;
     balance_stage_fini(&w->balance);
+    if (w->ends_at_once)
+        loop_stop(&thread->loop);
     atomic_store(&w->drained, true);
 }
 
@@ -324,9 +327,25 @@ static void drain(struct worker_thread *thread, void *argument)
     worker_thread_drain(thread);
 }
 
+static void drain_at_once(struct worker_thread *thread, void *argument)
+{
+    drain(thread, argument);
+    abort_all(thread, NULL);
+}
+
 static void count_open(struct worker_thread *thread, void *argument)
 {
     *(uint64_t *)argument = thread->engine.open_count;
+}
+
+/* The connections to targets are just being closed when the loop ends. */
+static void finish_at_once(struct stage_world *w)
+{
+    w->ends_at_once = true;
+    worker_thread_run(&w->thread, drain_at_once, w);
+    while (!atomic_load(&w->drained))
+        usleep(2000);
+    worker_thread_join(&w->thread);
 }
 
 static void finish(struct stage_world *w)
@@ -344,9 +363,9 @@ static void finish(struct stage_world *w)
     worker_thread_join(&w->thread);
 }
 
-/* One run. Returns whether the fault struck. */
+/* One run, ended by @end. Returns whether the fault struck. */
 static bool run(const char *io, enum fault_kind kind, uint64_t nth,
-                const struct sockaddr_in *origin)
+                const struct sockaddr_in *origin, void (*end)(struct stage_world *))
 {
     struct stage_world *w = aligned_alloc(64, (sizeof *w + 63) / 64 * 64);
     struct target_set *set = calloc(1, sizeof *set + sizeof(struct target *));
@@ -375,7 +394,7 @@ static bool run(const char *io, enum fault_kind kind, uint64_t nth,
         if (w->built)
             talk_a_while(&address);
         struck = fault_seen(kind) >= nth;
-        finish(w);
+        end(w);
     } else {
         struck = true;
         fault_fail_nth(FAULT_ALLOCATION, 0);
@@ -387,20 +406,47 @@ static bool run(const char *io, enum fault_kind kind, uint64_t nth,
     return struck;
 }
 
+struct origin {
+    struct sockaddr_in address;
+    int                listener;
+    pthread_t          thread;
+};
+
+static void open_origin(struct origin *origin)
+{
+    origin->listener = listen_on_loopback(&origin->address);
+    cr_assert(pthread_create(&origin->thread, NULL, serve, (void *)(intptr_t)origin->listener) ==
+              0);
+}
+
+static void close_origin(struct origin *origin)
+{
+    shutdown(origin->listener, SHUT_RDWR);
+    pthread_join(origin->thread, NULL);
+    close(origin->listener);
+}
+
 static void fail_every(const char *io, enum fault_kind kind)
 {
-    struct sockaddr_in origin;
-    const int listener = listen_on_loopback(&origin);
-    pthread_t id;
-    cr_assert(pthread_create(&id, NULL, serve, (void *)(intptr_t)listener) == 0);
+    struct origin origin;
+    open_origin(&origin);
     uint64_t n = 1;
-    while (n < N_MOST && run(io, kind, n, &origin))
+    while (n < N_MOST && run(io, kind, n, &origin.address, finish))
         n++;
     cr_assert(n > 5, "only %lu events were seen: the test tests nothing", (unsigned long)n);
     cr_assert(n < N_MOST);
-    shutdown(listener, SHUT_RDWR);
-    pthread_join(id, NULL);
-    close(listener);
+    close_origin(&origin);
+}
+
+/* A connection that is closed is told so in a later turn, on io_uring when the kernel has let go of
+ * it: the worker turns its loop for so long. */
+Test(faults, a_worker_that_ends_waits_for_what_it_closes, .timeout = 60)
+{
+    struct origin origin;
+    open_origin(&origin);
+    (void)run("epoll", FAULT_COMPLETION, 0, &origin.address, finish_at_once);
+    (void)run("io_uring", FAULT_COMPLETION, 0, &origin.address, finish_at_once);
+    close_origin(&origin);
 }
 
 Test(faults, the_path_survives_every_failing_completion_on_epoll, .timeout = 120)

@@ -13,8 +13,9 @@
 #include <sys/random.h>
 
 enum {
-    PUBLISH_MS = 250, /* figures are this old at most, and so is the Date */
-    CENSUS_EVERY = 8, /* publishings: walking all connections is done every 2 s */
+    PUBLISH_MS = 250,   /* figures are this old at most, and so is the Date */
+    CLOSING_S_MAX = 10, /* longer, and it is a fault of ours that is better seen */
+    CENSUS_EVERY = 8,   /* publishings: walking all connections is done every 2 s */
 };
 
 static void set(_Atomic uint64_t *figure, uint64_t value)
@@ -111,11 +112,22 @@ enum err_kind worker_thread_init(struct worker_thread *thread, unsigned index, c
     return ERR_NONE;
 }
 
+/* A connection to a target that was closed is told so in a later turn, on io_uring when the kernel
+ * has let go of it, and the loop may have ended before that. */
+static void await_closed(struct worker_thread *thread)
+{
+    struct loop *loop = &thread->loop;
+    const uint64_t until_ns = clock_monotonic_ns() + CLOSING_S_MAX * NS_PER_S;
+    while (thread->engine.open_count > 0 && loop->now_ns < until_ns)
+        loop_turn(loop, until_ns);
+}
+
 void worker_thread_fini(struct worker_thread *thread)
 {
     if (thread->loop.kind == NULL)
         return;
     timer_clear(&thread->publish);
+    await_closed(thread);
     http_engine_worker_fini(&thread->engine);
     conn_hub_fini(&thread->hub);
     slab_fini(&thread->worker.ops);

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""conftest.py - the harness of the integration tests, and the table at the end."""
+"""conftest.py - the harness of the integration tests, and the tables at the end."""
+import os
 import pathlib
 import sys
 
@@ -8,10 +9,8 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "integration"))
 
-import pando           # noqa: E402
-import test_faults     # noqa: E402
-
-HEAD = ["fault", "strategy", "I/O", "requests", "failed", "slowest ms", "ms until out", "ms until back"]
+import pando     # noqa: E402
+import tables    # noqa: E402
 
 
 @pytest.fixture(params=["epoll", "io_uring"])
@@ -22,11 +21,10 @@ def io(request):
 
 
 def pytest_terminal_summary(terminalreporter):
-    if not test_faults.TABLE:
-        return
-    rows = [HEAD, *([str(cell) for cell in row] for row in sorted(test_faults.TABLE, key=lambda row: row[:3]))]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(HEAD))]
-    terminalreporter.write_line("")
-    for row in rows:
-        terminalreporter.write_line("  ".join(
-            cell.ljust(width) if i < 3 else cell.rjust(width) for i, (cell, width) in enumerate(zip(row, widths))))
+    for table in (tables.GETS, tables.POSTS):
+        if table.cells:
+            terminalreporter.write_line("")
+            for line in table.lines():
+                terminalreporter.write_line(line)
+    if os.environ.get("PANDO_TABLE"):
+        tables.write(os.environ["PANDO_TABLE"])

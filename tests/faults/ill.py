@@ -32,6 +32,7 @@ class Server(Process):
         super().__init__()
         self.name, self.apart, self.host, self.prefix = name, apart, "127.0.0.1", []
         self.port, self.mode_port = free_port(), free_port()
+        self.record = self.folder / "orders"    # what it may have carried out; server.js says how
         if apart:
             self._open_namespace()
         self.address = f"{self.host}:{self.port}"
@@ -40,7 +41,7 @@ class Server(Process):
     def start(self):
         self.spawn([*self.prefix, NODE, str(HERE / "server.js")], env={
             **os.environ, "PORT": str(self.port), "MODE_PORT": str(self.mode_port), "HOST": self.host,
-            "NAME": self.name})
+            "NAME": self.name, "RECORD": str(self.record)})
 
     def stop(self):
         super().stop()
@@ -71,6 +72,10 @@ class Server(Process):
                 return client.getresponse().status == 200
         except OSError:
             return False
+
+    def settle(self):
+        """Returns when it has read all that had reached it: one process, whose turns take connections in order."""
+        until(self._answers, f"{self.name} to answer")
 
     # --- the six faults ---
 

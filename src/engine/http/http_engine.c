@@ -61,21 +61,20 @@ static bool is_anything_sent(const struct http_upstream *up)
     return up->conn.sock.sent_bytes > up->sent_before || up->conn.out_sending > 0;
 }
 
-/* The connection ended before the answer did. */
-static bool is_path_lost(int error)
+static bool has_no_way(int error)
 {
     return error == ETIMEDOUT || error == EHOSTUNREACH || error == ENETUNREACH;
 }
 
-/* @error: of the socket, 0 if the server closed it. */
+/* The connection ended before the answer did. @error: of the socket, 0 if the server closed it. */
 static enum err_kind kind_of_end(const struct http_upstream *up, int error)
 {
     if (up->heard)
         return ERR_TARGET_INCOMPLETE;
     if (!is_anything_sent(up))
         return ERR_TARGET_NOT_SENT;
-    if (is_path_lost(error) && !up->was_idle_long)
-        return ERR_TARGET_UNREACHABLE;
+    if (has_no_way(error))
+        return http__kind_of_lost_path(up);
     return up->requests_count > 1 ? ERR_TARGET_STALE : ERR_TARGET_CLOSED;
 }
 
@@ -161,26 +160,6 @@ static void send_failed(struct conn *conn, int error)
         pipe_break(body); /* the rest of it goes nowhere */
 }
 
-void http__start_try(struct http_upstream *up)
-{
-    const uint64_t timeout_ns = up->settings->try_timeout_ns;
-    up->try_until_ns = timeout_ns == 0 ? 0 : *up->op->worker->now_ns + timeout_ns;
-}
-
-/* @patience_ns, or what is left of the attempt's time if that is less. */
-static uint64_t patience_of_try(const struct http_upstream *up, uint64_t patience_ns)
-{
-    const uint64_t now_ns = *up->pool->engine->worker->now_ns;
-    if (up->try_until_ns == 0 || now_ns + patience_ns <= up->try_until_ns)
-        return patience_ns;
-    return up->try_until_ns > now_ns ? up->try_until_ns - now_ns : 1;
-}
-
-static bool is_try_over(const struct http_upstream *up)
-{
-    return up->try_until_ns != 0 && *up->pool->engine->worker->now_ns >= up->try_until_ns;
-}
-
 static void receive_expired(struct conn *conn)
 {
     struct http_upstream *up = http_upstream_of(conn);
@@ -190,14 +169,7 @@ static void receive_expired(struct conn *conn)
         count_connect_failure(up);
         http__fail(up, ERR_CONNECT_TIMEOUT, NULL);
         break;
-    case HTTP_UPSTREAM_HEAD:
-        if (!up->request_ended) { /* the answer's time begins when the request is out */
-            conn_receive_patience(conn, up->settings->answer_timeout_ns);
-            break;
-        }
-        http__fail(up, ERR_TARGET_TIMEOUT,
-                   is_try_over(up) ? "the target did not answer within try-timeout" : NULL);
-        break;
+    case HTTP_UPSTREAM_HEAD: http__head_expired(up); break;
     default:
         http__fail(up,
                    up->op != NULL && up->op->answered ? ERR_TARGET_INCOMPLETE : ERR_TARGET_TIMEOUT,
@@ -217,7 +189,7 @@ static void drained(struct conn *conn)
     if (up->op == NULL)
         return;
     if (up->phase == HTTP_UPSTREAM_HEAD)
-        conn_receive_patience(conn, patience_of_try(up, up->settings->answer_timeout_ns));
+        http__await_head(up);
     if (up->op->request_body != NULL && !up->op->request_body->broken &&
         (up->phase == HTTP_UPSTREAM_TUNNEL || !up->op->request->head.upgrades))
         http__send_body(up);
@@ -238,8 +210,7 @@ static enum err_kind kind_of_connect_error(int error)
 static void wait_for_head(struct http_upstream *up)
 {
     up->phase = HTTP_UPSTREAM_HEAD;
-    conn_receive_move(&up->conn, CONN_RECEIVE_HEAD,
-                      patience_of_try(up, up->settings->answer_timeout_ns));
+    http__await_head(up);
     http__receive_for(up);
 }
 
@@ -298,23 +269,6 @@ const struct conn_dialect http__upstream_dialect = {
 };
 
 /* --- submit ----------------------------------------------------------------------------------- */
-
-/* What was sent and is not acknowledged for as long as connecting may take ends the connection: so
- * a path that swallows packets is found as soon on a kept connection as on a new one, and a server
- * that is merely slow is not taken for it, as its kernel acknowledges. The kernel counts a full
- * window the same though it is acknowledged (tcp(7), TCP_USER_TIMEOUT), so not while a body or a
- * tunnel is sent. A call only where the last op of the connection was of the other sort. */
-static void watch_path(struct http_upstream *up, const struct op *op)
-{
-    const bool is_short = op->request_body == NULL && !op->request->head.upgrades;
-    const uint64_t most_ms = is_short ? up->settings->connect_timeout_ns / NS_PER_MS : 0;
-    const unsigned int unacked_ms = (unsigned int)most_ms; /* at most 10 minutes */
-    if (unacked_ms == up->unacked_ms || op->target->address.ss_family == AF_UNIX)
-        return;
-    up->unacked_ms = unacked_ms;
-    (void)setsockopt(up->conn.sock.fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacked_ms,
-                     sizeof unacked_ms);
-}
 
 static void attach(struct http_upstream *up, struct http_engine_stage *stage, struct op *op)
 {
@@ -407,9 +361,8 @@ static void open_upstream(struct http_engine_stage *stage, struct http_pool *poo
     up->connect_ns = *engine->worker->now_ns;
     conn_connect(&up->conn, engine->worker->hub, &http__upstream_dialect, fd,
                  (const struct sockaddr *)&target->address, target->address_bytes);
-    watch_path(up, op);
     conn_receive_move(&up->conn, CONN_RECEIVE_HEAD,
-                      patience_of_try(up, stage->settings->connect_timeout_ns));
+                      http__patience_of_try(up, stage->settings->connect_timeout_ns));
 }
 
 static void submit(struct stage *self, struct op *op)
@@ -429,7 +382,6 @@ static void submit(struct stage *self, struct op *op)
     struct http_upstream *up = list_item(link, struct http_upstream, idle_link);
     http__leave_idle(up);
     attach(up, stage, op);
-    watch_path(up, op);
     op->kept_connection = true;
     row_add(&op->target->rows[stage->engine->worker->index].reused_count, 1);
     wait_for_head(up);

@@ -56,7 +56,8 @@ struct http_upstream {
     uint64_t                           connect_ns;    /* when connecting began */
     uint64_t                           idle_since_ns; /* when it last became idle; 0: never yet */
     uint32_t                           connections_kept;
-    uint32_t                           unacked_ms; /* what the kernel was told; see watch_path() */
+    uint64_t                           head_until_ns; /* how long the head is waited for */
+    uint64_t                           left_bytes; /* when the path was last looked at; await() */
     uint8_t                            phase;      /* enum http_upstream_phase */
     uint8_t                            framing;    /* of the answer */
     bool                               request_ended; /* all of the request is queued */
@@ -119,13 +120,28 @@ void http__start_limits(struct http_upstream *up);
 /* A head that has come in part is not wanted any more. */
 void http__partial_free(struct http_upstream *up);
 
+/* --- http_wait.c ------------------------------------------------------------------------------ */
+
+/* The time that an attempt may take begins now. */
+void http__start_try(struct http_upstream *up);
+
+/* @patience_ns, or what is left of the attempt's time if that is less. */
+uint64_t http__patience_of_try(const struct http_upstream *up, uint64_t patience_ns);
+
+/* The answer's time begins now. Meanwhile it is looked whether anything arrives there at all. */
+void http__await_head(struct http_upstream *up);
+
+/* The receiving half's deadline passed while the head was waited for. */
+void http__head_expired(struct http_upstream *up);
+
+/* What it is if nobody acknowledges. After a long idle time that may be a firewall's
+ * forgetfulness, which says nothing of the target. */
+enum err_kind http__kind_of_lost_path(const struct http_upstream *up);
+
 /* --- http_engine.c ---------------------------------------------------------------------------- */
 
 /* The answer is whole: the connection is given back, and the op is finished. */
 void http__complete(struct http_upstream *up);
-
-/* The time that an attempt may take begins now. */
-void http__start_try(struct http_upstream *up);
 
 /* Ends the op of a tunnel both of whose directions are over, once the last bytes have left. */
 void http__end_tunnel_if_over(struct http_upstream *up);
