@@ -67,7 +67,7 @@ static void judge(const struct attempt *attempt, enum target_outcome outcome)
     const uint32_t after = atomic_load_explicit(&service->look_after, memory_order_relaxed);
     const uint64_t run =
         atomic_load_explicit(&row->faults_in_a_row[TARGET_FAULT_ERROR], memory_order_relaxed);
-    if (outcome == TARGET_OUTCOME_SILENT || (after != 0 && run % after == 0))
+    if (after != 0 && run % after == 0)
         service->troubled(service);
 }
 
@@ -93,26 +93,11 @@ static void judge_answer(const struct attempt *attempt, const struct http_head *
               status >= 502 && status <= 504 ? TARGET_OUTCOME_GATEWAY : TARGET_OUTCOME_ERROR);
 }
 
-/* It was waited for, and the target has answered nobody since it was sent, on any worker. */
-static bool is_silent(const struct attempt *attempt, const struct op *op, enum err_kind kind)
-{
-    const struct target *target = attempt->target;
-    if (kind != ERR_TARGET_TIMEOUT || op->sent_ns == 0)
-        return false;
-    for (unsigned i = 0; i < target->workers_count; i++) {
-        if (atomic_load_explicit(&target->rows[i].answered_ns, memory_order_relaxed) >= op->sent_ns)
-            return false;
-    }
-    return true;
-}
-
 /* Connects are the gate's to judge, and a kept connection that is dead says nothing. */
-static void judge_failure(const struct attempt *attempt, const struct op *op, enum err_kind kind)
+static void judge_failure(const struct attempt *attempt, enum err_kind kind)
 {
-    if (is_silent(attempt, op, kind))
-        judge(attempt, TARGET_OUTCOME_SILENT);
-    else if (kind == ERR_TARGET_CLOSED || kind == ERR_TARGET_TIMEOUT ||
-             kind == ERR_TARGET_NONSENSE || kind == ERR_TARGET_INCOMPLETE)
+    if (kind == ERR_TARGET_CLOSED || kind == ERR_TARGET_TIMEOUT || kind == ERR_TARGET_NONSENSE ||
+        kind == ERR_TARGET_INCOMPLETE)
         judge(attempt, TARGET_OUTCOME_LOCAL);
 }
 
@@ -121,7 +106,6 @@ static void count_answer(const struct attempt *attempt, const struct op *op)
     struct target_row *row = row_of(attempt);
     const unsigned class = op->answer.head.status / 100u;
     judge_answer(attempt, &op->answer.head);
-    atomic_store_explicit(&row->answered_ns, op->answered_ns, memory_order_relaxed);
     row_add(&row->statuses_count[class < 6 ? class : 0], 1);
     if (op->sent_ns != 0 && op->answered_ns >= op->sent_ns)
         histogram_record(&row->latency_us, (op->answered_ns - op->sent_ns) / NS_PER_US);
@@ -138,7 +122,7 @@ static void answered(struct frame *self, struct op *op)
         count_answer(attempt, op);
     else if (is_targets_failure(kind))
         row_add(&row->failures_count, 1);
-    judge_failure(attempt, op, kind);
+    judge_failure(attempt, kind);
     if (kind == ERR_NONE && attempt->stage->strategy->has_reports)
         balance__report_take(&attempt->report, &op->answer.head,
                              attempt->stage->options.settings->resource.keeps_field);
@@ -179,7 +163,7 @@ static void finished(struct frame *self, struct op *op, enum outcome outcome)
     if (late)
         row_add(&row_of(attempt)->failures_count, 1);
     if (late)
-        judge_failure(attempt, op, broke_off);
+        judge_failure(attempt, broke_off);
     if (attempt->stage->strategy->finished != NULL)
         tell_attempt(attempt, op, late);
     /* Released: who reads 0 and frees the target also sees what was counted. */

@@ -90,39 +90,6 @@ def test_late_answers_of_a_server_that_was_stopped_reach_nobody(start, copies): 
     assert callers.statuses <= {200, 502, 503, 504}
 
 
-def test_one_that_hangs_is_out_after_two_of_its_requests(start, copies):    # noqa: F811
-    """Least-connections gives few requests to one that answers none, so five in a row would take long."""
-    proxy = start({"services": {"shop": {"targets": [copy.address for copy in copies], "balance": "least-connections"}},
-                   "upstream": {"try-timeout": "400ms"}, "outlier": {"eject-first": "60s"}})
-    with Callers(proxy.port, 8) as callers:
-        until(lambda: len(callers.servers) == 3, "all to be asked")
-        copies[1].process.send_signal(signal.SIGSTOP)
-        try:
-            until(lambda: target_of(proxy, copies[1])["state"] == "ejected", "the one that hangs to be out")
-            assert "answers nothing" in target_of(proxy, copies[1])["reason"]
-        finally:
-            copies[1].process.send_signal(signal.SIGCONT)
-    assert callers.wrong == [] and callers.statuses == {200}
-
-
-def test_a_slow_page_ejects_nobody_that_answers_others(start):
-    """Requests that time out, though the target answers others meanwhile, are the page's fault."""
-    with origins.Origin() as one, origins.Origin() as two:
-        for server in (one, two):
-            server.default = lambda exchange: (time.sleep(1.2) if exchange.request.target == "/slow" else None,
-                                               exchange.answer(200, body=exchange.request.target.encode()))
-        proxy = start({"services": {"shop": {"targets": [one.address, two.address], "balance": "round-robin"}},
-                       "upstream": {"try-timeout": "300ms"}, "breaker": {"tries": 1},
-                       "outlier": {"errors-in-a-row": "none", "deviations": "none"}})
-        with Callers(proxy.port, 4) as callers:
-            until(lambda: callers.good > 100, "the others")
-            with raw.Client(("127.0.0.1", proxy.port), 20) as client:
-                for _ in range(4):
-                    assert client.ask("/slow").status == 504
-        assert callers.statuses == {200}
-        assert all(target["state"] == "up" for target in proxy.status()["services"][0]["targets"])
-
-
 @pytest.mark.parametrize("fault", ["kill -9", "SIGSTOP"])
 def test_no_post_reaches_two_servers(start, fault):
     """Those that a stopped server had not read are carried out by it later, when their clients were told 504: not by another

@@ -22,7 +22,6 @@
     X(ERRORS, "%u errors in a row")                                                                \
     X(GATEWAY, "%u gateway errors and failures in a row")                                          \
     X(LOCAL, "%u failures in a row")                                                               \
-    X(SILENT, "it answers nothing: %u requests in a row had no answer in time")                    \
     X(RATE, "%u %% of its answers are good, far fewer than of the others'")                        \
     X(PERCENT, "%u %% of its answers are bad")
 

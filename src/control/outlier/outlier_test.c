@@ -10,7 +10,6 @@ enum { MANY = 20 };
 
 static const struct outlier_settings settings = {
     .errors = 5,
-    .silent = 2,
     .interval_ns = 10 * NS_PER_S,
     .deviations = 190,
     .requests_min = 100,
@@ -97,27 +96,6 @@ Test(outlier, rows_of_workers_add_up)
     outlier_gather(&window, &rows[1]);
     cr_expect(window.outcomes_count == 1 && window.tail_count[TARGET_FAULT_ERROR] == 0);
     cr_expect(window.faults_count[TARGET_FAULT_ERROR] == 0);
-}
-
-/* One that hangs is out sooner than one that errs; a failure of another kind breaks the run. */
-Test(outlier, silences_are_a_run_of_their_own)
-{
-    static struct target_row row;
-    struct outlier_window window = {0};
-    row_judge(&row, TARGET_OUTCOME_SILENT);
-    row_judge(&row, TARGET_OUTCOME_LOCAL);
-    row_judge(&row, TARGET_OUTCOME_SILENT);
-    outlier_gather(&window, &row);
-    cr_expect(window.faults_count[TARGET_FAULT_LOCAL] == 3);
-    cr_expect(window.tail_count[TARGET_FAULT_SILENT] == 1);
-    of(3);
-    outlier_count(&all[0], &window);
-    cr_expect(!look(NS_PER_S), "a failure of another kind stood between");
-    window = (struct outlier_window){0};
-    row_judge(&row, TARGET_OUTCOME_SILENT);
-    outlier_gather(&window, &row);
-    outlier_count(&all[0], &window);
-    cr_expect(look(NS_PER_S) && is_out(0) && all[0].reason == OUTLIER_SILENT);
 }
 
 Test(outlier, ejections_grow_and_are_forgiven)
