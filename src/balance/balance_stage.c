@@ -64,6 +64,10 @@ static void judge(const struct attempt *attempt, enum target_outcome outcome)
     row_judge(row, outcome);
     if (outcome == TARGET_OUTCOME_GOOD || service->troubled == NULL)
         return;
+    if (outcome == TARGET_OUTCOME_SILENT) {
+        service->troubled(service);
+        return;
+    }
     const uint32_t after = atomic_load_explicit(&service->look_after, memory_order_relaxed);
     const uint64_t run =
         atomic_load_explicit(&row->faults_in_a_row[TARGET_FAULT_ERROR], memory_order_relaxed);
@@ -84,6 +88,8 @@ static void judge_answer(const struct attempt *attempt, const struct http_head *
 {
     const unsigned status = head->status;
     const enum balance_outcome outcome = outcome_of(head);
+    atomic_store_explicit(&row_of(attempt)->answered_ns, *attempt->stage->worker->now_ns,
+                          memory_order_relaxed);
     if (outcome == BALANCE_BUSY)
         row_add(&row_of(attempt)->backpressure_count, 1);
     else if (outcome == BALANCE_ANSWERED)
@@ -93,11 +99,23 @@ static void judge_answer(const struct attempt *attempt, const struct http_head *
               status >= 502 && status <= 504 ? TARGET_OUTCOME_GATEWAY : TARGET_OUTCOME_ERROR);
 }
 
-/* Connects are the gate's to judge, and a kept connection that is dead says nothing. */
-static void judge_failure(const struct attempt *attempt, enum err_kind kind)
+/* Has it answered nobody since the request was sent? One that is asked for something slow has. */
+static bool is_silent(const struct attempt *attempt, const struct op *op)
 {
-    if (kind == ERR_TARGET_CLOSED || kind == ERR_TARGET_TIMEOUT || kind == ERR_TARGET_NONSENSE ||
-        kind == ERR_TARGET_INCOMPLETE)
+    const struct target *target = attempt->target;
+    for (unsigned i = 0; i < target->workers_count; i++)
+        if (atomic_load_explicit(&target->rows[i].answered_ns, memory_order_relaxed) >= op->sent_ns)
+            return false;
+    return op->sent_ns != 0;
+}
+
+/* Connects are the gate's to judge, and a kept connection that is dead says nothing. */
+static void judge_failure(const struct attempt *attempt, const struct op *op, enum err_kind kind)
+{
+    if (kind == ERR_TARGET_TIMEOUT && is_silent(attempt, op))
+        judge(attempt, TARGET_OUTCOME_SILENT);
+    else if (kind == ERR_TARGET_CLOSED || kind == ERR_TARGET_TIMEOUT ||
+             kind == ERR_TARGET_NONSENSE || kind == ERR_TARGET_INCOMPLETE)
         judge(attempt, TARGET_OUTCOME_LOCAL);
 }
 
@@ -122,7 +140,7 @@ static void answered(struct frame *self, struct op *op)
         count_answer(attempt, op);
     else if (is_targets_failure(kind))
         row_add(&row->failures_count, 1);
-    judge_failure(attempt, kind);
+    judge_failure(attempt, op, kind);
     if (kind == ERR_NONE && attempt->stage->strategy->has_reports)
         balance__report_take(&attempt->report, &op->answer.head,
                              attempt->stage->options.settings->resource.keeps_field);
@@ -163,7 +181,7 @@ static void finished(struct frame *self, struct op *op, enum outcome outcome)
     if (late)
         row_add(&row_of(attempt)->failures_count, 1);
     if (late)
-        judge_failure(attempt, broke_off);
+        judge_failure(attempt, op, broke_off);
     if (attempt->stage->strategy->finished != NULL)
         tell_attempt(attempt, op, late);
     /* Released: who reads 0 and frees the target also sees what was counted. */

@@ -3,6 +3,7 @@
 #include "balance/balance_stage.h"
 
 #include "core/mem.h"
+#include "core/units.h"
 #include "path/path_testing.h"
 
 #include <criterion/criterion.h>
@@ -83,6 +84,47 @@ Test(balance_stage, failures_are_the_targets_own)
     submit();
     bench_fail(&bench, ERR_NO_TARGET); /* the gate's: it never came there */
     cr_expect(bench.rows[0].requests_count == 3 && bench.rows[0].failures_count == 2);
+    close_room();
+}
+
+static unsigned troubles_count;
+
+static void troubled(struct service *service)
+{
+    cr_expect(service == &bench.service);
+    troubles_count++;
+}
+
+/* A request that was sent now, and one that runs out of time half a second later. */
+static void time_out(uint64_t sent_ns)
+{
+    submit();
+    struct op *op = bench_take(&bench);
+    op->sent_ns = sent_ns;
+    op_refuse(op, ERR_TARGET_TIMEOUT, NULL);
+}
+
+/* One that answered anybody since the request was sent is slow at that request, and not silent,
+ * whichever worker got the answer. Control is told at once of one that is. */
+Test(balance_stage, who_answers_nobody_is_silent)
+{
+    struct target_row *row = &bench.rows[0];
+    open_room(1, BALANCE_round_robin);
+    bench.service.troubled = troubled;
+    troubles_count = 0;
+    const uint64_t began_ns = bench.now_ns;
+    bench.now_ns += NS_PER_S;
+    submit();
+    bench_answer(&bench, 503);
+    time_out(began_ns);
+    time_out(bench.now_ns);
+    cr_expect(row->faults_count[TARGET_FAULT_LOCAL] == 2);
+    cr_expect(row->faults_count[TARGET_FAULT_SILENT] == 0 && troubles_count == 0);
+    time_out(bench.now_ns + 1);
+    cr_expect(row->faults_in_a_row[TARGET_FAULT_SILENT] == 1 && troubles_count == 1);
+    time_out(0); /* of which nothing was sent */
+    cr_expect(row->faults_count[TARGET_FAULT_SILENT] == 1 && troubles_count == 1);
+    bench.service.troubled = NULL;
     close_room();
 }
 

@@ -117,8 +117,7 @@ static void tell(const struct watch *watch, struct op *op)
 static bool charge(struct watch *watch)
 {
     if (!watch->is_charged)
-        watch->is_charged = budget_take(watch->stage->service, watch->op->worker->index,
-                                        watch->stage->settings.retry);
+        watch->is_charged = budget_take(watch->stage->service, watch->stage->settings.retry);
     return watch->is_charged;
 }
 
@@ -310,6 +309,7 @@ static void try_again(struct watch *watch)
         pipe_rewind(op->request_body);
     op_reset_for_retry(op);
     op->kept_connection = false;
+    budget_begin(stage->service, op->worker->index);
     op_push(op, &watch->frame);
     stage_submit(stage->stage.below, op);
 }
@@ -520,6 +520,7 @@ static void finished(struct frame *self, struct op *op, enum outcome outcome)
     struct watch *watch = (struct watch *)(void *)self;
     watch->is_below = false;
     watch->outcome = (uint8_t)outcome;
+    budget_end(watch->stage->service, op->worker->index);
     if (watch->next == RETRY_NONE) {
         end(watch, op, outcome);
     } else if (watch->phase == PHASE_WAITING) {
@@ -563,6 +564,7 @@ static void submit(struct stage *self, struct op *op)
     link_init(&watch->waiting);
     if (op->request_body != NULL)
         keep_body(stage, op);
+    budget_begin(stage->service, op->worker->index);
     op_push(op, &watch->frame);
     stage_submit(self->below, op);
 }

@@ -471,16 +471,34 @@ Test(guard, without_a_place_in_the_budget_the_error_is_told)
     cr_expect(bench.seen.finished_count == 4);
 }
 
+/* Whether their targets are still in the set does not matter: none of these has one. */
 Test(guard, a_fifth_of_the_requests_in_flight_may_be_repetitions)
 {
+    struct op *others[16];
     open_busy_guard(0);
-    bench.targets[1].inflight = 20;
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        others[i] = bench_op(&bench, HTTP_METHOD_GET);
+        stage_submit(&guard.stage, others[i]);
+    }
     (void)fail_one();
-    cr_expect(bench.seen.finished_count == 0 && bench.below.ops_count == 4);
+    cr_expect(bench.seen.finished_count == 0 && bench.below.ops_count == 20);
     (void)fail_one();
     cr_expect(bench.seen.finished_count == 1);
-    bench.targets[1].inflight = 0;
     close_busy_guard();
+    cr_expect(bench.row.attempts_inflight == 0);
+}
+
+/* It is in flight no more when its error is held back, or a fleet whose servers all fail would have
+ * a place for everybody. */
+Test(guard, who_waits_for_a_place_makes_none)
+{
+    open_busy_guard(100);
+    for (unsigned i = 0; i < 40; i++)
+        (void)fail_one();
+    cr_expect(bench.row.attempts_inflight == 3 && guard.waiting_count == 40);
+    cr_expect(bench.below.ops_count == 3);
+    close_busy_guard();
+    cr_expect(bench.row.attempts_inflight == 0);
 }
 
 Test(guard, the_oldest_waits_for_a_place_and_gets_it)

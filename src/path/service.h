@@ -118,6 +118,7 @@ struct service_row {
     _Atomic uint64_t requests_count;
     _Atomic uint64_t statuses_count[6]; /* answers to clients by class; [0]: no answer */
     _Atomic uint64_t errors_count[ERR_KINDS_COUNT]; /* answers that Pando made, by kind */
+    _Atomic uint64_t attempts_inflight; /* requests that are with a target, or are to get one */
     _Atomic uint64_t retries_count;
     _Atomic uint64_t retries_by_reason[SERVICE_RETRY_REASONS_COUNT];
 #define X(name, help) _Atomic uint64_t name##_count;
@@ -141,7 +142,7 @@ struct service {
      * never blocks, never fails. Set by control. */
     void (*reported)(struct service *service, struct target *target, bool ok, const char *reason);
     /* A worker's word to control that a target's bad outcomes in a row have come to a multiple of
-     * look_after; as above. NULL: nobody wants to know. */
+     * look_after, or that one is silent; as above. NULL: nobody wants to know. */
     void (*troubled)(struct service *service);
     _Atomic uint32_t look_after; /* set by control; 0: never */
     void            *control;    /* control's own */

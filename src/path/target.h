@@ -57,6 +57,7 @@ enum target_outcome {
     TARGET_OUTCOME_ERROR,   /* an answer of 5xx */
     TARGET_OUTCOME_GATEWAY, /* of 502, 503 or 504 */
     TARGET_OUTCOME_LOCAL,   /* no answer in time, a broken or malformed one */
+    TARGET_OUTCOME_SILENT,  /* no answer in time, nor to any other request meanwhile */
 };
 
 /* The outcomes but GOOD, as they are counted. */
@@ -64,6 +65,7 @@ enum target_fault {
     TARGET_FAULT_ERROR,
     TARGET_FAULT_GATEWAY,
     TARGET_FAULT_LOCAL,
+    TARGET_FAULT_SILENT,
     TARGET_FAULTS_COUNT
 };
 
@@ -85,6 +87,7 @@ struct target_row {
     _Atomic uint64_t     outcomes_count;
     _Atomic uint64_t     faults_count[TARGET_FAULTS_COUNT];
     _Atomic uint64_t     faults_in_a_row[TARGET_FAULTS_COUNT];
+    _Atomic uint64_t     answered_ns;   /* when it answered last, whatever it said; 0: never */
     struct histogram     latency_us;    /* from sent to the answer's head */
     _Atomic uint64_t     refused_count; /* attempts that the gate sent elsewhere */
     struct circuit_tally circuit;       /* for its circuit breaker, if it has one */

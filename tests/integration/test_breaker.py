@@ -19,7 +19,7 @@ from pando import until
 # Opens for the first twenty answers if half of them failed, and stays open until a test is over.
 LONG = {"enabled": True, "volume": 20, "window": "60s", "open-first": "1h", "open-most": "1h", "trials": 10}
 SHORT = {**LONG, "open-first": "100ms", "open-most": "100ms"}
-NOBODY_EJECTED = {"errors-in-a-row": "none", "deviations": "none"}
+NOBODY_EJECTED = {"errors-in-a-row": "none", "silences-in-a-row": "none", "deviations": "none"}
 
 
 def config_of(servers, service=None, target=None, fallback=None, **more):

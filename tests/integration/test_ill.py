@@ -3,6 +3,7 @@
 
 The faults of one server under a steady load, with their times, are in tests/faults.
 """
+import concurrent.futures
 import contextlib
 import os
 import pathlib
@@ -132,6 +133,34 @@ def test_a_path_that_swallows_packets_is_found_on_kept_connections(start, copies
         until(lambda: target_of(proxy, far)["state"] == "paused", "the one that is cut off to be out")
         assert "acknowledge" in target_of(proxy, far)["reason"]
         assert proxy.metric("pando_upstream_healthy") == 1
+
+
+def test_who_answers_nobody_is_out_after_two_requests(start):
+    """Strategies that look at requests in flight give few to a server that has stopped: five errors in a row would take seconds."""
+    with origins.Origin() as well, origins.Origin() as sick:
+        sick.default = lambda exchange: exchange.ended()
+        proxy = start({"services": {"shop": {"targets": [well.address, sick.address], "balance": "round-robin"}},
+                       "upstream": {"try-timeout": "200ms"}})
+        assert [proxy.ask("/").status for _ in range(4)] == [200] * 4
+        until(lambda: target_of(proxy, sick)["state"] == "ejected", "it to be ejected")
+        assert "2 requests in a row had no answer in time" in target_of(proxy, sick)["reason"]
+        assert [proxy.ask("/").status for _ in range(10)] == [200] * 10
+        assert len(sick.requests) == 2
+
+
+def test_who_is_slow_at_one_thing_stays(start):
+    """Requests that take too long, many of them at once, while others are answered, say nothing about the server."""
+    with origins.Origin() as first, origins.Origin() as second:
+        for server in (first, second):
+            server.on("/slow", lambda exchange: exchange.ended())
+        proxy = start({"services": {"shop": {"targets": [first.address, second.address], "balance": "round-robin"}},
+                       "upstream": {"try-timeout": "300ms"}, "outlier": {"errors-in-a-row": "none"}})
+        with Traffic(proxy.port, clients=2, pause_s=0.005) as traffic:
+            traffic.wait_for(20)
+            with concurrent.futures.ThreadPoolExecutor(8) as pool:
+                answers = list(pool.map(lambda _: proxy.ask("/slow").status, range(16)))
+        assert traffic.failures == [] and set(answers) == {504}
+        assert proxy.metric("pando_upstream_ejections_total") == 0
 
 
 def test_an_upload_that_is_read_slowly_is_not_taken_for_a_dead_path(start):

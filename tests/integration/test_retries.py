@@ -12,7 +12,7 @@ import pando
 from origins import Origin
 from pando import until
 
-OFF = {"errors-in-a-row": "none", "deviations": "none"}
+OFF = {"errors-in-a-row": "none", "silences-in-a-row": "none", "deviations": "none"}
 
 
 @pytest.fixture

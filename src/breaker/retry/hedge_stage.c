@@ -92,7 +92,7 @@ static void on_timer(struct timer *timer)
     const struct op *first = join_child(hedged->join, FIRST);
     if (first == NULL || first->target == NULL || !has_other(stage, first))
         return;
-    if (!budget_take(stage->service, index, stage->settings)) {
+    if (!budget_take(stage->service, stage->settings)) {
         row_add(&stage->service->rows[index].hedges_denied_count, 1);
         return;
     }

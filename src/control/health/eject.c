@@ -14,7 +14,7 @@ static struct outlier *outlier_at(void *self, size_t index)
 static bool is_used(const struct outlier_settings *settings)
 {
     return settings->errors != 0 || settings->gateway != 0 || settings->local != 0 ||
-           settings->deviations != 0 || settings->error_percent != 0;
+           settings->silent != 0 || settings->deviations != 0 || settings->error_percent != 0;
 }
 
 /* One that cannot be connected to is the gate's, and comes back by a trial, not by the clock. */

@@ -120,6 +120,7 @@ static struct finding find_run(const struct outlier *outlier,
         {settings->errors, {OUTLIER_ERRORS, outlier->in_a_row[TARGET_FAULT_ERROR]}},
         {settings->gateway, {OUTLIER_GATEWAY, outlier->in_a_row[TARGET_FAULT_GATEWAY]}},
         {settings->local, {OUTLIER_LOCAL, outlier->in_a_row[TARGET_FAULT_LOCAL]}},
+        {settings->silent, {OUTLIER_SILENT, outlier->in_a_row[TARGET_FAULT_SILENT]}},
     };
     for (size_t i = 0; i < sizeof runs / sizeof runs[0]; i++) {
         if (runs[i].limit != 0 && runs[i].finding.figure >= runs[i].limit)

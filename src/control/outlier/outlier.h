@@ -22,6 +22,7 @@
     X(ERRORS, "%u errors in a row")                                                                \
     X(GATEWAY, "%u gateway errors and failures in a row")                                          \
     X(LOCAL, "%u failures in a row")                                                               \
+    X(SILENT, "%u requests in a row had no answer in time, and no other request had one")          \
     X(RATE, "%u %% of its answers are good, far fewer than of the others'")                        \
     X(PERCENT, "%u %% of its answers are bad")
 

@@ -16,6 +16,9 @@
       "likewise, of 502, 503, 504 and failures alone")                                             \
     X(local, "failures-in-a-row", COUNT_OR_NONE, 1, 100000, CONFIG_NONE, LIVE,                     \
       "likewise, of failures alone: no answer in time, a broken or malformed one")                 \
+    X(silent, "silences-in-a-row", COUNT_OR_NONE, 1, 100000, 2, LIVE,                              \
+      "likewise, of requests that had no answer in time while the target gave none to any other "  \
+      "request either")                                                                            \
     X(interval_ns, "interval", DURATION, CONFIG_MS(100), CONFIG_HOURS(1), CONFIG_SECONDS(10),      \
       LIVE, "how often error rates are compared; one without an ejection forgives one of before")  \
     X(deviations, "deviations", COUNT_OR_NONE, 1, 10000, 190, LIVE,                                \

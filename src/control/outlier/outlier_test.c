@@ -10,6 +10,7 @@ enum { MANY = 20 };
 
 static const struct outlier_settings settings = {
     .errors = 5,
+    .silent = 2,
     .interval_ns = 10 * NS_PER_S,
     .deviations = 190,
     .requests_min = 100,
@@ -74,6 +75,28 @@ Test(outlier, a_good_answer_breaks_the_run)
     answers(0, 1, 0);
     answers(0, 0, 4);
     cr_expect(!look(NS_PER_S) && !is_out(0));
+}
+
+Test(outlier, two_silences_in_a_row_eject)
+{
+    static struct target_row row;
+    static const enum target_outcome runs[][3] = {
+        {TARGET_OUTCOME_SILENT, TARGET_OUTCOME_LOCAL, TARGET_OUTCOME_SILENT},
+        {TARGET_OUTCOME_SILENT, TARGET_OUTCOME_GOOD, TARGET_OUTCOME_SILENT},
+        {TARGET_OUTCOME_LOCAL, TARGET_OUTCOME_SILENT, TARGET_OUTCOME_SILENT},
+    };
+    for (size_t i = 0; i < sizeof runs / sizeof runs[0]; i++) {
+        of(3);
+        for (size_t k = 0; k < 3; k++) { /* each in a look of its own */
+            struct outlier_window window = {0};
+            row_judge(&row, runs[i][k]);
+            outlier_gather(&window, &row);
+            outlier_count(&all[0], &window);
+            look(NS_PER_S);
+        }
+        cr_expect(is_out(0) == (i == 2), "row %zu", i);
+    }
+    cr_expect(all[0].reason == OUTLIER_SILENT && all[0].figure == 2);
 }
 
 /* Faults spread over workers count together; a worker that was quiet adds nothing. */
