@@ -58,9 +58,7 @@ static void end_connect_trial(const struct passage *passage, const struct op *op
     const enum err_kind kind = op->answer.error;
     if (is_nothing_learned(op))
         trials_give_back(&passage->target->trials, passage->epoch);
-    else if (has_no_way(kind))
-        report(passage, false, err_row(kind)->sentence);
-    else if (kind == ERR_NONE || op->sent_ns != 0)
+    else if (kind == ERR_NONE || (op->sent_ns != 0 && !has_no_way(kind)))
         pass_trial(passage);
     else if (op->cancelled)
         report(passage, false, "the request that tried it was given up before it accepted");
