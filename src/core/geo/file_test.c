@@ -141,8 +141,8 @@ Test(geo_file, what_is_no_such_file_is_refused_with_the_reason)
     expect_refused(path, "not a file"); /* and is not waited for */
 }
 
-/* libmaxminddb before 1.12 leaks what it had read of damaged metadata (maxmind/libmaxminddb#356), and
- * LeakSanitizer, where there is one, need not say so. */
+/* libmaxminddb before 1.12 leaks what it had read of damaged metadata (maxmind/libmaxminddb#356),
+ * and LeakSanitizer, where there is one, need not say so. */
 void __lsan_disable(void) __attribute__((weak));
 void __lsan_enable(void) __attribute__((weak));
 

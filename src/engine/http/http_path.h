@@ -14,8 +14,8 @@
 #include "loop/conn.h"
 
 /* How long an acknowledgement is waited for, where connecting may take @connect_timeout_ns: as
- * long, but at least 250 ms. Kernels delay acknowledgements by up to 200 ms, and repeat a lost segment
- * after as long (Linux: TCP_DELACK_MAX, TCP_RTO_MIN). */
+ * long, but at least 250 ms. Kernels delay acknowledgements by up to 200 ms, and repeat a lost
+ * segment after as long (Linux: TCP_DELACK_MAX, TCP_RTO_MIN). */
 uint64_t http_path_patience_ns(uint64_t connect_timeout_ns);
 
 /* @left_bytes: how much had left in all at a moment that is @patience_ns ago or longer.
