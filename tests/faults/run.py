@@ -24,6 +24,9 @@ RATE = 2000 if pando.LONG else 400
 BEFORE_S, ILL_S, AFTER_S = (2, 5, 8) if pando.LONG else (0.7, 2, 1.5)
 SECONDS = round(BEFORE_S + ILL_S + AFTER_S)
 CONNECT_MS, TRY_MS = 300, 500
+# More than a third of the requests of one try-timeout, which may all wait for the ill server: one that waits for a
+# connection of the client's counts as slow.
+CONNECTIONS = "800"
 STRATEGIES = pando.strategies()
 
 
@@ -53,7 +56,7 @@ def warm(proxy):
     """Servers that have just begun are slower by tens of milliseconds a request until their code is compiled: of 2,000
     a second they would be ill all three. What this load is told does not count."""
     if pando.LONG:
-        subprocess.run([ROOT / "build/pace", "--to", str(proxy.port), "--path", "/", "--connections", "256", "--rate",
+        subprocess.run([ROOT / "build/pace", "--to", str(proxy.port), "--path", "/", "--connections", CONNECTIONS, "--rate",
                         str(RATE // 2), "--seconds", "3"], stdout=subprocess.DEVNULL, check=False)
         until(lambda: all(target["state"] == "up" for service in proxy.status()["services"]
                           for target in service["targets"]), "all three to be well")
@@ -61,7 +64,7 @@ def warm(proxy):
 
 def pace(proxy, rate):
     """GETs at @rate a second for the whole run, none of them twice; result_of() gives the figures."""
-    return subprocess.Popen([ROOT / "build/pace", "--to", str(proxy.port), "--path", "/", "--connections", "256",
+    return subprocess.Popen([ROOT / "build/pace", "--to", str(proxy.port), "--path", "/", "--connections", CONNECTIONS,
                              "--rate", str(rate), "--seconds", str(SECONDS)], stdout=subprocess.PIPE, text=True)
 
 
