@@ -2,13 +2,14 @@
 /* bench/pace.c - an HTTP/1.1 load client that keeps a given rate, which wrk cannot.
  *
  *     pace --to [ADDRESS:]PORT[,...] --path PATH [--connections N] [--seconds N] [--requests N] [--rate N]
- *          [--close] [--seed N] [--good-ms N]
+ *          [--paths N] [--close] [--seed N] [--good-ms N]
  *
  * With --rate it is an open loop: requests are due at random (Poisson) moments of that mean rate,
  * whatever the server does; one that finds no free connection waits, and its latency counts from
  * the moment it was due, so a stall is not hidden. Without --rate every connection asks again as
- * soon as it is answered. --close uses a new connection for each request. It ends after --seconds,
- * or when --requests are answered.
+ * soon as it is answered. --close uses a new connection for each request. With --paths the requests
+ * are for PATH0000, PATH0001 and so on, N of them in turn, so that they have keys of their own for
+ * whom that matters. It ends after --seconds, or when --requests are answered.
  *
  * Prints one line of JSON: answered, errors (answers other than 200, broken connections),
  * unanswered (was due, but not answered a second after the end: the rate is more than the server
@@ -38,6 +39,7 @@
 #define BUFFER_BYTES   262144
 #define EVENTS_MAX     256
 #define SECONDS_MAX    3600
+#define PATHS_MAX      10000
 #define WAITING_MAX    (1u << 20)    /* due requests that found no free connection; power of 2 */
 #define GRACE_NS       1000000000ull /* for the last answers, after the end */
 #define NS_PER_SECOND  1000000000ull
@@ -53,7 +55,8 @@ struct settings {
     uint32_t           connections_count;
     uint64_t           seed;
     uint64_t           good_ns; /* 0: not counted */
-    char               request[1024];
+    uint64_t           paths_count;
+    char              *texts; /* paths_count of them, each of request_bytes */
     size_t             request_bytes;
 };
 
@@ -63,6 +66,7 @@ struct client {
     bool     unsent; /* the request waits for the connection to stand */
     bool     in_body;
     uint64_t due_ns;
+    uint64_t path; /* which */
     uint64_t body_left_bytes;
     size_t   head_bytes;
     char     head[HEAD_BYTES_MAX + 1];
@@ -187,8 +191,9 @@ static bool client_connect(struct pace *pace, struct client *c)
 /* A request is far smaller than an empty socket's buffer: it goes whole or not at all. */
 static void client_send(struct pace *pace, struct client *c)
 {
-    size_t bytes = pace->settings->request_bytes;
-    ssize_t sent = send(c->fd, pace->settings->request, bytes, MSG_NOSIGNAL);
+    const size_t bytes = pace->settings->request_bytes;
+    const char *request = pace->settings->texts + c->path * bytes;
+    ssize_t sent = send(c->fd, request, bytes, MSG_NOSIGNAL);
 
     c->unsent = sent < 0 && errno == EAGAIN;
     if (!c->unsent && (sent < 0 || (size_t)sent != bytes))
@@ -202,7 +207,7 @@ static void ask(struct pace *pace, uint64_t due_ns)
     assert(pace->free_count > 0);
     pace->free_from = (pace->free_from + 1) % pace->settings->connections_count;
     pace->free_count--;
-    pace->asked++;
+    c->path = pace->asked++ % pace->settings->paths_count;
     c->busy = true;
     c->in_body = false;
     c->head_bytes = 0;
@@ -399,7 +404,7 @@ static _Noreturn void usage(void)
 {
     fputs(
         "usage: pace --to [ADDRESS:]PORT[,...] --path PATH [--connections N] [--seconds N] [--requests N]\n"
-        "            [--rate N] [--close] [--seed N] [--good-ms N]\n",
+        "            [--rate N] [--paths N] [--close] [--seed N] [--good-ms N]\n",
         stderr);
     exit(2);
 }
@@ -417,16 +422,28 @@ static uint64_t number_in(const char *text, uint64_t least, uint64_t most)
     return value;
 }
 
-static void request_make(struct settings *settings, const char *path)
+/* One for each path, all of one length. */
+static void requests_make(struct settings *settings, const char *path)
 {
-    int bytes = snprintf(settings->request, sizeof settings->request,
-                         "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n%s\r\n", path,
-                         (unsigned)ntohs(settings->targets[0].sin_port),
-                         settings->close ? "Connection: close\r\n" : "");
+    char request[1024];
 
-    if (bytes < 0 || (size_t)bytes >= sizeof settings->request)
-        usage();
-    settings->request_bytes = (size_t)bytes;
+    for (uint64_t i = 0; i < (settings->paths_count == 0 ? 1 : settings->paths_count); i++) {
+        char number[24] = "";
+
+        if (settings->paths_count > 0)
+            snprintf(number, sizeof number, "%04llu", (unsigned long long)i);
+        int bytes =
+            snprintf(request, sizeof request, "GET %s%s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n%s\r\n",
+                     path, number, (unsigned)ntohs(settings->targets[0].sin_port),
+                     settings->close ? "Connection: close\r\n" : "");
+
+        if (bytes < 0 || (size_t)bytes >= sizeof request)
+            usage();
+        settings->request_bytes = (size_t)bytes;
+        settings->texts = must_have(realloc(settings->texts, (i + 1) * settings->request_bytes));
+        memcpy(settings->texts + i * settings->request_bytes, request, (size_t)bytes);
+    }
+    settings->paths_count = settings->paths_count == 0 ? 1 : settings->paths_count;
 }
 
 /* [ADDRESS:]PORT, the address one of this machine's loopback. */
@@ -468,6 +485,7 @@ static struct settings settings_read(int argc, char **argv)
         {"seconds", required_argument, NULL, 's'},
         {"requests", required_argument, NULL, 'n'},
         {"rate", required_argument, NULL, 'r'},
+        {"paths", required_argument, NULL, 'k'},
         {"close", no_argument, NULL, 'x'},
         {"seed", required_argument, NULL, 'e'},
         {"good-ms", required_argument, NULL, 'g'},
@@ -490,6 +508,8 @@ static struct settings settings_read(int argc, char **argv)
             settings.requests = number_in(optarg, 1, UINT64_MAX);
         else if (letter == 'r')
             settings.rate = (double)number_in(optarg, 1, 10000000);
+        else if (letter == 'k')
+            settings.paths_count = number_in(optarg, 1, PATHS_MAX);
         else if (letter == 'x')
             settings.close = true;
         else if (letter == 'e')
@@ -502,7 +522,7 @@ static struct settings settings_read(int argc, char **argv)
     if (optind != argc || settings.targets_count == 0 || path == NULL ||
         (settings.seconds == 0 && settings.requests == 0))
         usage();
-    request_make(&settings, path);
+    requests_make(&settings, path);
     return settings;
 }
 

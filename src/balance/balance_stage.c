@@ -99,12 +99,16 @@ static void judge_answer(const struct attempt *attempt, const struct http_head *
               status >= 502 && status <= 504 ? TARGET_OUTCOME_GATEWAY : TARGET_OUTCOME_ERROR);
 }
 
-/* Has it answered nobody since the request was sent? One that is asked for something slow has. */
+/* Has it answered nobody in the second half of the time for which the request waited? One that is
+ * asked for something slow has. In the first half it may have been well: the requests that were on
+ * their way when it stopped tell the soonest, and some strategies give it hardly any others. */
 static bool is_silent(const struct attempt *attempt, const struct op *op)
 {
     const struct target *target = attempt->target;
+    const uint64_t now_ns = *attempt->stage->worker->now_ns;
+    const uint64_t since_ns = op->sent_ns + (now_ns - op->sent_ns) / 2;
     for (unsigned i = 0; i < target->workers_count; i++)
-        if (atomic_load_explicit(&target->rows[i].answered_ns, memory_order_relaxed) >= op->sent_ns)
+        if (atomic_load_explicit(&target->rows[i].answered_ns, memory_order_relaxed) >= since_ns)
             return false;
     return op->sent_ns != 0;
 }

@@ -95,35 +95,44 @@ static void troubled(struct service *service)
     troubles_count++;
 }
 
-/* A request that was sent now, and one that runs out of time half a second later. */
-static void time_out(uint64_t sent_ns)
+/* The newest request gets no answer in time. */
+static void time_out(void)
 {
-    submit();
-    struct op *op = bench_take(&bench);
-    op->sent_ns = sent_ns;
-    op_refuse(op, ERR_TARGET_TIMEOUT, NULL);
+    bench_fail(&bench, ERR_TARGET_TIMEOUT);
 }
 
-/* One that answered anybody since the request was sent is slow at that request, and not silent,
- * whichever worker got the answer. Control is told at once of one that is. */
+static void answer_another(void)
+{
+    submit();
+    bench_answer(&bench, 503);
+}
+
+/* One that answered anybody while the request waited is slow at that request, and not silent. It
+ * counts only if that is not long ago. Control is told at once of one that is silent. */
 Test(balance_stage, who_answers_nobody_is_silent)
 {
     struct target_row *row = &bench.rows[0];
     open_room(1, BALANCE_round_robin);
     bench.service.troubled = troubled;
     troubles_count = 0;
-    const uint64_t began_ns = bench.now_ns;
-    bench.now_ns += NS_PER_S;
-    submit();
-    bench_answer(&bench, 503);
-    time_out(began_ns);
-    time_out(bench.now_ns);
-    cr_expect(row->faults_count[TARGET_FAULT_LOCAL] == 2);
-    cr_expect(row->faults_count[TARGET_FAULT_SILENT] == 0 && troubles_count == 0);
-    time_out(bench.now_ns + 1);
+    for (size_t i = 0; i < 4; i++) {
+        submit();
+        bench.below.ops[i]->sent_ns = i == 0 ? 0 : bench.now_ns;
+    }
+    bench.now_ns += NS_PER_S / 4;
+    answer_another();
+    bench.now_ns += NS_PER_S / 4 + 1;
+    time_out();
+    cr_expect(row->faults_in_a_row[TARGET_FAULT_SILENT] == 0, "it answered in the second half");
+    bench.now_ns += NS_PER_S / 2;
+    time_out();
     cr_expect(row->faults_in_a_row[TARGET_FAULT_SILENT] == 1 && troubles_count == 1);
-    time_out(0); /* of which nothing was sent */
+    answer_another();
+    time_out();
+    cr_expect(row->faults_in_a_row[TARGET_FAULT_SILENT] == 0 && troubles_count == 1);
+    time_out(); /* of which nothing was sent */
     cr_expect(row->faults_count[TARGET_FAULT_SILENT] == 1 && troubles_count == 1);
+    cr_expect(row->faults_count[TARGET_FAULT_LOCAL] == 4);
     bench.service.troubled = NULL;
     close_room();
 }

@@ -35,7 +35,7 @@ def config_of(servers, strategy):
         "log": {"access": False},
         "upstream": {"connect-timeout": f"{CONNECT_MS}ms", "try-timeout": f"{TRY_MS}ms"},
         "outlier": {"eject-first": "1s"},
-        "services": {"shop": {"balance": strategy, "targets": [server.address for server in servers]}},
+        "services": {"shop": {"balance": strategy, "hash": {"key": "path"}, "targets": [server.address for server in servers]}},
     }
 
 
@@ -52,20 +52,24 @@ def three(io, strategy, fault, **more):
             yield proxy, servers
 
 
+def pace_words(proxy, rate, seconds):
+    """A thousand paths, so that `hash` has keys for all servers."""
+    return [ROOT / "build/pace", "--to", str(proxy.port), "--path", "/", "--paths", "1000", "--connections", CONNECTIONS,
+            "--rate", str(rate), "--seconds", str(seconds)]
+
+
 def warm(proxy):
     """Servers that have just begun are slower by tens of milliseconds a request until their code is compiled: of 2,000
     a second they would be ill all three. What this load is told does not count."""
     if pando.LONG:
-        subprocess.run([ROOT / "build/pace", "--to", str(proxy.port), "--path", "/", "--connections", CONNECTIONS, "--rate",
-                        str(RATE // 2), "--seconds", "3"], stdout=subprocess.DEVNULL, check=False)
+        subprocess.run(pace_words(proxy, RATE // 2, 3), stdout=subprocess.DEVNULL, check=False)
         until(lambda: all(target["state"] == "up" for service in proxy.status()["services"]
                           for target in service["targets"]), "all three to be well")
 
 
 def pace(proxy, rate):
     """GETs at @rate a second for the whole run, none of them twice; result_of() gives the figures."""
-    return subprocess.Popen([ROOT / "build/pace", "--to", str(proxy.port), "--path", "/", "--connections", CONNECTIONS,
-                             "--rate", str(rate), "--seconds", str(SECONDS)], stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(pace_words(proxy, rate, SECONDS), stdout=subprocess.PIPE, text=True)
 
 
 def result_of(load):
