@@ -145,7 +145,7 @@ def test_who_answers_nobody_is_out_after_two_requests(start):
         until(lambda: target_of(proxy, sick)["state"] == "ejected", "it to be ejected")
         assert "2 requests in a row had no answer in time" in target_of(proxy, sick)["reason"]
         assert [proxy.ask("/").status for _ in range(10)] == [200] * 10
-        assert len(sick.requests) == 2
+        assert 2 <= len(sick.requests) < 5    # one or two may be sent before all workers know
 
 
 def test_who_is_slow_at_one_thing_stays(start):

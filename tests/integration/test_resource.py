@@ -130,7 +130,7 @@ def test_requests_in_flight_in_answers_are_compared_without_probes(start, fleet)
     until(lambda: shares(proxy, 100)["s0"] < 20 and basis(proxy) == "reports", "the busy one gets less")
 
 
-@pytest.mark.parametrize("count, wanted", [(3, "reports"), (9, "probes"), (17, "probes")])
+@pytest.mark.parametrize("count, wanted", [(3, "reports"), (9, "reports"), (17, "probes")])
 def test_probes_find_the_busy_one(start, fleet, count, wanted):
     it = fleet(count)
     it.probes = {0: {"rif": 400, "latency_us": 1000}}
@@ -155,7 +155,7 @@ def test_probes_that_bring_nothing_are_no_failure(start, fleet, said):
     it.probes = {index: said for index in range(3)}
     proxy = start(it.config(**{"probe-timeout": "20ms"}))
     until(lambda: shares(proxy, 10) and proxy.metric("pando_upstream_probe_misses_total") > 2 * 3, "misses are counted")
-    assert basis(proxy) in ("two-choices", "reports")
+    until(lambda: shares(proxy, 10) and basis(proxy) in ("two-choices", "reports"), "it is shown")
     if said is not None and b'{"rif":1}' not in said:
         assert basis(proxy) == "two-choices"
     it.hold.set()
