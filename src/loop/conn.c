@@ -17,6 +17,8 @@ enum { SEND_LOOKS = 4 /* at what the other side has taken, within the patience *
 
 enum { CARRY_BYTES_MIN = 1024 }; /* a usual head, and what it may still grow */
 
+enum { COPIED_BYTES_MAX = 512 }; /* of a body, behind its head */
+
 struct rule {
     const char *name;
     uint32_t    next;
@@ -399,12 +401,43 @@ unsigned conn_out_takes(const struct conn *conn, const struct pipe *pipe, unsign
     return count;
 }
 
-void conn_put(struct conn *conn, struct slice slice)
+/* The last slice is the end of the head's buffer and not with the kernel yet: it may grow. */
+static bool is_head_open(const struct conn *conn)
 {
-    assert(conn->out_count < CONN_OUT_MAX && slice.bytes > 0 && conn->send_state < CONN_SEND_LAST);
+    if (conn->head == NULL || conn->out_count == conn->out_sending)
+        return false;
+    const struct slice *last = &conn->out[conn->out_count - 1];
+    return last->buf == conn->head && last->at + last->bytes == conn->head->data + conn->head_used;
+}
+
+static void grow_head(struct conn *conn, uint32_t bytes)
+{
+    conn->out[conn->out_count - 1].bytes += bytes;
+    conn->out_bytes += bytes;
+    conn->head_used += bytes;
+}
+
+static void queue_slice(struct conn *conn, struct slice slice)
+{
+    assert(conn->out_count < CONN_OUT_MAX && conn->send_state < CONN_SEND_LAST);
     conn->out[conn->out_count++] = slice;
     conn->out_bytes += slice.bytes;
     flush_later(conn);
+}
+
+/* To copy a small body behind its head costs less than a send of two pieces, and what it was
+ * received in is free at once. */
+void conn_put(struct conn *conn, struct slice slice)
+{
+    assert(slice.bytes > 0);
+    if (slice.bytes > COPIED_BYTES_MAX || !is_head_open(conn) ||
+        conn->head->capacity - conn->head_used < slice.bytes) {
+        queue_slice(conn, slice);
+        return;
+    }
+    memcpy(conn->head->data + conn->head_used, slice.at, slice.bytes);
+    grow_head(conn, slice.bytes);
+    buf_unref(slice.buf);
 }
 
 static void release_head(struct buf *buf)
@@ -444,16 +477,13 @@ void conn_head_done(struct conn *conn, uint32_t bytes)
 {
     if (bytes == 0)
         return;
-    const uint8_t *at = conn->head->data + conn->head_used;
-    struct slice *last = conn->out_count > 0 ? &conn->out[conn->out_count - 1] : NULL;
-    conn->head_used += bytes;
-    if (conn->out_count > conn->out_sending && last->buf == conn->head &&
-        last->at + last->bytes == at) {
-        last->bytes += bytes;
-        conn->out_bytes += bytes;
+    if (is_head_open(conn)) {
+        grow_head(conn, bytes);
         return;
     }
-    conn_put(conn, (struct slice){buf_ref(conn->head), at, bytes});
+    const uint8_t *at = conn->head->data + conn->head_used;
+    conn->head_used += bytes;
+    queue_slice(conn, (struct slice){buf_ref(conn->head), at, bytes});
 }
 
 void conn_finish(struct conn *conn, uint64_t linger_ns)

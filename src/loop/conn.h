@@ -187,7 +187,7 @@ static inline unsigned conn_out_room(const struct conn *conn)
  * always may. */
 unsigned conn_out_takes(const struct conn *conn, const struct pipe *pipe, unsigned framing);
 
-/* Queues @slice and takes over its reference. There must be room. */
+/* Queues @slice and takes over its reference; a small one may be copied. There must be room. */
 void conn_put(struct conn *conn, struct slice slice);
 
 /* @bytes contiguous bytes to write a head into, or NULL without memory; conn_head_done() queues

@@ -424,6 +424,44 @@ ON_BOTH(conn, heads_are_gathered_in_one_slice_and_one_buffer)
     close_talker(&talker, fd);
 }
 
+/* A small body goes out in one piece with its head, and its buffer is free at once; a large one,
+ * or one behind a head that is with the kernel, stays where it is. */
+ON_BOTH(conn, a_small_slice_is_copied_behind_its_head)
+{
+    static struct talker talker;
+    static uint8_t got[4096];
+    struct buf bufs[3];
+    const int fd = open_talker(&talker);
+    released_count = 0;
+    for (int i = 0; i < 3; i++)
+        bufs[i] = (struct buf){.refs_count = 1, .released = count_release};
+    uint8_t *at = conn_head_room(&talker.conn, 1700);
+    cr_assert(at != NULL);
+    memset(at, 'h', 1000);
+    conn_head_done(&talker.conn, 1000);
+    conn_put(&talker.conn, (struct slice){&bufs[0], pieces, 512});
+    cr_expect(released_count == 1 && talker.conn.out_count == 1 && talker.conn.out_bytes == 1512);
+    conn_put(&talker.conn, (struct slice){&bufs[1], pieces, 513});
+    cr_expect(released_count == 1 && talker.conn.out_count == 2 && talker.conn.out_bytes == 2025);
+    hub.hook.call(&hub.hook); /* both are with the loop now */
+    cr_assert(conn_head_room(&talker.conn, 100) == at + 1512);
+    memset(at + 1512, 'i', 100);
+    conn_head_done(&talker.conn, 100);
+    cr_expect(talker.conn.out_count == 3, "what leaves does not grow");
+    conn_put(&talker.conn, (struct slice){&bufs[2], pieces, 100});
+    cr_expect(released_count == 2 && talker.conn.out_count == 3);
+    TURN_UNTIL(talker.conn.out_count == 0);
+    cr_expect(released_count == 3);
+    cr_expect(read_all(fd, got, sizeof got) == 2225);
+    for (size_t i = 0; i < 2225; i++) {
+        const bool head = i < 1000 || (i >= 2025 && i < 2125);
+        const size_t from = i < 1512 ? 1000 : i < 2025 ? 1512 : 2125;
+        cr_assert(got[i] == (head ? (i < 1000 ? 'h' : 'i') : pieces[i - from]));
+    }
+    cr_expect(hub.heads.taken_count == 0);
+    close_talker(&talker, fd);
+}
+
 /* A head that does not fit beside the one before begins a new
  * buffer; one larger than any lies on the heap. */
 ON_BOTH(conn, head_room_grows)

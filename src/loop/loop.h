@@ -75,10 +75,10 @@ struct sock {
     int                       fd;
     uint8_t                   want;  /* enum sock_receive: what the owner asked for */
     uint8_t                   armed; /* enum sock_receive: what the back end has under way */
-    bool                      readable, writable; /* epoll: edges seen and not used up */
-    bool                      hung_up;  /* epoll: a FIN or an error waits behind what is readable */
-    bool                      attached; /* epoll: registered */
-    bool                      connecting, sending, closing, closed, ended;
+    bool             readable; /* epoll: an edge that is not used up; io_uring: more is there */
+    bool             hung_up;  /* epoll: a FIN or an error waits behind what is readable */
+    bool             attached; /* epoll: registered */
+    bool             connecting, sending, closing, closed, ended;
     bool             end_seen; /* the end is known, but a FIN is not told while receiving is off */
     int              end_error;
     int              sent_error;      /* to be told; -1: nothing */

@@ -226,6 +226,8 @@ static void arm(struct sock *sock)
     struct io_uring_sqe *sqe = take_sqe(back);
     io_uring_prep_recv(sqe, sock->fd, NULL, sock->receive_most, 0);
     sqe->flags |= IOSQE_BUFFER_SELECT;
+    if (!sock->readable) /* a try now would find nothing */
+        sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
     sqe->buf_group = (uint16_t)(sock->want - 1);
     tag(sqe, sock, IS_RECEIVE);
     sock->armed = sock->want;
@@ -308,6 +310,7 @@ static void on_receive(struct sock *sock, const struct io_uring_cqe *cqe)
     struct buf *buf = cqe->flags & IORING_CQE_F_BUFFER ? take_received(ring, cqe) : NULL;
     sock->armed = SOCK_RECEIVE_OFF;
     sock->outstanding--;
+    sock->readable = (cqe->flags & IORING_CQE_F_SOCK_NONEMPTY) != 0;
     if (cqe->res > 0)
         loop__received(sock, buf, (uint32_t)cqe->res);
     else if (cqe->res == 0)
