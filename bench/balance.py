@@ -11,13 +11,13 @@ import json
 import random
 import statistics
 import subprocess
-import sys
 import threading
 import time
 import urllib.request
 
-from children import Child, Failed, file_name, free_port, run_bounded
-from contenders import IDLE_SECONDS, nginx_head, write
+from children import Child, Failed, file_name, free_port
+from contenders import write
+from fleet import PROGRAMS, check_programs, paced, say, start_waiter
 
 SLOTS = 4                   # requests that a server works on at once
 FAST_US, SLOW_US = 10_000, 40_000
@@ -28,13 +28,12 @@ IDLE_WITHIN_SECONDS = 30
 FIRST_ADDRESS = 11          # of the servers: 127.0.0.11 and on
 ELSEWHERE = (0, 1)          # fast servers that have other work, in the row `two`
 ELSEWHERE_LOAD = 0.6        # of such a server's capacity
-CONNECTIONS = 1024          # of the load client: it never waits for a free one
 QUANTILES = ("p50_us", "p99_us", "p999_us")
 
-# contender: (program, its own name of the strategy)
+# contender: (program, what it is told)
 PEERS = {
-    "haproxy leastconn": ("haproxy", "leastconn"),
-    "haproxy random(2)": ("haproxy", "random(2)"),
+    "haproxy leastconn": ("haproxy", ("balance leastconn", "")),
+    "haproxy random(2)": ("haproxy", ("balance random(2)", "")),
     "nginx least_conn": ("nginx", "least_conn;"),
     "nginx random two": ("nginx", "random two least_conn;"),
 }
@@ -46,74 +45,6 @@ BARS = [
     ("one", "pando two-choices", "haproxy random(2)", 1.05),
     ("two", "pando resource", "best peer", 1.0),
 ]
-
-
-def say(text):
-    print(text, file=sys.stderr, flush=True)
-
-
-def nginx(place, name, servers, port, strategy):
-    servers = "\n".join(f"        server {one} max_fails=0;" for one in servers)
-    config = write(f"{place.folder}/{name}.conf", nginx_head(place, name, 1) + f"""
-    access_log off;
-    upstream bench {{
-        zone bench 256k;
-        {strategy}
-{servers}
-        keepalive 1024;
-        keepalive_requests 1000000000;
-        keepalive_timeout {IDLE_SECONDS}s;
-    }}
-    server {{
-        listen 127.0.0.1:{port} backlog=4096;
-        location / {{
-            proxy_pass http://bench;
-            proxy_http_version 1.1;
-            proxy_set_header Connection "";
-            proxy_next_upstream off;
-        }}
-    }}
-}}
-""")
-    return [place.programs["nginx"], "-e", "stderr", "-c", config]
-
-
-def haproxy(place, name, servers, port, strategy):
-    servers = "\n".join(f"    server s{number} {one}" for number, one in enumerate(servers))
-    config = write(f"{place.folder}/{name}.conf", f"""global
-    nbthread 1
-    maxconn 8000
-    no strict-limits
-defaults
-    mode http
-    option http-keep-alive
-    http-reuse always
-    retries 0
-    timeout connect 5s
-    timeout client {IDLE_SECONDS}s
-    timeout server {IDLE_SECONDS}s
-    timeout http-keep-alive {IDLE_SECONDS}s
-frontend web
-    bind 127.0.0.1:{port} backlog 4096
-    default_backend bench
-backend bench
-    balance {strategy}
-{servers}
-""")
-    return [place.programs["haproxy"], "-db", "-f", config]
-
-
-def pando(place, name, servers, port, strategy):
-    config = write(f"{place.folder}/{name}.yaml", json.dumps({
-        "listeners": {"web": {"http": f"127.0.0.1:{port}"}, "admin": {"admin": f"127.0.0.1:{free_port()}"}},
-        "control": f"{place.folder}/{name}.sock", "data": f"{place.folder}/{name}.data", "workers": 1,
-        "log": {"access": False}, "shutdown": {"drain-for": "1s"}, "breaker": {"tries": 1},
-        "services": {"bench": {"match": {"path": "/"}, "balance": strategy, "targets": servers,
-                               **({"resource": {"probe-port": place.servers_port}} if strategy == "resource" else {})}}}))
-    return [place.programs["pando"], "run", config]
-
-
-PROGRAMS = {"nginx": nginx, "haproxy": haproxy, "pando": pando}
 
 
 def own_strategies(program):
@@ -132,6 +63,10 @@ def own_strategies(program):
     return next(words(schema), [])
 
 
+def told(place, strategy):
+    return {"balance": strategy, **({"resource": {"probe-port": place.servers_port}} if strategy == "resource" else {})}
+
+
 def start_servers(place):
     """(children, "address:port" of each): one port, as all are probed at the same, so each has an address of its own."""
     children, servers = [], []
@@ -140,28 +75,13 @@ def start_servers(place):
         for number in range(FAST + SLOW):
             address = f"127.0.0.{FIRST_ADDRESS + number}"
             mean_us = FAST_US if number < FAST else SLOW_US
-            child = Child(f"server {number}", [place.programs["waiter"], "--address", address, "--port",
-                                               str(place.servers_port), "--slots", str(SLOTS), "--mean-us", str(mean_us),
-                                               "--seed", str(number + 1)], place.folder, place.load_cores)
-            children.append(child)
-            child.wait_until_answers(place.servers_port, "/small", address)
+            children.append(start_waiter(place, f"server {number}", place.servers_port, SLOTS, mean_us, number + 1, address))
             servers.append(f"{address}:{place.servers_port}")
     except BaseException:
         for child in children:
             child.end()
         raise
     return children, servers
-
-
-def paced(place, targets, rate, seconds, seed, more=()):
-    code, out, err = run_bounded([place.programs["pace"], "--to", ",".join(map(str, targets)), "--path", "/",
-                                  "--connections", str(CONNECTIONS), "--rate", str(round(rate)),
-                                  "--seconds", str(seconds), "--seed", str(seed), *more], place.load_cores,
-                                 seconds + 30)
-    try:
-        return json.loads(out)
-    except ValueError:
-        raise Failed(f"pace ended with {code}: {(out + err)[-300:]}") from None
 
 
 def wait_until_idle(servers):
@@ -193,12 +113,12 @@ class Elsewhere(threading.Thread):
 class Balancers:
     """One contender: so many processes of it, each with its port."""
 
-    def __init__(self, place, name, program, strategy, servers, count):
+    def __init__(self, place, name, program, more, servers, count):
         self.name, self.children, self.ports = name, [], []
         for number in range(count):
             port = free_port()
             file = file_name(f"{name} {number}").replace("(", "-").replace(")", "")
-            command = PROGRAMS[program](place, file, servers, port, strategy)
+            command = PROGRAMS[program](place, file, servers, port, more)
             child = Child(file, command, place.folder, place.proxy_cores)
             self.children.append(child)
             self.ports.append(port)
@@ -271,14 +191,12 @@ def judge(figures):
 
 
 def run(arguments, place):
-    if "waiter" not in place.programs or "pace" not in place.programs:
-        raise Failed("bench/waiter.c or bench/pace.c does not compile")
-    contenders = [(name, program, strategy) for name, (program, strategy) in PEERS.items()
-                  if program in place.programs]
-    if "pando" in place.programs:
-        contenders += [(f"pando {strategy}", "pando", strategy)
-                       for strategy in own_strategies(place.programs["pando"])]
+    check_programs(place)
+    contenders = [(name, program, more) for name, (program, more) in PEERS.items() if program in place.programs]
     children, servers = start_servers(place)
+    if "pando" in place.programs:
+        contenders += [(f"pando {strategy}", "pando", told(place, strategy))
+                       for strategy in own_strategies(place.programs["pando"])]
     figures = {}
     try:
         for name, count in (("one", 1), ("two", 2)):

@@ -11,9 +11,9 @@ import statistics
 import threading
 import time
 
-from balance import paced, say
 from children import Child, Failed, file_name, free_port
-from contenders import IDLE_SECONDS, nginx_head, write
+from contenders import write
+from fleet import PROGRAMS, check_programs, paced, say, start_waiter
 
 SLOTS, MEAN_US = 4, 10_000
 CAPACITY = SLOTS * 1e6 / MEAN_US
@@ -26,66 +26,15 @@ LEAST_GOODPUT, RECOVERY_S = 0.9, 5  # the bars
 
 # contender: (program, what it is told)
 CONTENDERS = {
-    "nginx": ("nginx", None),
-    "haproxy": ("haproxy", None),
-    "haproxy maxconn": ("haproxy", SLOTS * 2),
-    "pando": ("pando", None),
-    "pando fixed": ("pando", {"limit": "fixed", "start": SLOTS * 2, "most-wait": MOST_WAIT}),
-    "pando aimd": ("pando", {"limit": "aimd", "slow-after": "100ms", "most-wait": MOST_WAIT}),
-    "pando gradient": ("pando", {"limit": "gradient", "least": 4, "most-wait": MOST_WAIT}),
+    "nginx": ("nginx", ""),
+    "haproxy": ("haproxy", ("", "")),
+    "haproxy maxconn": ("haproxy", (f"timeout queue {MOST_WAIT}", f"maxconn {SLOTS * 2}")),
+    "pando": ("pando", {}),
+    "pando fixed": ("pando", {"concurrency": {"limit": "fixed", "start": SLOTS * 2, "most-wait": MOST_WAIT}}),
+    "pando aimd": ("pando", {"concurrency": {"limit": "aimd", "slow-after": "100ms", "most-wait": MOST_WAIT}}),
+    "pando gradient": ("pando", {"concurrency": {"limit": "gradient", "least": 4, "most-wait": MOST_WAIT}}),
 }
 JUDGED = ("pando fixed", "pando aimd", "pando gradient")
-
-
-def nginx(place, name, server, port, _):
-    config = write(f"{place.folder}/{name}.conf", nginx_head(place, name, 1) + f"""
-    access_log off;
-    upstream bench {{ server 127.0.0.1:{server} max_fails=0; keepalive 1024; keepalive_timeout {IDLE_SECONDS}s; }}
-    server {{
-        listen 127.0.0.1:{port} backlog=4096;
-        location / {{ proxy_pass http://bench; proxy_http_version 1.1; proxy_set_header Connection ""; }}
-    }}
-}}
-""")
-    return [place.programs["nginx"], "-e", "stderr", "-c", config]
-
-
-def haproxy(place, name, server, port, most):
-    limit = f" maxconn {most}" if most else ""
-    config = write(f"{place.folder}/{name}.conf", f"""global
-    nbthread 1
-    maxconn 8000
-    no strict-limits
-defaults
-    mode http
-    option http-keep-alive
-    http-reuse always
-    retries 0
-    timeout connect 5s
-    timeout queue {MOST_WAIT}
-    timeout client {IDLE_SECONDS}s
-    timeout server {IDLE_SECONDS}s
-frontend web
-    bind 127.0.0.1:{port} backlog 4096
-    default_backend bench
-backend bench
-    server s 127.0.0.1:{server}{limit}
-""")
-    return [place.programs["haproxy"], "-db", "-f", config]
-
-
-def pando(place, name, server, port, concurrency):
-    service = {"match": {"path": "/"}, "targets": [f"127.0.0.1:{server}"]}
-    if concurrency is not None:
-        service["concurrency"] = concurrency
-    config = write(f"{place.folder}/{name}.yaml", json.dumps({
-        "listeners": {"web": {"http": f"127.0.0.1:{port}"}, "admin": {"admin": f"127.0.0.1:{free_port()}"}},
-        "control": f"{place.folder}/{name}.sock", "data": f"{place.folder}/{name}.data", "workers": 1,
-        "log": {"access": False}, "shutdown": {"drain-for": "1s"}, "services": {"bench": service}}))
-    return [place.programs["pando"], "run", config]
-
-
-PROGRAMS = {"nginx": nginx, "haproxy": haproxy, "pando": pando}
 
 
 class Load(threading.Thread):
@@ -111,17 +60,14 @@ class Load(threading.Thread):
 
 def measure(place, contender, seed):
     """One contender before a fresh server. {goodput, calm, recovered_s, ...}"""
-    program, told = CONTENDERS[contender]
+    program, more = CONTENDERS[contender]
     server, port = free_port(), free_port()
     children = []
     try:
-        children.append(Child("server", [place.programs["waiter"], "--port", str(server), "--slots", str(SLOTS),
-                                         "--mean-us", str(MEAN_US), "--seed", str(seed)],
-                              place.folder, place.load_cores))
-        children[0].wait_until_answers(server, "/small")
+        children.append(start_waiter(place, "server", server, SLOTS, MEAN_US, seed))
         file = file_name(contender)
-        children.append(Child(file, PROGRAMS[program](place, file, server, port, told), place.folder,
-                              place.proxy_cores))
+        children.append(Child(file, PROGRAMS[program](place, file, [f"127.0.0.1:{server}"], port, more, repeats=True),
+                              place.folder, place.proxy_cores))
         children[1].wait_until_answers(port, "/small")
         base = Load(place, port, CALM, BEFORE_S + SURGE_S + AFTER_S, seed)
         base.start()
@@ -179,8 +125,7 @@ def bars_of(figures):
 
 
 def run(arguments, place):
-    if "waiter" not in place.programs or "pace" not in place.programs:
-        raise Failed("bench/waiter.c or bench/pace.c does not compile")
+    check_programs(place)
     figures = {}
     for number in range(arguments.rounds):
         for contender, (program, _) in CONTENDERS.items():

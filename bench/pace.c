@@ -2,7 +2,7 @@
 /* bench/pace.c - an HTTP/1.1 load client that keeps a given rate, which wrk cannot.
  *
  *     pace --to [ADDRESS:]PORT[,...] --path PATH [--connections N] [--seconds N] [--requests N] [--rate N]
- *          [--paths N] [--close] [--seed N] [--good-ms N]
+ *          [--paths N] [--close] [--seed N] [--good-ms N] [--give-up-ms N [--retries N]]
  *
  * With --rate it is an open loop: requests are due at random (Poisson) moments of that mean rate,
  * whatever the server does; one that finds no free connection waits, and its latency counts from
@@ -15,7 +15,9 @@
  * unanswered (was due, but not answered a second after the end: the rate is more than the server
  * or the machine can do), bytes of bodies, seconds, p50_us, p99_us, p999_us, max_us. Answers must have
  * a Content-Length. With --good-ms also good: how many were answered within so long of being due, for
- * each second in which they were due. Loopback only, one thread. Exit 0 if all was answered well, else 1. */
+ * each second in which they were due. With --give-up-ms a client that has waited so long for a try
+ * hangs up; with --retries it asks again at once, after a failure too, up to so many times, and only
+ * the last counts as an error. Loopback only, one thread. Exit 0 if all was answered well, else 1. */
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
@@ -54,22 +56,27 @@ struct settings {
     uint64_t           requests; /* 0: no end by count */
     uint32_t           connections_count;
     uint64_t           seed;
-    uint64_t           good_ns; /* 0: not counted */
+    uint64_t           good_ns;    /* 0: not counted */
+    uint64_t           give_up_ns; /* 0: never */
+    uint64_t           retries;
     uint64_t           paths_count;
     char              *texts; /* paths_count of them, each of request_bytes */
     size_t             request_bytes;
 };
 
 struct client {
-    int      fd; /* -1 if not connected */
-    bool     busy;
-    bool     unsent; /* the request waits for the connection to stand */
-    bool     in_body;
-    uint64_t due_ns;
-    uint64_t path; /* which */
-    uint64_t body_left_bytes;
-    size_t   head_bytes;
-    char     head[HEAD_BYTES_MAX + 1];
+    int            fd; /* -1 if not connected */
+    bool           busy;
+    bool           unsent; /* the request waits for the connection to stand */
+    bool           in_body;
+    uint64_t       due_ns;
+    uint64_t       path;            /* which */
+    uint64_t       tried_ns;        /* when the present try began */
+    uint64_t       tries_left;      /* after the present one */
+    struct client *later, *earlier; /* of those that wait, by tried_ns */
+    uint64_t       body_left_bytes;
+    size_t         head_bytes;
+    char           head[HEAD_BYTES_MAX + 1];
 };
 
 struct pace {
@@ -92,7 +99,7 @@ struct pace {
     uint64_t               begin_ns;
     uint64_t               good[SECONDS_MAX + 1];
     uint64_t               random;
-    bool                   over; /* no new requests */
+    struct client         *first_tried, *last_tried;
     char                   buffer[BUFFER_BYTES];
 };
 
@@ -141,10 +148,33 @@ static double draw_interval(struct pace *pace)
     }
 }
 
+static bool is_waiting(const struct pace *pace, const struct client *c)
+{
+    return c->earlier != NULL || pace->first_tried == c;
+}
+
+static void stop_waiting(struct pace *pace, struct client *c)
+{
+    if (!is_waiting(pace, c))
+        return;
+    *(c->earlier != NULL ? &c->earlier->later : &pace->first_tried) = c->later;
+    *(c->later != NULL ? &c->later->earlier : &pace->last_tried) = c->earlier;
+    c->earlier = c->later = NULL;
+}
+
+static void begin_waiting(struct pace *pace, struct client *c)
+{
+    c->tried_ns = now_ns();
+    c->earlier = pace->last_tried;
+    *(c->earlier != NULL ? &c->earlier->later : &pace->first_tried) = c;
+    pace->last_tried = c;
+}
+
 static void client_free(struct pace *pace, struct client *c)
 {
     uint32_t most = pace->settings->connections_count;
 
+    stop_waiting(pace, c);
     c->busy = false;
     pace->free_clients[(pace->free_from + pace->free_count++) % most] =
         (uint32_t)(c - pace->clients);
@@ -157,10 +187,17 @@ static void client_close(struct client *c)
     c->fd = -1;
 }
 
+static void try_now(struct pace *pace, struct client *c);
+
 static void client_failed(struct pace *pace, struct client *c)
 {
-    pace->errors++;
     client_close(c);
+    if (c->tries_left > 0) {
+        c->tries_left--;
+        try_now(pace, c);
+        return;
+    }
+    pace->errors++;
     client_free(pace, c);
 }
 
@@ -200,6 +237,18 @@ static void client_send(struct pace *pace, struct client *c)
         client_failed(pace, c);
 }
 
+static void try_now(struct pace *pace, struct client *c)
+{
+    c->in_body = false;
+    c->head_bytes = 0;
+    stop_waiting(pace, c);
+    begin_waiting(pace, c);
+    if (c->fd < 0 && !client_connect(pace, c))
+        client_failed(pace, c);
+    else
+        client_send(pace, c);
+}
+
 static void ask(struct pace *pace, uint64_t due_ns)
 {
     struct client *c = &pace->clients[pace->free_clients[pace->free_from]];
@@ -209,14 +258,9 @@ static void ask(struct pace *pace, uint64_t due_ns)
     pace->free_count--;
     c->path = pace->asked++ % pace->settings->paths_count;
     c->busy = true;
-    c->in_body = false;
-    c->head_bytes = 0;
     c->due_ns = due_ns;
-    if (c->fd < 0 && !client_connect(pace, c)) {
-        client_failed(pace, c);
-        return;
-    }
-    client_send(pace, c);
+    c->tries_left = pace->settings->retries;
+    try_now(pace, c);
 }
 
 static void answered(struct pace *pace, struct client *c)
@@ -290,7 +334,8 @@ static void client_receive(struct pace *pace, struct client *c, bool until_end)
                 pace->errors++;
             if (c->busy)
                 client_failed(pace, c);
-            client_close(c);
+            else
+                client_close(c);
             return;
         }
         if (!client_take(pace, c, pace->buffer, (size_t)count)) {
@@ -343,8 +388,28 @@ static uint64_t ask_what_is_due(struct pace *pace, uint64_t next_ns, uint64_t no
     return next_ns;
 }
 
+/* Hangs up where the patience is over; returns how long the next one will still wait. */
+static uint64_t give_up(struct pace *pace)
+{
+    const uint64_t patience_ns = pace->settings->give_up_ns, now = now_ns();
+
+    if (patience_ns == 0)
+        return UINT64_MAX;
+    /* A try that begins now goes to the end, so this ends. */
+    for (struct client *c; (c = pace->first_tried) != NULL;) {
+        if (c->tried_ns + patience_ns > now)
+            return c->tried_ns + patience_ns - now;
+        client_failed(pace, c);
+    }
+    return UINT64_MAX;
+}
+
 static void pump(struct pace *pace, uint64_t wait_ns)
 {
+    const uint64_t patience_ns = give_up(pace);
+
+    if (patience_ns < wait_ns)
+        wait_ns = patience_ns;
     struct epoll_event events[EVENTS_MAX];
     struct timespec wait = {.tv_sec = (time_t)(wait_ns / NS_PER_SECOND),
                             .tv_nsec = (long)(wait_ns % NS_PER_SECOND)};
@@ -404,7 +469,7 @@ static _Noreturn void usage(void)
 {
     fputs(
         "usage: pace --to [ADDRESS:]PORT[,...] --path PATH [--connections N] [--seconds N] [--requests N]\n"
-        "            [--rate N] [--paths N] [--close] [--seed N] [--good-ms N]\n",
+        "            [--rate N] [--paths N] [--close] [--seed N] [--good-ms N] [--give-up-ms N [--retries N]]\n",
         stderr);
     exit(2);
 }
@@ -489,6 +554,8 @@ static struct settings settings_read(int argc, char **argv)
         {"close", no_argument, NULL, 'x'},
         {"seed", required_argument, NULL, 'e'},
         {"good-ms", required_argument, NULL, 'g'},
+        {"give-up-ms", required_argument, NULL, 'u'},
+        {"retries", required_argument, NULL, 'a'},
         {NULL, 0, NULL, 0},
     };
     struct settings settings = {.connections_count = 64, .seed = 1};
@@ -516,6 +583,10 @@ static struct settings settings_read(int argc, char **argv)
             settings.seed = number_in(optarg, 1, UINT64_MAX);
         else if (letter == 'g')
             settings.good_ns = number_in(optarg, 1, 1000000) * 1000000;
+        else if (letter == 'u')
+            settings.give_up_ns = number_in(optarg, 1, 1000000) * 1000000;
+        else if (letter == 'a')
+            settings.retries = number_in(optarg, 0, 100);
         else
             usage();
     }

@@ -8,13 +8,15 @@
  * processor, and eight of them fit on one machine. Answers 100 bytes to whatever is asked, or at
  * once to /small; and to /probe what Prequal's servers answer (Wydrowski and others, NSDI 2024,
  * 4.1): requests in flight, and how long those took lately that came when there were as many.
- * Loopback only, one thread, no pipelining. Ends at SIGTERM. */
+ * Loopback only, one thread, no pipelining. At SIGUSR1 it is ten times slower, at SIGUSR2 as before;
+ * ends at SIGTERM. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
 #include <math.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -33,6 +35,7 @@
 #define RIF_MAX        64 /* more are counted as so many */
 #define NS_PER_S       1000000000ull
 #define NS_PER_US      1000.0
+#define SLOWER         10
 
 /* A connection, by its descriptor. A job ends though its client left: a server does not notice. */
 struct client {
@@ -65,6 +68,12 @@ struct waiter {
 };
 
 static struct waiter waiter;
+static volatile sig_atomic_t is_slow;
+
+static void on_signal(int number)
+{
+    is_slow = number == SIGUSR1;
+}
 
 static uint64_t now_ns(void)
 {
@@ -92,7 +101,7 @@ static void swap_jobs(uint32_t a, uint32_t b)
 static void work_on(struct job job)
 {
     uint32_t at = waiter.working_count++;
-    job.ends_ns = now_ns() + (uint64_t)(-log(draw()) * waiter.mean_ns);
+    job.ends_ns = now_ns() + (uint64_t)(-log(draw()) * waiter.mean_ns * (is_slow ? SLOWER : 1));
     waiter.working[at] = job;
     for (; at > 0 && waiter.working[(at - 1) / 2].ends_ns > waiter.working[at].ends_ns;
          at = (at - 1) / 2)
@@ -309,6 +318,8 @@ int main(int count, char **words)
         return 2;
     }
     (void)prctl(PR_SET_PDEATHSIG, 15);
+    (void)signal(SIGUSR1, on_signal);
+    (void)signal(SIGUSR2, on_signal);
     waiter.working = calloc(waiter.slots, sizeof *waiter.working);
     if (waiter.working == NULL)
         return 1;

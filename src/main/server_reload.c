@@ -230,31 +230,37 @@ enum err_kind server__apply_services(struct server *server, const struct setting
 /* --- reload
  * ---------------------------------------------------------------------------------------------- */
 
+/* Gives back the sockets among the first @count of @next that were opened just now. */
+static void close_new_listeners(struct server *server, const struct listening *next, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct listening *old = server__find_listening(server, next[i].name);
+        if (old == NULL || old->fds[0] != next[i].fds[0])
+            server__close_listening(server, &next[i]);
+    }
+}
+
 /* Sockets for listeners that are new or whose address changed. They replace the old ones in
  * @next. */
 static enum err_kind open_new_listeners(struct server *server, const struct settings *settings,
                                         struct listening *next, struct err *e)
 {
-    enum err_kind failed = ERR_NONE;
-    size_t i = 0;
-    for (; failed == ERR_NONE && i < settings->listeners_count; i++) {
+    for (size_t i = 0; i < settings->listeners_count; i++) {
         const struct listener_settings *listener = &settings->listeners[i];
         const struct listening *old = server__find_listening(server, listener->name);
         const bool same = old != NULL && strcmp(old->text, listener->address->text) == 0 &&
                           old->is_admin == (listener->dialect == LISTENER_ADMIN);
-        if (same)
+        if (same) {
             next[i] = *old;
-        else
-            failed = server__open_listening(server, listener, &next[i], e);
+            continue;
+        }
+        const enum err_kind failed = server__open_listening(server, listener, &next[i], e);
+        if (failed != ERR_NONE) {
+            close_new_listeners(server, next, i);
+            return failed;
+        }
     }
-    if (failed == ERR_NONE)
-        return ERR_NONE;
-    for (size_t j = 0; j + 1 < i; j++) { /* those that were opened just now are given back */
-        const struct listening *old = server__find_listening(server, next[j].name);
-        if (old == NULL || old->fds[0] != next[j].fds[0])
-            server__close_listening(server, &next[j]);
-    }
-    return failed;
+    return ERR_NONE;
 }
 
 /* A front closes on its own thread, which alone knows whether it is still there. One that goes on
@@ -310,6 +316,25 @@ static size_t write_changes(const struct settings *old, const struct settings *n
     return changes + 1;
 }
 
+/* The services in the registry, and a path over them. NULL: no memory, and the registry is put back
+ * as it was. */
+static struct generation *new_generation(struct server *server, struct settings *settings,
+                                         struct err *e)
+{
+    struct err again = {0};
+    if (server__apply_services(server, settings, e) != ERR_NONE)
+        return NULL;
+    struct generation *generation =
+        generation_new(settings, server->registry, &server->admit, &server->keeps);
+    if (generation == NULL) {
+        (void)err_set(e, ERR_MEMORY, "no memory for the new configuration");
+        if (server__apply_services(server, server->generation->settings, &again) != ERR_NONE)
+            events_tell(server->events, LOG_LEVEL_ERROR, "the targets could not be put back: %s",
+                        again.story);
+    }
+    return generation;
+}
+
 static bool take_settings(struct server *server, struct settings *settings, FILE *out)
 {
     static struct listening next[LISTENERS_MAX]; /* large; the control thread alone reloads */
@@ -318,12 +343,11 @@ static bool take_settings(struct server *server, struct settings *settings, FILE
         return refuse_reload(server, out, "more than 64 listeners");
     if (open_new_listeners(server, settings, next, &e) != ERR_NONE)
         return refuse_reload(server, out, e.story);
-    if (server__apply_services(server, settings, &e) != ERR_NONE)
+    struct generation *generation = new_generation(server, settings, &e);
+    if (generation == NULL) {
+        close_new_listeners(server, next, settings->listeners_count);
         return refuse_reload(server, out, e.story);
-    struct generation *generation =
-        generation_new(settings, server->registry, &server->admit, &server->keeps);
-    if (generation == NULL)
-        return refuse_reload(server, out, "no memory for the new configuration");
+    }
     if (log_change(server->log, &settings->log, &e) != ERR_NONE)
         fprintf(out, "warning: %s; the old log goes on\n", e.story);
     events_change_level(server->events, settings->log.level);
