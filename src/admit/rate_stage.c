@@ -10,11 +10,6 @@
 
 enum { FIELDS_BYTES_MAX = 128 };
 
-static uint64_t seconds_up(uint64_t ns)
-{
-    return ns <= NS_PER_S ? 1 : (ns + NS_PER_S - 1) / NS_PER_S;
-}
-
 /* Without memory the answer goes without them. */
 static void tell(const struct rate_stage *stage, struct op *op, const struct rate_verdict *verdict)
 {

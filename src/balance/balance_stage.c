@@ -308,6 +308,15 @@ static const char *why_none(const struct balance_stage *stage, const struct op *
     return op->tried_count > 0 ? "no target of the service is left to try" : NULL;
 }
 
+/* Where all are out: until the first is tried again; 0 is not said. */
+static uint32_t retry_after_s(const struct balance_stage *stage)
+{
+    const uint64_t back_at_ns = stage->set->back_at_ns, now_ns = *stage->worker->now_ns;
+    if (stage->set->count > 0 || back_at_ns == 0)
+        return 0;
+    return back_at_ns <= now_ns ? 1 : (uint32_t)seconds_up(back_at_ns - now_ns);
+}
+
 /* The memory for the new set's state, filled. False: there was none. */
 static bool fill_state(struct balance_stage *stage, const void *old_state,
                        const struct target_set *old_set)
@@ -407,6 +416,7 @@ static void submit(struct stage *self, struct op *op)
         index = pick(stage, op);
     if (index == BALANCE_NONE) {
         op->target = NULL;
+        op->answer.retry_after_s = retry_after_s(stage);
         op_refuse(op, ERR_NO_TARGET, why_none(stage, op));
         return;
     }

@@ -155,6 +155,14 @@ Test(balance_stage, without_targets_it_says_so)
     submit();
     cr_expect(bench.seen.error == ERR_NO_TARGET && bench.seen.target == NULL);
     cr_expect(bench.seen.outcome == OUTCOME_FAILED && bench.seen.detail != NULL);
+    cr_expect(bench.seen.retry_after_s == 0);
+    bench.set->back_at_ns = bench.now_ns + 2500000000;
+    submit();
+    cr_expect(bench.seen.retry_after_s == 3,
+              "until the first of those that are out is tried again");
+    bench.now_ns += 3000000000;
+    submit();
+    cr_expect(bench.seen.retry_after_s == 1);
     close_room();
 }
 

@@ -95,7 +95,7 @@ static uint32_t retry_after_s(const struct op *op)
         op->held == NULL ? 0 : atomic_load_explicit(&op->held->retry_at_ns, memory_order_relaxed);
     if (at_ns <= now_ns)
         return 1;
-    const uint64_t left_s = (at_ns - now_ns + NS_PER_S - 1) / NS_PER_S;
+    const uint64_t left_s = seconds_up(at_ns - now_ns);
     return left_s < RETRY_AFTER_S_MAX ? (uint32_t)left_s : RETRY_AFTER_S_MAX;
 }
 

@@ -87,6 +87,19 @@ static bool list_targets(struct registry_plan *plan)
     return true;
 }
 
+/* When the first of those that take nothing now is tried again; 0: nobody knows. */
+static uint64_t soonest_back(struct registry_target *const *targets, size_t count)
+{
+    uint64_t soonest_ns = 0;
+    for (size_t i = 0; i < count; i++) {
+        const uint64_t at_ns =
+            atomic_load_explicit(&targets[i]->target.retry_at_ns, memory_order_relaxed);
+        if (at_ns != 0 && (soonest_ns == 0 || at_ns < soonest_ns))
+            soonest_ns = at_ns;
+    }
+    return soonest_ns;
+}
+
 /* The set of those of @targets that take requests, and of those that finish what they have. */
 static struct target_set *make_set(const struct registry_service *service,
                                    struct registry_target *const *targets, size_t count)
@@ -107,6 +120,8 @@ static struct target_set *make_set(const struct registry_service *service,
             taking[used + draining++] = &targets[i]->target;
     }
     set = set_new(taking, used, draining, service->version + 1);
+    if (set != NULL)
+        set->back_at_ns = soonest_back(targets, count);
     mem_free(taking);
     return set;
 }

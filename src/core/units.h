@@ -13,6 +13,12 @@
 #define KIB       1024ull
 #define MIB       (1024ull * 1024ull)
 
+/* Whole seconds, rounded up. */
+static inline uint64_t seconds_up(uint64_t ns)
+{
+    return (ns + NS_PER_S - 1) / NS_PER_S;
+}
+
 /* Monotonic; deadlines and durations. */
 static inline uint64_t clock_monotonic_ns(void)
 {

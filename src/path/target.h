@@ -141,7 +141,8 @@ struct target_set {
     uint64_t         version;  /* grows with every set of a service */
     uint32_t         weight_sum;
     uint32_t         weight_max;
-    struct target   *at[]; /* in the order of the file, twice; each referenced */
+    uint64_t       back_at_ns; /* when the first of those that are out is tried again; 0: unknown */
+    struct target *at[];       /* in the order of the file, twice; each referenced */
 };
 
 /* What it is for people: control's judgement if that is not well, else the gates' word. */

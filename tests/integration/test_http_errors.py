@@ -122,7 +122,7 @@ def test_a_paused_target_is_503_with_the_time_to_wait(client):
     answer = until(lambda: next((answer for answer in [client.ask("/a", fields=of("paused"))]
                                  if answer.status == 503), None), "503")
     expect_problem(answer, 503, "destination_unavailable")
-    assert 1 <= int(answer.get("Retry-After")) <= 10
+    assert 1 <= int(answer.get("Retry-After")) <= 12    # ten seconds, and a fifth more or less
 
 
 def test_too_many_at_once_is_503_with_the_time_to_wait(proxy, server, client):

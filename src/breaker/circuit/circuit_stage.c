@@ -96,7 +96,7 @@ static const char *why(const struct circuit_stage *stage, struct op *op, bool is
 static uint32_t retry_after_s(const struct circuit_stage *stage, uint64_t now_ns)
 {
     const uint64_t until_ns = atomic_load_explicit(&stage->circuit->until_ns, memory_order_relaxed);
-    return until_ns <= now_ns ? 1 : (uint32_t)((until_ns - now_ns + NS_PER_S - 1) / NS_PER_S);
+    return until_ns <= now_ns ? 1 : (uint32_t)seconds_up(until_ns - now_ns);
 }
 
 static void answer_instead(const struct circuit_stage *stage, struct op *op, const char *detail)
