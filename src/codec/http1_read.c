@@ -207,6 +207,10 @@ static enum step read_version_text(struct scan *s, enum http1_refusal otherwise)
     static const char wanted[] = "HTTP/d.d";
     const uint8_t *bytes = s->base + s->reader->mark;
     const uint32_t count = s->end - s->reader->mark;
+    if (count >= 8 && memcmp(bytes, "HTTP/1.1", 8) == 0) { /* nearly always */
+        s->head->version_minor = 1;
+        return STEP_NEXT;
+    }
     for (uint32_t i = 0; i < 8; i++) {
         if (i == count)
             return pause_in(s, (enum phase)s->reader->phase, s->reader->mark);
