@@ -76,8 +76,8 @@ def write(path):
         found = span.search(text)
         assert found, f"{path} has no place for the table {table.name}"
         table.read(found[2])
-        said = (f"Last measured {datetime.date.today()} on Linux {platform.release()}, {os.cpu_count()} cores, shared: "
-                f"{run.RATE} requests a second; each cell is {BY_IO}.")
+        said = (f"Last measured {datetime.date.today()} on Linux {'.'.join(platform.release().split('.')[:2])}, {os.cpu_count()} cores, shared: "
+                f"{run.RATE:,} requests a second; each cell is {BY_IO}.")
         body = "\n".join([said, "", *table.markdown(), ""])
         text = text[:found.start(2)] + body + text[found.start(3):]
     page.write_text(text)
