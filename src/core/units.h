@@ -13,10 +13,10 @@
 #define KIB       1024ull
 #define MIB       (1024ull * 1024ull)
 
-/* Whole seconds, rounded up. */
+/* Whole seconds, rounded up; at least one, as what a client is told to wait. */
 static inline uint64_t seconds_up(uint64_t ns)
 {
-    return (ns + NS_PER_S - 1) / NS_PER_S;
+    return ns <= NS_PER_S ? 1 : (ns + NS_PER_S - 1) / NS_PER_S;
 }
 
 /* Monotonic; deadlines and durations. */

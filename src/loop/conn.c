@@ -429,7 +429,7 @@ static void queue_slice(struct conn *conn, struct slice slice)
  * received in is free at once. */
 void conn_put(struct conn *conn, struct slice slice)
 {
-    assert(slice.bytes > 0);
+    assert(slice.bytes > 0 && conn->send_state < CONN_SEND_LAST);
     if (slice.bytes > COPIED_BYTES_MAX || !is_head_open(conn) ||
         conn->head->capacity - conn->head_used < slice.bytes) {
         queue_slice(conn, slice);

@@ -31,7 +31,6 @@ HALF_HEAD_BYTES = 8 * KIB    # one that has sent half a head of some 200 bytes
 BUFFER_BYTES = 16 * KIB      # http.buffer-bytes in the test of unread answers
 UNREAD_BYTES = BUFFER_BYTES + 8 * KIB    # the rest: structs of both connections, heads, the op
 HEAD_BYTES = 2 * KIB         # where heads are written; held until they have left
-SPARE_BYTES = 256 * 32 * KIB  # what a worker on epoll keeps of receive buffers that were filled once; a constant, not a price of a connection
 
 
 @pytest.fixture(autouse=True)
@@ -221,9 +220,9 @@ def test_unread_answers(start):
             for to in range(FEW, UNREAD, 500):
                 crowd.grow(to + 500, request, receive_bytes=4096)
             each, most = charged(proxy, UNREAD, "open")
-            slope = (proxy.memory_bytes() - few - SPARE_BYTES) / (UNREAD - FEW)
+            slope = (proxy.memory_bytes() - few) / (UNREAD - FEW)
             print(f"{UNREAD} unread answers: {each:.0f} bytes charged to each, {most:.0f} at most, "
-                  f"{slope:.0f} bytes of memory each, spare buffers apart")
+                  f"{slope:.0f} bytes of memory each")
             assert BUFFER_BYTES / 4 < each <= UNREAD_BYTES
             assert most <= UNREAD_BYTES + HEAD_BYTES    # the census may meet one whose head is just being sent
             assert slope <= UNREAD_BYTES + 8 * KIB    # two buffers, in whole pages
