@@ -316,6 +316,8 @@ static void flush(struct conn *conn)
     if (conn->send_state == CONN_SEND_IDLE)
         send_move(conn, CONN_SEND_BUSY);
     set_send_deadline(conn);
+    conn->sock.sent_can_wait = !conn->wants_room && conn->out_count <= CONN_OUT_MAX / 2 &&
+                               conn->send_state == CONN_SEND_BUSY;
     conn->wire->send(conn, conn->iov, conn->out_count);
 }
 
@@ -371,6 +373,7 @@ static void on_sent(struct sock *sock, int error)
     struct conn *conn = conn_of(sock);
     drop_out(conn, conn->out_sending);
     conn->out_sending = 0;
+    conn->wants_room = false;
     if (sock->closing)
         return;
     if (error != 0) {
@@ -385,12 +388,11 @@ static void on_sent(struct sock *sock, int error)
         flush_later(conn);
 }
 
-unsigned conn_out_takes(const struct conn *conn, const struct pipe *pipe, unsigned framing)
+unsigned conn_out_takes(struct conn *conn, const struct pipe *pipe, unsigned framing)
 {
     const unsigned room = conn_out_room(conn);
-    if (room <= framing + 1) /* one stays free for the end of the body */
-        return 0;
-    const unsigned most = room - framing - 1 < pipe->count ? room - framing - 1 : pipe->count;
+    const unsigned free = room <= framing + 1 ? 0 : room - framing - 1; /* one is for the end */
+    const unsigned most = free < pipe->count ? free : pipe->count;
     uint32_t bytes = conn->out_bytes;
     unsigned count = 0;
     for (; count < most; count++) {
@@ -398,6 +400,7 @@ unsigned conn_out_takes(const struct conn *conn, const struct pipe *pipe, unsign
         if (bytes > pipe->bytes_max && bytes != pipe->at[pipe->first].bytes)
             break;
     }
+    conn->wants_room = count < pipe->count;
     return count;
 }
 

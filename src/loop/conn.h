@@ -131,11 +131,12 @@ struct conn {
     uint8_t      receive_state; /* enum conn_receive_state */
     uint8_t      send_state;    /* enum conn_send_state */
     uint8_t      out_count;
-    uint8_t      out_sending;  /* the first so many are with the kernel */
-    bool         counted;      /* in hub->receive_counts */
-    bool         offering;     /* inside dialect->received */
-    bool         again;        /* conn_resume() was called meanwhile */
-    bool         peer_ended;   /* a FIN came */
+    uint8_t      out_sending; /* the first so many are with the kernel */
+    bool         counted;     /* in hub->receive_counts */
+    bool         offering;    /* inside dialect->received */
+    bool         again;       /* conn_resume() was called meanwhile */
+    bool         peer_ended;  /* a FIN came */
+    bool         wants_room; /* a pipe had more than could be queued: its reader waits for `sent` */
     bool         peer_is_done; /* it said that it sends no more (Connection: close): no linger */
     struct slice out[CONN_OUT_MAX];
     struct iovec iov[CONN_OUT_MAX];
@@ -185,7 +186,7 @@ static inline unsigned conn_out_room(const struct conn *conn)
  * Half of a body's bytes in flight may
  * be queued, the other half waits in the pipe (op_new() gives it half of the setting); one slice
  * always may. */
-unsigned conn_out_takes(const struct conn *conn, const struct pipe *pipe, unsigned framing);
+unsigned conn_out_takes(struct conn *conn, const struct pipe *pipe, unsigned framing);
 
 /* Queues @slice and takes over its reference; a small one may be copied. There must be room. */
 void conn_put(struct conn *conn, struct slice slice);

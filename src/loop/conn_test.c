@@ -528,7 +528,16 @@ ON_BOTH(conn, takes_half_of_a_body_from_its_pipe)
         conn_put(&talker.conn, (struct slice){NULL, pieces, 1});
     cr_expect(conn_out_takes(&talker.conn, &pipe, 2) == CONN_OUT_MAX - 8 - 2 - 1);
     cr_expect(conn_out_takes(&talker.conn, &pipe, 7) == 0);
+    hub.hook.call(&hub.hook);
+    cr_expect(!talker.conn.sock.sent_can_wait, "what is in the pipe waits for it");
+    TURN_UNTIL(talker.conn.out_count == 0);
     pipe_fini(&pipe);
+    cr_expect(conn_out_takes(&talker.conn, &pipe, 0) == 0);
+    conn_put(&talker.conn, (struct slice){NULL, pieces, 1});
+    hub.hook.call(&hub.hook);
+    cr_expect(talker.conn.sock.sent_can_wait);
+    conn_finish(&talker.conn, NS_PER_S);
+    TURN_UNTIL(talker.conn.out_count == 0);
     close_talker(&talker, fd);
 }
 

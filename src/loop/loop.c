@@ -49,7 +49,7 @@ static enum err_kind open_kind(struct loop *loop, const char *name, struct err *
 
 enum err_kind loop_open(struct loop *loop, const char *kind, struct err *e)
 {
-    *loop = (struct loop){.now_ns = clock_monotonic_ns(), .wake_fd = -1};
+    *loop = (struct loop){.now_ns = clock_monotonic_ns(), .alarm_ns = UINT64_MAX, .wake_fd = -1};
     timer_wheel_init(&loop->timers, loop->now_ns);
     post_queue_init(&loop->posts);
     list_init(&loop->told);
@@ -301,10 +301,14 @@ void loop_turn(struct loop *loop, uint64_t until_ns)
     /* A message that was put before `asleep` was seen has no wake-up: look once more. */
     busy = busy || !list_is_empty(&loop->told) || atomic_load(&loop->stopping) ||
            atomic_load(&loop->posts.last) != &loop->posts.nil;
-    if (busy)
-        until_ns = 0;
+    busy = busy || until_ns <= loop->now_ns;
+    /* One that comes too early costs a turn; one for each wait would cost more than the wait. */
+    if (!busy && until_ns < loop->alarm_ns) {
+        loop->alarm_ns = until_ns;
+        loop->kind->set_alarm(loop);
+    }
     loop->counters.turns++;
-    loop->kind->wait(loop, until_ns);
+    loop->kind->wait(loop, !busy);
 }
 
 void loop_run(struct loop *loop)

@@ -75,16 +75,18 @@ struct sock {
     int                       fd;
     uint8_t                   want;  /* enum sock_receive: what the owner asked for */
     uint8_t                   armed; /* enum sock_receive: what the back end has under way */
-    bool             readable; /* epoll: an edge that is not used up; io_uring: more is there */
-    bool             hung_up;  /* epoll: a FIN or an error waits behind what is readable */
-    bool             attached; /* epoll: registered */
-    bool             connecting, sending, closing, closed, ended;
-    bool             end_seen; /* the end is known, but a FIN is not told while receiving is off */
-    int              end_error;
-    int              sent_error;      /* to be told; -1: nothing */
-    int              connected_error; /* to be told; -1: nothing */
-    uint32_t         outstanding;     /* completions that the kernel still owes */
-    uint32_t         late_bytes;      /* received while off; charged to the connection */
+    bool     readable; /* epoll: an edge that is not used up; io_uring: more is there */
+    bool     hung_up;  /* epoll: a FIN or an error waits behind what is readable */
+    bool     attached; /* epoll: registered */
+    bool     connecting, sending, closing, closed, ended;
+    bool     end_seen; /* the end is known, but a FIN is not told while receiving is off */
+    int      end_error;
+    int      sent_error;      /* to be told; -1: nothing */
+    int      connected_error; /* to be told; -1: nothing */
+    uint32_t outstanding;     /* completions that the kernel still owes */
+    uint32_t late_bytes;      /* received while off; charged to the connection */
+    bool sent_can_wait; /* the owner's, of its next send: nobody waits for what it does in `sent`,
+                         * which may be told when the loop wakes for something else */
     uint32_t         receive_most; /* bytes of one receive; the owner's; 0: as the buffer holds */
     struct buf      *late_first, *late_last;
     uint16_t         iov_count;
@@ -93,7 +95,7 @@ struct sock {
     struct msghdr    message;
     struct list_link told;   /* in loop.told */
     struct list_link ready;  /* epoll: readable and wanted; io_uring: waits for a buffer */
-    struct list_link unsent; /* epoll: its send leaves at the turn's end */
+    struct list_link unsent; /* epoll: its send leaves at the turn's end; io_uring: it is quiet */
 };
 
 struct listener_events {
@@ -129,8 +131,10 @@ struct loop_kind {
     void (*close)(struct loop *loop);
     bool (*flush)(
         struct loop *loop); /* the turn's sends leave; true if there is more to do at once */
-    void (*wait)(struct loop *loop,
-                 uint64_t     until_ns);    /* gets completions and runs their callbacks */
+    /* The wait ends at loop->alarm_ns, which is earlier than it was; UINT64_MAX once it has. */
+    void (*set_alarm)(struct loop *loop);
+    /* Gets completions and runs their callbacks; @sleeps: there is at least one, or the alarm. */
+    void (*wait)(struct loop *loop, bool sleeps);
     void (*receive)(struct sock *sock); /* `want` changed */
     void (*send)(struct sock *sock);
     void (*connect)(struct sock *sock, const struct sockaddr *address, socklen_t bytes);
@@ -140,8 +144,9 @@ struct loop_kind {
 
 struct loop {
     const struct loop_kind *kind;
-    void                   *back;   /* the back end's own */
-    uint64_t                now_ns; /* monotonic, taken once per turn */
+    void                   *back;     /* the back end's own */
+    uint64_t                now_ns;   /* monotonic, taken once per turn */
+    uint64_t                alarm_ns; /* when the kernel ends a wait; UINT64_MAX: never */
     struct timer_wheel      timers;
     struct post_queue       posts;
     int                     wake_fd; /* eventfd */

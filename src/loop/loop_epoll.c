@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/epoll.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 enum {
@@ -24,10 +25,11 @@ enum {
 };
 
 /* The low bits of epoll's data pointer say what it points at. */
-enum { IS_SOCK = 0, IS_LISTENER = 1, IS_WAKE = 2, IS_MASK = 7 };
+enum { IS_SOCK = 0, IS_LISTENER = 1, IS_WAKE = 2, IS_ALARM = 3, IS_MASK = 7 };
 
 struct epoll_back {
     int         fd;
+    int         alarm_fd;
     struct list sends;     /* sockets whose send was asked for in this turn */
     struct list readable;  /* sockets with bytes that are wanted */
     struct list listeners; /* with connections that are wanted */
@@ -88,6 +90,21 @@ static bool add(struct loop *loop, int fd, uint32_t events, void *tagged)
     return epoll_ctl(back_of(loop)->fd, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
+static void close_back(struct loop *loop)
+{
+    struct epoll_back *back = back_of(loop);
+    if (back->alarm_fd >= 0)
+        close(back->alarm_fd);
+    if (back->fd >= 0)
+        close(back->fd);
+    for (struct buf *buf; (buf = back->spare) != NULL;) {
+        back->spare = buf->next;
+        mem_unmap(buf, LOOP_LARGE_BYTES);
+    }
+    mem_free(back);
+    loop->back = NULL;
+}
+
 static enum err_kind open_back(struct loop *loop, struct err *e)
 {
     struct epoll_back *back = mem_alloc(sizeof *back);
@@ -98,28 +115,15 @@ static enum err_kind open_back(struct loop *loop, struct err *e)
     list_init(&back->readable);
     list_init(&back->listeners);
     back->fd = epoll_create1(EPOLL_CLOEXEC);
-    if (back->fd < 0) {
-        mem_free(back);
-        return err_set_errno(e, "epoll_create1");
-    }
-    if (!add(loop, loop->wake_fd, EPOLLIN | EPOLLET, (void *)(uintptr_t)IS_WAKE)) {
-        const enum err_kind kind = err_set_errno(e, "epoll_ctl");
-        close(back->fd);
-        mem_free(back);
+    back->alarm_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    if (back->fd < 0 || back->alarm_fd < 0 ||
+        !add(loop, loop->wake_fd, EPOLLIN | EPOLLET, (void *)(uintptr_t)IS_WAKE) ||
+        !add(loop, back->alarm_fd, EPOLLIN | EPOLLET, (void *)(uintptr_t)IS_ALARM)) {
+        const enum err_kind kind = err_set_errno(e, "epoll");
+        close_back(loop);
         return kind;
     }
     return ERR_NONE;
-}
-
-static void close_back(struct loop *loop)
-{
-    struct epoll_back *back = back_of(loop);
-    close(back->fd);
-    for (struct buf *buf; (buf = back->spare) != NULL;) {
-        back->spare = buf->next;
-        mem_unmap(buf, LOOP_LARGE_BYTES);
-    }
-    mem_free(back);
 }
 
 /* --- sockets
@@ -332,6 +336,7 @@ static void on_event(struct loop *loop, const struct epoll_event *event)
             queue(&back_of(loop)->listeners, &listener->ready);
         break;
     }
+    case IS_ALARM: /* an edge each time: nothing is read */ loop->alarm_ns = UINT64_MAX; break;
     default: {
         uint64_t drained;
         (void)!read(loop->wake_fd, &drained, sizeof drained);
@@ -342,23 +347,18 @@ static void on_event(struct loop *loop, const struct epoll_event *event)
 /* --- waiting
  * ---------------------------------------------------------------------------------------------- */
 
-static int timeout_ms(uint64_t until_ns)
+static void set_alarm(struct loop *loop)
 {
-    if (until_ns == UINT64_MAX)
-        return -1;
-    const uint64_t now_ns = clock_monotonic_ns();
-    if (until_ns <= now_ns)
-        return 0;
-    const uint64_t ms = (until_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS;
-    return ms > 60000 ? 60000 : (int)ms;
+    const struct itimerspec at = {.it_value = {.tv_sec = (time_t)(loop->alarm_ns / NS_PER_S),
+                                               .tv_nsec = (long)(loop->alarm_ns % NS_PER_S)}};
+    (void)timerfd_settime(back_of(loop)->alarm_fd, TFD_TIMER_ABSTIME, &at, NULL);
 }
 
-static void wait_events(struct loop *loop, uint64_t until_ns)
+static void wait_events(struct loop *loop, bool sleeps)
 {
     struct epoll_back *back = back_of(loop);
     struct epoll_event events[EVENTS_MAX];
-    const int timeout = until_ns == 0 ? 0 : timeout_ms(until_ns);
-    const int count = epoll_wait(back->fd, events, EVENTS_MAX, timeout);
+    const int count = epoll_wait(back->fd, events, EVENTS_MAX, sleeps ? -1 : 0);
     loop->counters.waits++;
     atomic_store_explicit(&loop->asleep, false, memory_order_relaxed);
     loop->now_ns = clock_monotonic_ns();
@@ -385,6 +385,7 @@ const struct loop_kind loop_epoll = {
     .open = open_back,
     .close = close_back,
     .flush = flush,
+    .set_alarm = set_alarm,
     .wait = wait_events,
     .receive = receive,
     .send = send_later,

@@ -87,11 +87,28 @@ static const struct sock_events events = {
     .closed = on_closed,
 };
 
+static bool sends_can_wait;
+
 static void open_peer(struct peer *peer, int fd)
 {
     *peer = (struct peer){.checks_bytes = true, .may_receive = true};
     sock_open(&peer->sock, &loop, &events, fd);
+    peer->sock.sent_can_wait = sends_can_wait;
 }
+
+/* Four tests: on both back ends, `sent` is told at once or may wait. */
+#define ON_BOTH_EITHER_WAY(suite, name)                                                            \
+    static void suite##_##name##_either_way(void);                                                 \
+    ON_BOTH(suite, name)                                                                           \
+    {                                                                                              \
+        suite##_##name##_either_way();                                                             \
+    }                                                                                              \
+    ON_BOTH(suite, name##_and_sent_can_wait)                                                       \
+    {                                                                                              \
+        sends_can_wait = true;                                                                     \
+        suite##_##name##_either_way();                                                             \
+    }                                                                                              \
+    static void suite##_##name##_either_way(void)
 
 static void close_peer(struct peer *peer)
 {
@@ -193,6 +210,84 @@ ON_BOTH(loop, a_timer_ends_the_wait)
     timer_set(&loop.timers, &timer, deadline_ns);
     loop_run(&loop);
     cr_expect(loop.now_ns >= deadline_ns);
+}
+
+struct counted {
+    struct timer timer; /* first */
+    unsigned     count;
+};
+
+static void count_up(struct timer *timer)
+{
+    ((struct counted *)(void *)timer)->count++;
+}
+
+/* A peer that ends waits without limit by the bytes that come to it. */
+struct waker {
+    struct peer peer;
+    int         fd;
+};
+
+static void open_waker(struct waker *waker)
+{
+    int fds[2];
+    testing_pair(fds);
+    open_peer(&waker->peer, fds[0]);
+    waker->fd = fds[1];
+    sock_receive(&waker->peer.sock, SOCK_RECEIVE_WATCH);
+}
+
+static void wake_up(struct waker *waker)
+{
+    const unsigned before = waker->peer.received_count;
+    cr_assert(write_stream(waker->fd, waker->peer.received_bytes, 1) == 1);
+    while (waker->peer.received_count == before)
+        loop_turn(&loop, UINT64_MAX);
+}
+
+static void close_waker(struct waker *waker)
+{
+    close_peer(&waker->peer);
+    close(waker->fd);
+}
+
+ON_BOTH(loop, an_earlier_timer_ends_a_wait_that_was_meant_to_be_long)
+{
+    struct waker waker;
+    struct counted far = {0};
+    struct timer near;
+    timer_init(&far.timer, count_up);
+    timer_init(&near, stop_at);
+    open_waker(&waker);
+    timer_set(&loop.timers, &far.timer, loop.now_ns + 20 * NS_PER_S);
+    do /* the wheel looks at far timers every few seconds: not just now */
+        wake_up(&waker);
+    while (loop.alarm_ns == UINT64_MAX || loop.alarm_ns < clock_monotonic_ns() + NS_PER_S);
+    const uint64_t alarm_ns = loop.alarm_ns;
+    timer_set(&loop.timers, &near, clock_monotonic_ns() + 5 * NS_PER_MS);
+    loop_run(&loop);
+    cr_expect(far.count == 0 && loop.now_ns < alarm_ns);
+    timer_clear(&far.timer);
+    close_waker(&waker);
+}
+
+ON_BOTH(loop, a_timer_that_was_cleared_ends_nothing)
+{
+    struct waker waker;
+    struct counted first = {0};
+    struct timer last;
+    timer_init(&first.timer, count_up);
+    timer_init(&last, stop_at);
+    open_waker(&waker);
+    timer_set(&loop.timers, &first.timer, loop.now_ns + 40 * NS_PER_MS);
+    wake_up(&waker);
+    const unsigned count = first.count; /* a busy machine may be late */
+    const uint64_t deadline_ns = loop.now_ns + 60 * NS_PER_MS;
+    timer_clear(&first.timer);
+    timer_set(&loop.timers, &last, deadline_ns);
+    loop_run(&loop);
+    cr_expect(loop.now_ns >= deadline_ns && first.count == count);
+    close_waker(&waker);
 }
 
 /* --- posts
@@ -401,7 +496,7 @@ ON_BOTH(sock, a_fin_waits_while_receiving_is_off)
 }
 
 /* A half-closed connection can still be answered. */
-ON_BOTH(sock, sends_after_the_others_fin)
+ON_BOTH_EITHER_WAY(sock, sends_after_the_others_fin)
 {
     struct peer peer;
     int fds[2];
@@ -422,7 +517,7 @@ ON_BOTH(sock, sends_after_the_others_fin)
 /* --- sending
  * ------------------------------------------------------------------------------------- */
 
-ON_BOTH(sock, gathers_sixteen_slices)
+ON_BOTH_EITHER_WAY(sock, gathers_sixteen_slices)
 {
     struct peer peer;
     struct iovec iov[LOOP_SEND_SLICES_MAX];
@@ -446,7 +541,7 @@ ON_BOTH(sock, gathers_sixteen_slices)
 
 /* More than the socket buffer: `sent` comes once, when the last byte
  * has left, however slowly the other side reads. */
-ON_BOTH(sock, sends_more_than_the_kernel_takes_at_once)
+ON_BOTH_EITHER_WAY(sock, sends_more_than_the_kernel_takes_at_once)
 {
     struct peer peer;
     struct iovec iov[4];
@@ -472,7 +567,7 @@ ON_BOTH(sock, sends_more_than_the_kernel_takes_at_once)
     close(fds[1]);
 }
 
-ON_BOTH(sock, sending_to_a_reader_that_left_is_an_error_not_a_signal)
+ON_BOTH_EITHER_WAY(sock, sending_to_a_reader_that_left_is_an_error_not_a_signal)
 {
     struct peer peer;
     struct iovec iov = {stream, 100};
@@ -484,6 +579,36 @@ ON_BOTH(sock, sending_to_a_reader_that_left_is_an_error_not_a_signal)
     TURN_UNTIL(peer.sent_count == 1);
     cr_expect(peer.sent_error == EPIPE || peer.sent_error == ECONNRESET, "%d", peer.sent_error);
     close_peer(&peer);
+}
+
+static uint64_t sent_ns;
+
+static void note_time(struct peer *peer, char event)
+{
+    (void)peer;
+    if (event == 's')
+        sent_ns = loop.now_ns;
+}
+
+/* It ends no wait, and what its owner does by the clock in `sent` counts from when it left. */
+ON_BOTH(sock, a_send_that_can_wait_is_told_when_the_loop_wakes)
+{
+    struct peer peer;
+    struct iovec iov = {stream, 100};
+    int fds[2];
+    testing_pair(fds);
+    sends_can_wait = true;
+    open_peer(&peer, fds[0]);
+    peer.act = note_time;
+    sock_receive(&peer.sock, SOCK_RECEIVE_WATCH);
+    turn_once(); /* what the loop has to do with a new socket is done */
+    sock_send(&peer.sock, &iov, 1);
+    const uint64_t until_ns = clock_monotonic_ns() + 20 * NS_PER_MS;
+    loop_turn(&loop, until_ns);
+    cr_expect(peer.sent_count == 1 && peer.sent_error == 0);
+    cr_expect(loop.now_ns >= until_ns && sent_ns < until_ns);
+    close_peer(&peer);
+    close(fds[1]);
 }
 
 static struct iovec answer_iov;
@@ -498,7 +623,7 @@ static void answer(struct peer *peer, char event)
 }
 
 /* Whoever waits for an answer knows by then that his question has left: engines count on it. */
-ON_BOTH(sock, sent_is_told_before_the_answer)
+ON_BOTH_EITHER_WAY(sock, sent_is_told_before_the_answer)
 {
     struct peer client, server;
     open_two(&client, &server);
@@ -520,7 +645,7 @@ ON_BOTH(sock, sent_is_told_before_the_answer)
 /* --- closing
  * ------------------------------------------------------------------------------------- */
 
-ON_BOTH(sock, closing_calls_everything_off)
+ON_BOTH_EITHER_WAY(sock, closing_calls_everything_off)
 {
     struct peer peer;
     struct iovec iov = {stream, BIG_BYTES};
@@ -540,7 +665,7 @@ ON_BOTH(sock, closing_calls_everything_off)
     close(fds[1]);
 }
 
-ON_BOTH(sock, closing_at_once_after_asking)
+ON_BOTH_EITHER_WAY(sock, closing_at_once_after_asking)
 {
     struct peer peer;
     struct iovec iov = {stream, 10};
@@ -604,7 +729,7 @@ ON_BOTH(sock, may_be_closed_inside_received)
     close_inside('r');
 }
 
-ON_BOTH(sock, may_be_closed_inside_sent)
+ON_BOTH_EITHER_WAY(sock, may_be_closed_inside_sent)
 {
     close_inside('s');
 }
@@ -674,7 +799,7 @@ static void connect_peer(struct peer *peer, const struct sockaddr_in *address)
     sock_connect(&peer->sock, (const struct sockaddr *)address, sizeof *address);
 }
 
-ON_BOTH(tcp, connects_is_accepted_and_talks)
+ON_BOTH_EITHER_WAY(tcp, connects_is_accepted_and_talks)
 {
     struct door door;
     struct sockaddr_in address;
@@ -763,7 +888,7 @@ ON_BOTH(tcp, tells_a_reset)
     close(fd);
 }
 
-ON_BOTH(tcp, a_reset_ends_a_send_that_waits)
+ON_BOTH_EITHER_WAY(tcp, a_reset_ends_a_send_that_waits)
 {
     struct sockaddr_in address;
     struct peer client;
@@ -937,12 +1062,12 @@ static void fail_every(enum fault_kind kind)
     cr_expect(open_descriptors() == before);
 }
 
-ON_BOTH(faults, every_completion_may_fail)
+ON_BOTH_EITHER_WAY(faults, every_completion_may_fail)
 {
     fail_every(FAULT_COMPLETION);
 }
 
-ON_BOTH(faults, every_allocation_may_fail)
+ON_BOTH_EITHER_WAY(faults, every_allocation_may_fail)
 {
     fail_every(FAULT_ALLOCATION);
 }

@@ -2,9 +2,11 @@
 /* loop/loop_uring.c - the back end with the fewest system calls: io_uring.
  *
  * One io_uring_enter() a turn submits all sends and receives and fetches all completions
- * (DEFER_TASKRUN: the kernel's part of the work happens there, not at random). Buffers are taken
- * from a ring when bytes come, so a receive that waits holds none. Receives are single: a multishot
- * one saves no measurable time when receives are submitted together, and takes up to 32 buffers
+ * (DEFER_TASKRUN: the kernel's part of the work happens there, not at random). It returns early for
+ * nothing that nobody waits for: sends are quiet where they can be, and one alarm serves all timers
+ * (docs/decisions/0013). Buffers are taken from a ring when bytes come, so a receive that waits
+ * holds none. Receives are single: a multishot one saves no measurable time when receives are
+ * submitted together, and takes up to 32 buffers
  * before it can be called off. Nothing newer than Linux 6.1 is used. */
 #include "loop/loop.h"
 
@@ -27,7 +29,7 @@ enum {
 };
 
 /* The low bits of user_data say whose completion it is. */
-enum { IS_RECEIVE, IS_SEND, IS_CONNECT, IS_ACCEPT, IS_WAKE, IS_NOBODY, IS_MASK = 7 };
+enum { IS_RECEIVE, IS_SEND, IS_CONNECT, IS_ACCEPT, IS_WAKE, IS_ALARM, IS_NOBODY, IS_MASK = 7 };
 
 struct ring {
     struct io_uring_buf_ring *ring;
@@ -42,11 +44,14 @@ struct ring {
 };
 
 struct uring_back {
-    struct io_uring io;
-    struct ring     rings[2]; /* by enum sock_receive, less one */
-    struct list     starved;  /* sockets whose receive found no buffer */
-    uint64_t        woken;    /* what the eventfd is read into */
-    struct loop    *loop;
+    struct io_uring          io;
+    struct ring              rings[2]; /* by enum sock_receive, less one */
+    struct list              starved;  /* sockets whose receive found no buffer */
+    struct list              quiet;    /* sockets whose send tells only that it fell short */
+    uint64_t                 woken;    /* what the eventfd is read into */
+    struct loop             *loop;
+    bool                     has_alarm;
+    struct __kernel_timespec alarm; /* lent until the next submission */
 };
 
 static struct uring_back *back_of(struct loop *loop)
@@ -193,6 +198,7 @@ static enum err_kind open_back(struct loop *loop, struct err *e)
     loop->back = back;
     back->loop = loop;
     list_init(&back->starved);
+    list_init(&back->quiet);
     const enum err_kind failed = set_up(back, e);
     if (failed != ERR_NONE) {
         close_back(loop);
@@ -234,17 +240,30 @@ static void arm(struct sock *sock)
     sock->outstanding++;
 }
 
-static void submit_send(struct sock *sock)
+/* A quiet send takes what fits and is over when the submission returns. All of it: no completion
+ * follows, so none ends the wait that the submission leads to. Less: a completion tells how much. */
+static void submit_send(struct sock *sock, bool quiet)
 {
-    struct io_uring_sqe *sqe = take_sqe(back_of(sock->loop));
+    struct uring_back *back = back_of(sock->loop);
+    struct io_uring_sqe *sqe = take_sqe(back);
+    const int flags = MSG_NOSIGNAL | (quiet ? MSG_DONTWAIT | MSG_WAITALL : 0);
     if (sock->iov_count == 1) {
-        io_uring_prep_send(sqe, sock->fd, sock->iov->iov_base, sock->iov->iov_len, MSG_NOSIGNAL);
+        io_uring_prep_send(sqe, sock->fd, sock->iov->iov_base, sock->iov->iov_len, flags);
     } else {
         sock->message = (struct msghdr){.msg_iov = sock->iov, .msg_iovlen = sock->iov_count};
-        io_uring_prep_sendmsg(sqe, sock->fd, &sock->message, MSG_NOSIGNAL);
+        io_uring_prep_sendmsg(sqe, sock->fd, &sock->message, (unsigned)flags);
     }
     tag(sqe, sock, IS_SEND);
     sock->outstanding++;
+    if (!quiet)
+        return;
+    sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
+    list_add_last(&back->quiet, &sock->unsent);
+}
+
+static void start_send(struct sock *sock)
+{
+    submit_send(sock, sock->sent_can_wait);
 }
 
 static void connect_sock(struct sock *sock, const struct sockaddr *address, socklen_t bytes)
@@ -331,15 +350,15 @@ static void on_receive(struct sock *sock, const struct io_uring_cqe *cqe)
         arm(sock);
 }
 
-static void on_send(struct sock *sock, const struct io_uring_cqe *cqe)
+static void on_send(struct sock *sock, ssize_t result)
 {
     sock->outstanding--;
-    const bool more = loop__sent(sock, cqe->res);
+    const bool more = loop__sent(sock, result == -EAGAIN ? 0 : result);
     if (sock->closing) {
         loop__tell(sock);
         close_fd_if_done(sock);
     } else if (more) {
-        submit_send(sock);
+        submit_send(sock, false);
     } else {
         loop__tell_now(sock); /* last: the socket may close in there */
     }
@@ -395,44 +414,85 @@ static bool flush(struct loop *loop)
     return false;
 }
 
+/* An alarm that went off in the meantime cannot be moved: its completion has it set anew. */
+static void set_alarm(struct loop *loop)
+{
+    struct uring_back *back = back_of(loop);
+    struct io_uring_sqe *sqe = take_sqe(back);
+    back->alarm = (struct __kernel_timespec){
+        .tv_sec = (long long)(loop->alarm_ns / NS_PER_S),
+        .tv_nsec = (long long)(loop->alarm_ns % NS_PER_S),
+    };
+    if (back->has_alarm) {
+        io_uring_prep_timeout_update(sqe, &back->alarm, IS_ALARM, IORING_TIMEOUT_ABS);
+        sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
+        tag(sqe, NULL, IS_NOBODY);
+    } else {
+        io_uring_prep_timeout(sqe, &back->alarm, 0, IORING_TIMEOUT_ABS);
+        tag(sqe, NULL, IS_ALARM);
+        back->has_alarm = true;
+    }
+}
+
+static void on_alarm(struct loop *loop)
+{
+    back_of(loop)->has_alarm = false;
+    loop->alarm_ns = UINT64_MAX;
+}
+
 static void on_completion(struct loop *loop, const struct io_uring_cqe *cqe)
 {
     void *item = (void *)(uintptr_t)(cqe->user_data & ~(uint64_t)IS_MASK);
     switch (cqe->user_data & IS_MASK) {
     case IS_RECEIVE: on_receive(item, cqe); break;
-    case IS_SEND: on_send(item, cqe); break;
+    case IS_SEND: on_send(item, cqe->res); break;
     case IS_CONNECT: on_connect(item, cqe); break;
     case IS_ACCEPT: on_accept(item, cqe); break;
     case IS_WAKE: read_wake(back_of(loop)); break;
+    case IS_ALARM: on_alarm(loop); break;
     default: /* a cancel that came too late, or a close that failed */ break;
     }
 }
 
-static void submit_and_wait(struct loop *loop, uint64_t until_ns)
+static size_t queued_bytes(const struct sock *sock)
 {
-    struct uring_back *back = back_of(loop);
+    size_t bytes = 0;
+    for (unsigned i = 0; i < sock->iov_count; i++)
+        bytes += sock->iov[i].iov_len;
+    return bytes;
+}
+
+/* Those that fell short have a completion, which is for later; the others were over before the wait
+ * began, and so does the clock say that they are told by. Completions that found no place may tell
+ * of one that fell short: the wait before the next look is none then. */
+static void tell_quiet_sends(struct uring_back *back)
+{
+    if (list_is_empty(&back->quiet) || io_uring_cq_has_overflow(&back->io))
+        return;
+    unsigned head;
     struct io_uring_cqe *cqe;
-    const uint64_t now_ns = until_ns == 0 || until_ns == UINT64_MAX ? 0 : clock_monotonic_ns();
-    if (until_ns <= now_ns) {
-        io_uring_submit_and_get_events(&back->io);
-    } else if (until_ns == UINT64_MAX) {
-        io_uring_submit_and_wait(&back->io, 1);
-    } else {
-        const uint64_t left_ns = until_ns - now_ns;
-        struct __kernel_timespec timeout = {
-            .tv_sec = (long long)(left_ns / NS_PER_S),
-            .tv_nsec = (long long)(left_ns % NS_PER_S),
-        };
-        io_uring_submit_and_wait_timeout(&back->io, &cqe, 1, &timeout, NULL);
+    io_uring_for_each_cqe(&back->io, head, cqe)
+    {
+        if ((cqe->user_data & IS_MASK) == IS_SEND)
+            list_remove(&((struct sock *)(uintptr_t)(cqe->user_data & ~(uint64_t)IS_MASK))->unsent);
+    }
+    for (struct list_link *link; (link = list_first(&back->quiet)) != NULL;) {
+        list_remove(link);
+        struct sock *sock = list_item(link, struct sock, unsent);
+        on_send(sock, (ssize_t)queued_bytes(sock));
     }
 }
 
-static void wait_events(struct loop *loop, uint64_t until_ns)
+static void wait_events(struct loop *loop, bool sleeps)
 {
     struct uring_back *back = back_of(loop);
-    submit_and_wait(loop, until_ns);
+    if (sleeps)
+        io_uring_submit_and_wait(&back->io, 1);
+    else
+        io_uring_submit_and_get_events(&back->io);
     loop->counters.waits++;
     atomic_store_explicit(&loop->asleep, false, memory_order_relaxed);
+    tell_quiet_sends(back);
     loop->now_ns = clock_monotonic_ns();
     /* Only what is there now: callbacks may make more, which has its turn after posts and
      * timers. */
@@ -454,9 +514,10 @@ const struct loop_kind loop_uring = {
     .open = open_back,
     .close = close_back,
     .flush = flush,
+    .set_alarm = set_alarm,
     .wait = wait_events,
     .receive = arm,
-    .send = submit_send,
+    .send = start_send,
     .connect = connect_sock,
     .close_sock = close_sock,
     .listen = listen_change,
