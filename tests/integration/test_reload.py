@@ -389,13 +389,16 @@ def is_closed(port):
 def test_a_listener_whose_port_is_taken_refuses_the_reload(start, origin):
     config = {"services": {"shop": {"targets": [origin.address]}}}
     proxy = start(config)
-    port = pando.free_port()
-    finished = proxy.reload(pando.merged(config, {"listeners": {"taken": {"http": origin.address},
-                                                                "fine": {"http": f"127.0.0.1:{port}"}}}))
-    text = finished.stdout + finished.stderr
-    assert finished.returncode != 0 and "taken" in text and "another process listens there" in text, text
-    assert is_closed(port)    # refused whole
-    assert proxy.ask().status == 200
+    before, after = pando.free_port(), pando.free_port()
+    wanted = pando.merged(config, {"listeners": {"before": {"http": f"127.0.0.1:{before}"},
+                                                 "taken": {"http": origin.address},
+                                                 "after": {"http": f"127.0.0.1:{after}"}}})
+    for _ in range(2):
+        finished = proxy.reload(wanted)
+        text = finished.stdout + finished.stderr
+        assert finished.returncode != 0 and "taken" in text and "another process listens there" in text, text
+        assert is_closed(before) and is_closed(after)    # refused whole; what was opened is given back
+        assert proxy.ask().status == 200
 
 
 def test_what_only_a_start_can_change_is_said(start, origin):

@@ -144,6 +144,23 @@ def test_a_body_is_sent_again(start, pair, chunked):
     assert [request.body for request in well.seen("/x")] == [body] * 4
 
 
+@pytest.mark.parametrize("how", ["close", "reset"])
+def test_a_server_that_is_lost_in_the_middle_of_a_body(start, pair, how):
+    """What was sent of it is sent again, and what still comes goes to the other."""
+    sick, well = pair
+    sick.on("/x", lambda exchange: getattr(exchange, how)(), read_body=False)
+    body = bytes(range(256)) * 160
+    proxy = start(config_of(pair))
+    for _ in range(20):
+        with proxy.client() as client:
+            client.send(b"PUT /x HTTP/1.1\r\nHost: shop.example\r\nContent-Length: %d\r\n\r\n" % len(body))
+            for i in range(0, len(body), 2560):
+                client.send(body[i:i + 2560])
+            assert client.answer("PUT").status == 200
+    assert len(sick.seen("/x")) >= 5
+    assert [request.body for request in well.seen("/x")] == [body] * 20
+
+
 def test_a_body_over_the_limit_is_sent_once(start, pair):
     sick, well = pair
     for origin in pair:

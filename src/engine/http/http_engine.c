@@ -142,6 +142,15 @@ static void ended(struct conn *conn, int error)
     http__fail(up, kind_of_end(up, error), NULL);
 }
 
+/* The rest of it goes nowhere, unless all of it can still go to another server. */
+static void leave_body(struct pipe *body)
+{
+    if (pipe_can_rewind(body))
+        body->readable = (struct pipe_side){0};
+    else
+        pipe_break(body);
+}
+
 /* An early answer, and then a reset: the answer may lie in the socket already, so it is read
  * before the end is believed. */
 static void send_failed(struct conn *conn, int error)
@@ -157,7 +166,7 @@ static void send_failed(struct conn *conn, int error)
     if (up->phase == HTTP_UPSTREAM_TUNNEL)
         http__fail(up, ERR_TARGET_INCOMPLETE, NULL);
     else if (body != NULL && !body->broken)
-        pipe_break(body); /* the rest of it goes nowhere */
+        leave_body(body);
 }
 
 static void receive_expired(struct conn *conn)

@@ -238,6 +238,8 @@ static void on_head(struct http_upstream *up, const struct http_head *head)
         open_tunnel(up);
         return;
     }
+    if (up->conn.send_state == CONN_SEND_CLOSED && op->request_body != NULL)
+        pipe_break(op->request_body); /* answered without the rest of it, which nobody wants now */
     up->phase = HTTP_UPSTREAM_BODY;
     op->answer_body.writable = (struct pipe_side){on_room, up};
     if (head->framing != HTTP_FRAMING_NONE)
