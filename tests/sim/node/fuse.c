@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sim/node/fuse.c - what gate_stage.c and control/health/circuit.c do around the machine. */
+/* sim/node/fuse.c - what gate_stage.c, circuit_stage.c and control/health/circuit.c do around the
+ * machine. */
 #include "sim/node/fuse.h"
 
 #include "breaker/circuit/service_circuit.h"
@@ -47,6 +48,12 @@ void sim_fuse_judge(struct sim_fuse *fuse, uint32_t server, const struct sim_ver
         trials_report(&target->trials, verdict->passage.epoch, failed, slow);
     else if (!is_shedding && epoch == verdict->passage.epoch)
         circuit_tally_add(&target->rows[0].circuit, failed, slow);
+}
+
+void sim_fuse_put_back(struct sim_fuse *fuse, uint32_t server, const struct sim_passage *passage)
+{
+    if (passage->is_trial)
+        trials_give_back(&fuse->targets[server].trials, passage->epoch);
 }
 
 /* The state in which its circuit breaker wants a target, and what may go there. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sim/node/fuse.h - the circuit breakers of a service's targets, on one node.
+/* sim/node/fuse.h - the circuit breakers of a service's targets, on one node; or that of the
+ * service, which then is the one target.
  *
  * The machine is the program's; here is what gate and control do around it: claims of trials,
  * tallies, a look every 100 ms. Targets whose circuit breaker is open are not in the set, those
@@ -50,6 +51,9 @@ bool sim_fuse_pass(struct sim_fuse *fuse, uint32_t server, struct sim_passage *p
 
 /* An attempt at @server is over. */
 void sim_fuse_judge(struct sim_fuse *fuse, uint32_t server, const struct sim_verdict *verdict);
+
+/* An attempt that was let through was not made. */
+void sim_fuse_put_back(struct sim_fuse *fuse, uint32_t server, const struct sim_passage *passage);
 
 /* Steps all; every 100 ms. True: the state of one has changed. */
 bool sim_fuse_look(struct sim_fuse *fuse, uint64_t now_ns);

@@ -25,6 +25,10 @@ void sim_shield_init(struct sim_shield *shield, const struct sim_policy *policy,
         node->targets[i].rows = &shield->rows[i];
     sim_throttle_init(&shield->throttle, &service->concurrency);
     sim_fuse_init(&shield->fuse, &service->breaker.target, node->targets, count, &shield->draws);
+    atomic_init(&shield->whole.state, TARGET_UP);
+    shield->whole.rows = &shield->whole_row;
+    sim_fuse_init(&shield->whole_fuse, &service->breaker.service, &shield->whole, 1,
+                  &shield->draws);
     shield->outlier_list = (struct outliers){
         .at = outlier_at, .self = shield->outliers, .count = count, .random = &shield->draws};
 }
@@ -32,6 +36,7 @@ void sim_shield_init(struct sim_shield *shield, const struct sim_policy *policy,
 void sim_shield_fini(struct sim_shield *shield)
 {
     sim_fuse_fini(&shield->fuse);
+    sim_fuse_fini(&shield->whole_fuse);
     free(shield->outliers);
     free(shield->rows);
     *shield = (struct sim_shield){0};
@@ -54,6 +59,20 @@ void sim_shield_judge(struct sim_shield *shield, uint32_t server, const struct s
     if (verdict->end != SIM_REFUSED || !verdict->says_when)
         row_judge(&shield->rows[server], outcome_of(verdict->end));
     sim_fuse_judge(&shield->fuse, server, verdict);
+}
+
+bool sim_shield_enter(struct sim_shield *shield, struct sim_passage *passage)
+{
+    return sim_fuse_pass(&shield->whole_fuse, 0, passage);
+}
+
+/* What this node itself refused says nothing of the servers. */
+void sim_shield_leave(struct sim_shield *shield, const struct sim_verdict *verdict)
+{
+    if (verdict->end == SIM_SHED)
+        sim_fuse_put_back(&shield->whole_fuse, 0, &verdict->passage);
+    else
+        sim_fuse_judge(&shield->whole_fuse, 0, verdict);
 }
 
 /* --- retries ---------------------------------------------------------------------------------- */
@@ -103,6 +122,7 @@ void sim_shield_look(struct sim_shield *shield, uint64_t now_ns)
     struct sim_node *node = shield->node;
     const bool outliers_changed = look_at_outliers(shield, now_ns);
     const bool circuits_changed = sim_fuse_look(&shield->fuse, now_ns);
+    (void)sim_fuse_look(&shield->whole_fuse, now_ns);
     sim_throttle_look(&shield->throttle, now_ns);
     if (!outliers_changed && !circuits_changed)
         return;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sim/node/shield.h - what protects a service, on one node: retries and their budget, ejection,
- * a limit of concurrency, circuit breakers of targets.
+ * a limit of concurrency, circuit breakers of the service and of its targets.
  *
  * Here is only what the program's rooms do around the machines (guard and gate stages, control's
  * look every 100 ms); every decision is asked of the program's own code. Settings are those of the
@@ -34,6 +34,9 @@ struct sim_shield {
     struct sim_line                for_permit;
     struct sim_throttle            throttle;
     struct sim_fuse                fuse;
+    struct target                  whole; /* the service, as its circuit breaker sees it */
+    struct target_row              whole_row;
+    struct sim_fuse                whole_fuse;
     /* By server. */
     struct outlier    *outliers;
     struct target_row *rows;
@@ -46,6 +49,12 @@ void sim_shield_init(struct sim_shield *shield, const struct sim_policy *policy,
 
 /* Accepts zero. */
 void sim_shield_fini(struct sim_shield *shield);
+
+/* Does the circuit breaker of the service let a request in? */
+bool sim_shield_enter(struct sim_shield *shield, struct sim_passage *passage);
+
+/* A request that it let in has ended. */
+void sim_shield_leave(struct sim_shield *shield, const struct sim_verdict *verdict);
 
 /* An attempt at @server is over. */
 void sim_shield_judge(struct sim_shield *shield, uint32_t server,

@@ -16,6 +16,8 @@
       true, false)                                                                                 \
     X("no budget, but full servers say Retry-After", "breaker: {tries: 4}, " UNBOUNDED, false,     \
       true)                                                                                        \
+    X("no budget, circuit breaker of the service",                                                 \
+      "breaker: {tries: 4, service: {enabled: true}}, " UNBOUNDED, false, false)                   \
     X("no budget, concurrency limit aimd",                                                         \
       "breaker: {tries: 4}, " UNBOUNDED ", concurrency: {limit: aimd, most-wait: 200ms}", false,   \
       false)                                                                                       \
@@ -25,6 +27,8 @@
 #define OVERLOAD_ROWS(X)                                                                           \
     X("no limit", "breaker: {tries: 1}", false, false)                                             \
     X("no limit, servers drop what nobody waits for", "breaker: {tries: 1}", true, false)          \
+    X("no limit, circuit breaker of the service",                                                  \
+      "breaker: {tries: 1, service: {enabled: true}}", false, false)                               \
     X("fixed, what the servers can work on at once: 100 for each node",                            \
       "breaker: {tries: 1}, concurrency: {limit: fixed, start: 100, most-wait: 200ms}", false,     \
       false)                                                                                       \

@@ -25,6 +25,18 @@ static struct sim_second *second_of(struct sim_world *world, const struct sim_re
     return &world->outcome->seconds[second < SIM_SECONDS_MAX ? second : SIM_SECONDS_MAX - 1];
 }
 
+static void leave(const struct sim_world *world, const struct sim_request *request,
+                  enum sim_end how)
+{
+    const struct sim_verdict verdict = {
+        .passage = request->passage,
+        .end = how,
+        .says_when = world->scene->says_when,
+        .latency_ns = world->agenda.now_ns - request->came_ns,
+    };
+    sim_shield_leave(shield_of(world, request), &verdict);
+}
+
 static void end(struct sim_world *world, uint32_t index, enum sim_end how)
 {
     const struct sim_request *request = &world->requests[index];
@@ -36,12 +48,15 @@ static void end(struct sim_world *world, uint32_t index, enum sim_end how)
             sim_tally_add(&world->outcome->good, world->agenda.now_ns - request->came_ns);
     }
     const uint32_t node = request->node;
-    const bool is_inside = world->scene->protects && request->stay != SIM_FOR_PERMIT;
+    const bool is_inside = world->scene->protects && request->stay != SIM_OUTSIDE;
+    const bool has_permit = is_inside && request->stay != SIM_FOR_PERMIT;
     if (is_inside)
+        leave(world, request, how);
+    if (has_permit)
         sim_throttle_leave(&shield_of(world, request)->throttle, request->begun_ns,
                            world->agenda.now_ns, how);
     sim_request_free(world, index);
-    if (is_inside)
+    if (has_permit)
         sim_requests_admit(world, node);
 }
 
@@ -154,6 +169,11 @@ static void let_in(struct sim_world *world, uint32_t index)
 {
     struct sim_request *request = &world->requests[index];
     struct sim_shield *shield = shield_of(world, request);
+    request->stay = SIM_OUTSIDE;
+    if (world->scene->protects && !sim_shield_enter(shield, &request->passage)) {
+        end(world, index, SIM_SHED);
+        return;
+    }
     request->stay = SIM_FOR_PERMIT;
     if (!world->scene->protects ||
         (shield->for_permit.count == 0 && sim_throttle_enter(&shield->throttle)))

@@ -37,25 +37,26 @@ enum sim_what {
 };
 
 /* Where a request is that no server has. */
-enum sim_stay { SIM_AT_SERVER, SIM_FOR_PERMIT, SIM_FOR_BUDGET, SIM_PAUSING };
+enum sim_stay { SIM_AT_SERVER, SIM_OUTSIDE, SIM_FOR_PERMIT, SIM_FOR_BUDGET, SIM_PAUSING };
 
 /* A client's request. Its place in the table is free when it has ended. */
 struct sim_request {
-    uint64_t      came_ns;
-    uint64_t      begun_ns; /* when it had its permit */
-    uint64_t      key_hash;
-    double        work_ns;
-    uint32_t      node;
-    uint32_t      next_free;
-    uint32_t      mark;           /* grows with each stay: for events that are no longer meant */
-    uint32_t      before, behind; /* in a line */
-    enum sim_stay stay;
-    enum sim_end  end;           /* of its last attempt */
-    uint8_t       tried_count;   /* servers that it was offered to, or refused by their gate */
-    uint8_t       offered_count; /* of them, the former */
-    bool          is_charged;    /* its attempt has a place in the budget */
-    bool          is_counted;
-    uint32_t      tried[SIM_TRIED_MAX];
+    uint64_t           came_ns;
+    uint64_t           begun_ns; /* when it had its permit */
+    uint64_t           key_hash;
+    double             work_ns;
+    uint32_t           node;
+    uint32_t           next_free;
+    uint32_t           mark; /* grows with each stay: for events that are no longer meant */
+    uint32_t           before, behind; /* in a line */
+    enum sim_stay      stay;
+    enum sim_end       end;           /* of its last attempt */
+    uint8_t            tried_count;   /* servers that it was offered to, or refused by their gate */
+    uint8_t            offered_count; /* of them, the former */
+    bool               is_charged;    /* its attempt has a place in the budget */
+    bool               is_counted;
+    struct sim_passage passage; /* through the circuit breaker of the service */
+    uint32_t           tried[SIM_TRIED_MAX];
 };
 
 /* One try at one server. Its place is free when neither node nor server has it. */
