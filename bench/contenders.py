@@ -166,7 +166,7 @@ backend bench
     return [place.programs["haproxy"], "-db", "-f", config]
 
 
-def pando(io):
+def pando(io, program="pando"):
     def command(place, name, port, wish):
         log = f"{{access: true, path: {place.folder}/{name}.access}}" if wish.log else "{access: false}"
         config = write(f"{place.folder}/{name}.yaml", f"""listeners:
@@ -185,7 +185,7 @@ services:
     match: {{path: /}}
     targets: ["127.0.0.1:{place.origin_port}"]
 """)
-        return [place.programs["pando"], "run", config]
+        return [place.programs[program], "run", config]
     return command
 
 
@@ -200,6 +200,8 @@ def floor(io):
 CONTENDERS = {
     "pando-io_uring": ("pando", pando("io_uring")),
     "pando-epoll": ("pando", pando("epoll")),
+    "before-io_uring": ("before", pando("io_uring", "before")),
+    "before-epoll": ("before", pando("epoll", "before")),
     "nginx": ("nginx", nginx),
     "haproxy": ("haproxy", haproxy),
     "floor-io_uring": ("floor", floor("io_uring")),
