@@ -642,6 +642,38 @@ ON_BOTH_EITHER_WAY(sock, sent_is_told_before_the_answer)
     close_peer(&server);
 }
 
+static struct iovec piece_iov;
+
+/* The next hundred bytes, five times in all. */
+static void send_on(struct peer *peer, char event)
+{
+    if (event != 's' || peer->sent_count == 5)
+        return;
+    piece_iov = (struct iovec){stream + (size_t)peer->sent_count * 100, 100};
+    sock_send(&peer->sock, &piece_iov, 1);
+}
+
+ON_BOTH_EITHER_WAY(sock, may_send_again_inside_sent)
+{
+    struct peer peer;
+    struct iovec iov = {stream, 100};
+    int fds[2];
+    fill_stream();
+    testing_pair(fds);
+    open_peer(&peer, fds[0]);
+    peer.act = send_on;
+    sock_send(&peer.sock, &iov, 1);
+    size_t read_bytes = 0;
+    for (unsigned told = 0; told < 5; told = peer.sent_count) {
+        TURN_UNTIL(peer.sent_count > told);
+        read_bytes = read_stream(fds[1], read_bytes);
+        cr_expect(read_bytes >= (size_t)peer.sent_count * 100, "told before it left");
+    }
+    cr_expect(peer.sent_error == 0 && read_stream(fds[1], read_bytes) == 500);
+    close_peer(&peer);
+    close(fds[1]);
+}
+
 /* --- closing
  * ------------------------------------------------------------------------------------- */
 

@@ -74,6 +74,11 @@ static void tag(struct io_uring_sqe *sqe, const void *item, unsigned whose)
     io_uring_sqe_set_data64(sqe, (uint64_t)(uintptr_t)item | whose);
 }
 
+static void *item_of(const struct io_uring_cqe *cqe)
+{
+    return (void *)(uintptr_t)(cqe->user_data & ~(uint64_t)IS_MASK);
+}
+
 /* --- buffer rings
  * ---------------------------------------------------------------------------------------------- */
 
@@ -352,6 +357,7 @@ static void on_receive(struct sock *sock, const struct io_uring_cqe *cqe)
 
 static void on_send(struct sock *sock, ssize_t result)
 {
+    list_remove(&sock->unsent);
     sock->outstanding--;
     const bool more = loop__sent(sock, result == -EAGAIN ? 0 : result);
     if (sock->closing) {
@@ -442,7 +448,7 @@ static void on_alarm(struct loop *loop)
 
 static void on_completion(struct loop *loop, const struct io_uring_cqe *cqe)
 {
-    void *item = (void *)(uintptr_t)(cqe->user_data & ~(uint64_t)IS_MASK);
+    void *item = item_of(cqe);
     switch (cqe->user_data & IS_MASK) {
     case IS_RECEIVE: on_receive(item, cqe); break;
     case IS_SEND: on_send(item, cqe->res); break;
@@ -463,21 +469,24 @@ static size_t queued_bytes(const struct sock *sock)
 }
 
 /* Those that fell short have a completion, which is for later; the others were over before the wait
- * began, and so does the clock say that they are told by. Completions that found no place may tell
- * of one that fell short: the wait before the next look is none then. */
+ * began, and so does the clock say that they are told by. While completions lack a place, or the
+ * kernel has not taken all submissions, nobody knows; the next wait is none then. */
 static void tell_quiet_sends(struct uring_back *back)
 {
-    if (list_is_empty(&back->quiet) || io_uring_cq_has_overflow(&back->io))
+    if (list_is_empty(&back->quiet) || io_uring_sq_ready(&back->io) > 0 ||
+        io_uring_cq_has_overflow(&back->io))
         return;
     unsigned head;
     struct io_uring_cqe *cqe;
     io_uring_for_each_cqe(&back->io, head, cqe)
     {
         if ((cqe->user_data & IS_MASK) == IS_SEND)
-            list_remove(&((struct sock *)(uintptr_t)(cqe->user_data & ~(uint64_t)IS_MASK))->unsent);
+            list_remove(&((struct sock *)item_of(cqe))->unsent);
     }
-    for (struct list_link *link; (link = list_first(&back->quiet)) != NULL;) {
-        list_remove(link);
+    struct list now;
+    list_init(&now);
+    list_take_all(&now, &back->quiet);
+    for (struct list_link *link; (link = list_first(&now)) != NULL;) {
         struct sock *sock = list_item(link, struct sock, unsent);
         on_send(sock, (ssize_t)queued_bytes(sock));
     }
