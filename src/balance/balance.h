@@ -145,8 +145,9 @@ struct balance_strategy {
      * was filled for. Not called for targets that have left it. Attempts that never came to the
      * target (gate or engine had no way there) are not told. May be NULL. */
     void (*finished)(void *state, size_t index, const struct sample *sample);
-    /* Every 100 ms while requests come, before the pick. Of @ask now_ns, draw and probes are set.
-     * May be NULL. */
+    /* Every 100 ms while requests come, before the pick; of one that asks for probes also twice in
+     * the age of a report, for a minute after the last request. Of @ask now_ns, draw and probes are
+     * set. May be NULL. */
     void (*tick)(void *state, const struct target_set *set, const struct ask *ask);
     /* What may be seen of it now. May be NULL. */
     void (*show)(const void *state, struct balance_insight *insight);

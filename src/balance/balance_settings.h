@@ -65,7 +65,8 @@ struct balance_hash_settings {
       LIVE, "how long a probe may take; one that takes longer says nothing")                       \
     X(probes, "probes", COUNT, 1, 8, 3, LIVE,                                                      \
       "probes for each request, from 16 targets on; with fewer they are probed in turn, one for "  \
-      "ten requests, and each ten times a second")                                                 \
+      "ten requests, and each ten times a second; without requests, for a minute, twice in "       \
+      "`max-age`")                                                                                 \
     X(hot_above, "hot-above", COUNT, 0, 100, 84, LIVE,                                             \
       "percent of the probed targets that may have fewer requests than one that counts as hot; 0 " \
       "compares requests in flight alone")                                                         \

@@ -5,9 +5,12 @@
 #include "balance/report.h"
 #include "core/mem.h"
 #include "core/units.h"
+#include "loop/loop.h"
 
 #include <assert.h>
 #include <stdlib.h>
+
+enum { IDLE_PROBED_S = 60 /* so long after the last request are probes still sent */ };
 
 struct attempt {
     struct frame          frame; /* first */
@@ -368,17 +371,40 @@ static void show(struct balance_stage *stage)
 static void tick(struct balance_stage *stage)
 {
     struct balance_probes probes = {.count = 0};
-    struct ask ask;
-    const uint64_t now_ns = *stage->worker->now_ns;
-    if (stage->strategy->tick == NULL || now_ns < stage->tick_at_ns || stage->set->count == 0)
-        return;
-    stage->tick_at_ns = now_ns + BALANCE_TICK_MS * NS_PER_MS;
-    ask = ask_of(stage);
+    struct ask ask = ask_of(stage);
+    stage->tick_at_ns = ask.now_ns + BALANCE_TICK_MS * NS_PER_MS;
     ask.probes = wants_probes(stage) ? &probes : NULL;
     stage->strategy->tick(stage->state, stage->set, &ask);
     send_probes(stage, &probes);
     if (stage->strategy->show != NULL)
         show(stage);
+    if (wants_probes(stage))
+        timer_set(&stage->worker->loop->timers, &stage->idle,
+                  ask.now_ns + stage->options.settings->resource.age_ns / 2);
+}
+
+static bool can_tick(const struct balance_stage *stage)
+{
+    return stage->strategy->tick != NULL && stage->set->count > 0 &&
+           (stage->state != NULL || is_stateless(stage));
+}
+
+static void tick_if_due(struct balance_stage *stage)
+{
+    const uint64_t now_ns = *stage->worker->now_ns;
+    if (now_ns < stage->tick_at_ns || !can_tick(stage))
+        return;
+    stage->used_ns = now_ns;
+    tick(stage);
+}
+
+/* So that the next request finds fresh reports. Not for ever: the stage may be that of a
+ * configuration which is kept only by what it began. */
+static void on_idle(struct timer *timer)
+{
+    struct balance_stage *stage = list_item(timer, struct balance_stage, idle);
+    if (*stage->worker->now_ns - stage->used_ns <= IDLE_PROBED_S * NS_PER_S && can_tick(stage))
+        tick(stage);
 }
 
 static void give(struct balance_stage *stage, struct op *op, size_t index)
@@ -410,7 +436,7 @@ static void submit(struct stage *self, struct op *op)
         op_refuse(op, ERR_MEMORY, NULL);
         return;
     }
-    tick(stage);
+    tick_if_due(stage);
     size_t index = find_own(stage, op);
     if (index == BALANCE_NONE)
         index = pick(stage, op);
@@ -458,6 +484,7 @@ bool balance_stage_init(struct balance_stage *stage, struct worker *worker, stru
         .strategy = balance_at(options->settings->strategy),
         .options = *options,
     };
+    timer_init(&stage->idle, on_idle);
     const bool is_rule = !stage->strategy->by_key ||
                          client_key_read_route(options->settings->hash.key, &stage->key_rule);
     assert(is_rule); /* the settings were checked */
@@ -485,6 +512,7 @@ void balance_stage_fini(struct balance_stage *stage)
     if (stage->strategy == NULL)
         return;
     list_remove(&stage->listener.link);
+    timer_clear(&stage->idle);
     mem_free(stage->members);
     mem_free(stage->state);
 }

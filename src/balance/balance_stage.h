@@ -15,6 +15,7 @@
 #define PANDO_BALANCE_BALANCE_STAGE_H
 
 #include "balance/balance.h"
+#include "loop/timer.h"
 #include "path/client_key.h"
 #include "path/client_place.h"
 #include "path/op.h"
@@ -59,6 +60,8 @@ struct balance_stage {
     struct balance_member         *members;  /* of the set, by identity; NULL: see is_sticky */
     void                          *state; /* NULL: stateless, or there was no memory for this set */
     uint64_t                       tick_at_ns;
+    struct timer                   idle;            /* asks for probes while no request does */
+    uint64_t                       used_ns;         /* the last tick that a request brought */
     uint64_t                       fallbacks_count; /* of its insight, that the row has */
 };
 

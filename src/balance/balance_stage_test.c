@@ -4,6 +4,7 @@
 
 #include "core/mem.h"
 #include "core/units.h"
+#include "loop/loop.h"
 #include "path/path_testing.h"
 
 #include <criterion/criterion.h>
@@ -326,9 +327,14 @@ static void send_probe(struct balance_prober *self, struct balance_stage *stage,
     probed.targets[probed.count++] = target;
 }
 
+static struct loop loop;
+
 static void open_telling_room(uint32_t targets_count)
 {
     open_room(targets_count, BALANCE_round_robin);
+    settings.resource.age_ns = NS_PER_S;
+    timer_wheel_init(&loop.timers, bench.now_ns);
+    bench.worker.loop = &loop;
     mem_free(room.state);
     room.state = NULL;
     room.strategy = &telling;
@@ -405,6 +411,51 @@ Test(balance_stage, probes_are_sent_and_what_they_bring_is_told)
     submit();
     bench_answer(&bench, 200);
     cr_expect(probed.count == 5);
+    close_room();
+}
+
+static void turn_after(uint64_t ms)
+{
+    for (; ms > 0; ms--) {
+        bench.now_ns += NS_PER_MS;
+        timer_wheel_turn(&loop.timers, bench.now_ns);
+    }
+}
+
+/* Half of a report's age, and a tick or two of the wheel. */
+enum { IDLE_MS = 503 };
+
+Test(balance_stage, without_requests_probes_are_sent_for_a_minute)
+{
+    open_telling_room(3);
+    submit();
+    bench_answer(&bench, 200);
+    turn_after(400);
+    submit();
+    bench_answer(&bench, 200);
+    cr_expect(told.ticks_count == 2 && probed.count == 8, "requests bring their own");
+    probed.count = 0;
+    for (unsigned i = 1; i <= 4; i++) {
+        turn_after(IDLE_MS);
+        cr_expect(told.ticks_count == 2 + i && probed.count == 3 * i);
+    }
+    probed.count = 0;
+    bench_publish(&bench, 0);
+    turn_after(IDLE_MS);
+    cr_expect(told.ticks_count == 6 && probed.count == 0, "nobody is there to be asked");
+    bench_publish(&bench, 1);
+    submit();
+    bench_answer(&bench, 200);
+    for (unsigned i = 0; i < 130; i++) {
+        probed.count = told.count = 0;
+        turn_after(IDLE_MS);
+    }
+    const unsigned before = told.ticks_count;
+    turn_after(10000);
+    cr_expect(told.ticks_count == before && before > 100);
+    submit();
+    bench_answer(&bench, 200);
+    cr_expect(told.ticks_count == before + 1);
     close_room();
 }
 

@@ -6,8 +6,8 @@
  * nothing that nobody waits for: sends are quiet where they can be, and one alarm serves all timers
  * (docs/decisions/0013). Buffers are taken from a ring when bytes come, so a receive that waits
  * holds none. Receives are single: a multishot one saves no measurable time when receives are
- * submitted together, and takes up to 32 buffers
- * before it can be called off. Nothing newer than Linux 6.1 is used. */
+ * submitted together, and takes up to 32 buffers before it can be called off. Nothing newer than
+ * Linux 6.1 is used. */
 #include "loop/loop.h"
 
 #include "core/mem.h"
@@ -246,7 +246,7 @@ static void arm(struct sock *sock)
 }
 
 /* A quiet send takes what fits and is over when the submission returns. All of it: no completion
- * follows, so none ends the wait that the submission leads to. Less: a completion tells how much. */
+ * follows, so none ends the wait that the submission leads to. Less: one tells how much. */
 static void submit_send(struct sock *sock, bool quiet)
 {
     struct uring_back *back = back_of(sock->loop);
@@ -470,7 +470,7 @@ static size_t queued_bytes(const struct sock *sock)
 
 /* Those that fell short have a completion, which is for later; the others were over before the wait
  * began, and so does the clock say that they are told by. While completions lack a place, or the
- * kernel has not taken all submissions, nobody knows; the next wait is none then. */
+ * kernel has not taken all submissions, nobody knows which is which: then after the next wait. */
 static void tell_quiet_sends(struct uring_back *back)
 {
     if (list_is_empty(&back->quiet) || io_uring_sq_ready(&back->io) > 0 ||

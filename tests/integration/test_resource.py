@@ -7,6 +7,7 @@ import collections
 import contextlib
 import json
 import threading
+import time
 
 import pytest
 
@@ -143,6 +144,21 @@ def test_probes_find_the_busy_one(start, fleet, count, wanted):
     connections = sum(len(prober.connections) for prober in it.probers)
     shares(proxy, 100)
     assert sum(len(prober.connections) for prober in it.probers) <= connections + count, "they are kept"
+
+
+@pytest.mark.parametrize("count, wanted", [(3, "reports"), (17, "probes")])
+def test_the_first_request_after_a_pause_finds_fresh_reports(start, fleet, count, wanted):
+    it = fleet(count)
+    proxy = start(it.config(**{"max-age": "2s"}))
+    await_basis(proxy, wanted)
+    fallbacks = proxy.metric("pando_balance_fallbacks_total")
+    asked = proxy.metric("pando_upstream_probes_total")
+    until(lambda: proxy.metric("pando_upstream_probes_total") >= asked + 6, "probes without requests")
+    for _ in range(2):
+        time.sleep(2.5)     # longer than max-age
+        assert proxy.ask("/").status == 200
+        assert basis(proxy) == wanted
+    assert proxy.metric("pando_balance_fallbacks_total") == fallbacks
 
 
 @pytest.mark.parametrize("said", [

@@ -68,7 +68,8 @@ struct resource {
     struct balance_insight          insight;
     struct hotcold                  pool;
     uint64_t                        updated_ns;
-    uint64_t                        turn; /* small fleets are probed in turn */
+    uint64_t                        probed_ns; /* when probes were last asked for the pool */
+    uint64_t                        turn;      /* small fleets are probed in turn */
     uint64_t                        picks_count;
     uint64_t                        seed; /* of draws about probes that came */
     double                          weight_sum;
@@ -408,8 +409,9 @@ static size_t pick_informed(struct resource *r, const struct target_set *set, co
 }
 
 /* So many different ones, drawn uniformly. */
-static void ask_for_probes(const struct resource *r, const struct ask *ask, uint32_t most)
+static void ask_for_probes(struct resource *r, const struct ask *ask, uint32_t most)
 {
+    r->probed_ns = ask->now_ns;
     struct balance_probes *probes = ask->probes;
     uint64_t seed = ask->draw[0] ^ ask->draw[1];
     for (uint32_t tries = 0; probes->count < most && tries < most * TRIES_MAX; tries++) {
@@ -457,8 +459,14 @@ static void tick(void *state, const struct target_set *set, const struct ask *as
     update(r, set, ask->now_ns);
     if (is_pooled(r))
         find_theta(r, set, ask->now_ns);
-    if (ask->probes == NULL || !is_probed(r) || is_pooled(r))
+    if (ask->probes == NULL || !is_probed(r))
         return;
+    if (is_pooled(r)) {
+        /* Requests ask for more than enough. Without them: what a pick needs, always. */
+        if (r->probed_ns != 0 && ask->now_ns - r->probed_ns >= r->settings->age_ns / 2)
+            ask_for_probes(r, ask, HOTCOLD_LEAST);
+        return;
+    }
     for (uint32_t i = 0; i < r->count; i++)
         ask_anew(r, ask, (uint32_t)(r->turn++ % r->count));
 }

@@ -95,6 +95,26 @@ Test(resource, a_small_fleet_is_probed_by_the_tick_and_compared_by_reports)
               "what is old says nothing");
 }
 
+Test(resource, without_requests_the_tick_fills_the_pool)
+{
+    lay(20);
+    tick();
+    cr_expect(table.probes.count == 0, "nothing was asked for yet");
+    (void)table_pick(&table);
+    tick();
+    cr_expect(table.probes.count == 0, "the request has asked");
+    for (unsigned i = 0; i < 3; i++) {
+        table.now_ns += 500 * NS_PER_MS;
+        tick();
+        cr_assert(table.probes.count == 2 && table.probes.at[0] != table.probes.at[1]);
+        tell_rif(table.probes.at[0], 1, 1000);
+        tell_rif(table.probes.at[1], 1, 1000);
+        table.now_ns += 400 * NS_PER_MS;
+    }
+    (void)table_pick(&table);
+    cr_expect(shown().basis == BALANCE_BY_PROBES);
+}
+
 Test(resource, a_larger_fleet_has_a_pool_of_probes)
 {
     lay(20);
