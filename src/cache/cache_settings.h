@@ -45,7 +45,7 @@ struct cache_rule {
     X(memory_bytes, "memory", SIZE_OR_NONE, CONFIG_MIB(1), CONFIG_TIB(1), CONFIG_NONE, LIVE,       \
       "memory for answers that may be kept, everything that keeping them takes counted; none: "    \
       "there is no cache")                                                                         \
-    X(policy, "policy", CHOICE, 0, 0, STORE_S3_FIFO, LIVE, "what leaves first when it is full; a " \
+    X(policy, "policy", CHOICE, cache_policies, 0, STORE_S3_FIFO, LIVE, "what leaves first when it is full; a " \
                                                            "change starts an empty cache")         \
     X(object_bytes, "object-bytes", SIZE, CONFIG_KIB(1), CONFIG_TIB(1), CONFIG_MIB(64), LIVE,      \
       "largest body that is kept; also never more than a tenth of the memory of a shard")          \
@@ -68,7 +68,7 @@ struct cache_rule {
       CONFIG_HOURS(24 * 366), CONFIG_NONE, LIVE,                                                   \
       "how long after its end an answer is used where no server gives a good one, if it does not " \
       "say itself")                                                                                \
-    X(cookies, "cookies", CHOICE, 0, 0, CACHE_COOKIES_EXPLICIT, LIVE,                              \
+    X(cookies, "cookies", CHOICE, cache_cookies, 0, CACHE_COOKIES_EXPLICIT, LIVE,                              \
       "what holds for requests with a Cookie")                                                     \
     X(etags, "etags", BOOLEAN, 0, 1, true, LIVE,                                                   \
       "give kept answers without ETag and Last-Modified an ETag, a hash of the body, so that "     \

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* main/assemble.c - the path in walking order; the first file to read.
  *
- *     front > admit > session > circuit > concurrency > hedge > guard > balance > target limit
- *           > gate > engine
+ *     front > admit > cache > session > circuit > concurrency > hedge > guard > balance
+ *           > target limit > gate > engine
  *
  * front    front/http: what is being asked? Router and exchanges; one per listener and worker.
  * admit    admit/: may it come in now? Only where a rate or a limit on requests is set.
+ * cache    cache/: is the answer known? Only where it has memory.
  * session  session/: which target had this client? Only where a key file for cookies is set.
  * circuit  breaker/circuit: is the service well? Only where its circuit breaker is enabled.
  * concurrency  breaker/concurrency: may it go on now, or does it wait? Only where that is set.
@@ -27,6 +28,7 @@
 #include "breaker/gate_stage.h"
 #include "breaker/guard_stage.h"
 #include "breaker/retry/hedge_stage.h"
+#include "cache/cache_stage.h"
 #include "core/mem.h"
 #include "session/sticky_stage.h"
 
@@ -41,6 +43,7 @@ void keeps_init(struct keeps *keeps, unsigned workers_count)
     keep_init(&keeps->rates);
     keep_init(&keeps->circuits);
     keep_init(&keeps->permits);
+    keep_init(&keeps->caches);
 }
 
 void keeps_fini(struct keeps *keeps)
@@ -48,6 +51,7 @@ void keeps_fini(struct keeps *keeps)
     keep_fini(&keeps->rates);
     keep_fini(&keeps->circuits);
     keep_fini(&keeps->permits);
+    keep_fini(&keeps->caches);
 }
 
 static bool take_rate(struct generation *generation, struct keeps *keeps, size_t index)
@@ -82,6 +86,16 @@ static bool take_permits(struct generation *generation, struct keeps *keeps, siz
     return generation->permits[index] != NULL;
 }
 
+static bool take_cache(struct generation *generation, struct keeps *keeps, size_t index)
+{
+    const struct settings_service *service = &generation->settings->services[index];
+    if (service->cache.memory_bytes == 0)
+        return true;
+    generation->caches[index] =
+        cache_get(&keeps->caches, service->name, &service->cache, keeps->workers_count);
+    return generation->caches[index] != NULL;
+}
+
 /* Reads the keys of those services that have some. False: no memory; or a key file was changed
  * between check and now. */
 static bool read_keys(struct generation *generation)
@@ -112,11 +126,13 @@ static bool take_kept(struct generation *generation, struct keeps *keeps)
     generation->rates = mem_alloc((count + 1) * sizeof(struct rate_table *));
     generation->circuits = mem_alloc((count + 1) * sizeof(struct service_circuit *));
     generation->permits = mem_alloc((count + 1) * sizeof(struct permits *));
-    if (generation->rates == NULL || generation->circuits == NULL || generation->permits == NULL)
+    generation->caches = mem_alloc((count + 1) * sizeof(struct cache *));
+    if (generation->rates == NULL || generation->circuits == NULL || generation->permits == NULL ||
+        generation->caches == NULL)
         return false;
     for (size_t i = 0; i < count; i++) {
         if (!take_rate(generation, keeps, i) || !take_circuit(generation, keeps, i) ||
-            !take_permits(generation, keeps, i))
+            !take_permits(generation, keeps, i) || !take_cache(generation, keeps, i))
             return false;
     }
     return true;
@@ -131,6 +147,9 @@ static void give_kept(struct generation *generation)
         service_circuit_give(generation->circuits[i]);
     for (size_t i = 0; generation->permits != NULL && i < count; i++)
         permits_give(generation->permits[i]);
+    for (size_t i = 0; generation->caches != NULL && i < count; i++)
+        cache_give(generation->caches[i]);
+    mem_free(generation->caches);
     mem_free(generation->rates);
     mem_free(generation->circuits);
     mem_free(generation->permits);
@@ -212,6 +231,7 @@ void generation_load(const struct generation *generation, const char *service,
 struct service_path {
     struct rate_stage         rate;
     struct admit_stage        admit;
+    struct cache_stage        cache;
     struct sticky_stage       sticky;
     struct circuit_stage      circuit;
     struct concurrency_stage  concurrency;
@@ -294,6 +314,32 @@ static bool build_waiting(struct path *path, size_t index)
     return true;
 }
 
+/* For what may outlive its request. */
+static void hold_path(void *path)
+{
+    ((struct path *)path)->router.refs_count++;
+}
+
+static void release_path(void *path)
+{
+    path_release(path);
+}
+
+/* Above session: what is kept is for everybody. */
+static bool build_cache(struct path *path, size_t index)
+{
+    struct service_path *rooms = &path->services[index];
+    struct cache *cache = path->generation->caches[index];
+    const struct cache_path hooks = {path, hold_path, release_path};
+    if (cache == NULL)
+        return true;
+    if (!cache_stage_init(&rooms->cache, cache, &path->thread->worker,
+                          &path->generation->settings->services[index].cache, &hooks, rooms->top))
+        return false;
+    rooms->top = &rooms->cache.stage;
+    return true;
+}
+
 static struct stage *build_target_limit(struct path *path, size_t index, struct stage *below)
 {
     const struct settings_service *settings = &path->generation->settings->services[index];
@@ -308,17 +354,6 @@ static struct stage *build_target_limit(struct path *path, size_t index, struct 
 static bool has_probes(const struct resource_settings *settings)
 {
     return settings->probe_port > 0 && settings->probe_port <= UINT16_MAX;
-}
-
-/* For what may outlive its request. */
-static void hold_path(void *path)
-{
-    ((struct path *)path)->router.refs_count++;
-}
-
-static void release_path(void *path)
-{
-    path_release(path);
 }
 
 static bool build_service(struct path *path, size_t index)
@@ -359,6 +394,10 @@ static bool build_service(struct path *path, size_t index)
                           &path->generation->keys[index], rooms->top);
         rooms->top = &rooms->sticky.stage;
     }
+    if (!build_cache(path, index)) {
+        balance_stage_fini(&rooms->balance);
+        return false;
+    }
     if (settings->limits.requests_in_flight != 0 ||
         path->generation->settings->limits.requests_in_flight != 0) {
         admit_stage_init(&rooms->admit, path->generation->admit, &path->generation->inflight[index],
@@ -394,6 +433,7 @@ static void path_free(struct path *path)
 {
     for (size_t i = 0; i < path->services_count; i++) {
         prober_forget(&path->thread->prober, &path->services[i].balance);
+        cache_stage_fini(&path->services[i].cache);
         hedge_stage_fini(&path->services[i].hedge);
         guard_stage_fini(&path->services[i].guard);
         balance_stage_fini(&path->services[i].balance);

@@ -26,6 +26,7 @@ struct keeps {
     struct keep rates;
     struct keep circuits;
     struct keep permits;
+    struct keep caches;
 };
 
 void keeps_init(struct keeps *keeps, unsigned workers_count);
@@ -39,6 +40,7 @@ struct generation {
     struct session_keys *keys;     /* per service; a count of 0: no cookies are set */
     struct permits     **permits;  /* per service; NULL: its concurrency is not limited */
     struct service_circuit **circuits; /* likewise */
+    struct cache           **caches;   /* likewise; NULL: nothing is cached */
     struct admit            *admit;
     _Atomic uint32_t         refs_count;
 };

@@ -17,6 +17,7 @@
 #include "breaker/breaker_settings.h"
 #include "breaker/concurrency/concurrency_settings.h"
 #include "breaker/retry/retry_settings.h"
+#include "cache/cache_settings.h"
 #include "config/config.h"
 #include "control/agent/agent_settings.h"
 #include "control/health_settings.h"
@@ -75,6 +76,7 @@ struct settings_service {
     struct rate_settings          rate;
     struct concurrency_settings   concurrency;
     struct sticky_settings        sticky;
+    struct cache_settings         cache;
 };
 
 struct settings {

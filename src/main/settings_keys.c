@@ -9,6 +9,7 @@
 #define SERVICES_MAX  10000
 #define TARGETS_MAX   10000
 #define MATCHES_MAX   1000
+#define RULES_MAX     1000
 
 /* What fits in a sockaddr_un with the NUL behind it. */
 #define CONTROL_BYTES_MAX 107
@@ -25,6 +26,8 @@ static const struct config_choice concurrency_priorities[] = {PRIORITIES(CONFIG_
 static const struct config_choice proximity_bys[] = {PROXIMITY_BYS(CONFIG_WORD){.name = NULL}};
 static const struct config_choice sticky_secures[] = {STICKY_SECURES(CONFIG_WORD){.name = NULL}};
 static const struct config_choice retry_hedges[] = {RETRY_HEDGES(CONFIG_WORD){.name = NULL}};
+static const struct config_choice cache_policies[] = {STORE_POLICIES(CONFIG_WORD){.name = NULL}};
+static const struct config_choice cache_cookies[] = {CACHE_COOKIES(CONFIG_WORD){.name = NULL}};
 static const struct config_choice log_levels[] = {LOG_LEVELS(CONFIG_WORD){.name = NULL}};
 const struct config_choice settings_ios[] = {SETTINGS_IOS(CONFIG_WORD){.name = NULL}};
 
@@ -216,6 +219,26 @@ static const struct config_key proximity_keys[] = {PROXIMITY_SETTINGS(X) END};
 static const struct config_table proximity_table = TABLE(proximity_keys, struct proximity_settings);
 #undef X
 
+#define X(...) CONFIG_KEY(struct cache_rule, , __VA_ARGS__)
+static const struct config_key cache_rule_keys[] = {
+    {.name = "path", .kind = CONFIG_TEXT, .required = true,
+     .offset = offsetof(struct cache_rule, path), .lowest = 1, .highest = 4095,
+     .help = "this path and those below it; the longest that fits is taken"},
+    CACHE_RULE_SETTINGS(X) END};
+static const struct config_table cache_rule_table =
+    TABLE(cache_rule_keys, struct cache_rule, .element = "rule");
+#undef X
+
+#define X(...) CONFIG_KEY(struct cache_settings, , __VA_ARGS__)
+static const struct config_key cache_keys[] = {
+    CACHE_SETTINGS(X)
+    {.name = "rules", .kind = CONFIG_LIST, .highest = RULES_MAX, .one_or_many = true,
+     ELEMENTS(struct cache_settings, rules, cache_rule_table),
+     .help = "what is different for some paths"},
+    END};
+static const struct config_table cache_table = TABLE(cache_keys, struct cache_settings);
+#undef X
+
 #define SERVICE_SETTINGS(X)                                                                        \
     X(balance.strategy, "balance", CHOICE, balance_words, 0, 0, LIVE,                              \
       "which target takes a request")
@@ -264,6 +287,8 @@ static const struct config_key service_keys[] = {
     {.name = "concurrency", .kind = CONFIG_SECTION,
      .offset = offsetof(struct settings_service, concurrency), .table = &concurrency_table,
      .help = "how many of its requests are in progress at once, and who waits for how long"},
+    {.name = "cache", .kind = CONFIG_SECTION, .offset = offsetof(struct settings_service, cache),
+     .table = &cache_table, .help = "what answers are kept, and for how long"},
     {.name = "sticky", .kind = CONFIG_SECTION, .offset = offsetof(struct settings_service, sticky),
      .table = &sticky_table, .help = "whether a client comes back to the target that it had"},
     END};

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cache/cache.h - a service's cache: its store, what is being fetched for it, and its figures.
+ *
+ * It is kept over reloads by the service's name. Each worker has a side of it: what belongs to one
+ * thread, such as the buffers that lend its memory to connections.
+ *
+ * Time:    milliseconds since 1970 that never go back: the wall clock at the start and the monotonic
+ *          clock from there.
+ * Memory:  everything it keeps lies in its store. A side holds the cache as long as a stage, a
+ *          connection or a fetch of its worker needs it.
+ * Threads: as each function says. */
+#ifndef PANDO_CACHE_CACHE_H
+#define PANDO_CACHE_CACHE_H
+
+#include "cache/cache_row.h"
+#include "cache/cache_settings.h"
+#include "cache/fill.h"
+#include "core/hash.h"
+#include "core/slab.h"
+#include "core/units.h"
+#include "path/keep.h"
+#include "path/worker.h"
+
+enum {
+    CACHE_KEY_BYTES_MAX = 16384, /* a longer URL is not kept */
+};
+
+struct cache;
+
+struct cache_side {
+    struct cache     *cache;
+    struct worker    *worker; /* NULL: not used yet */
+    struct cache_row *row;
+    uint32_t          refs_count; /* stages, lent buffers, fetches and readers of this worker */
+    struct slab       lends;
+    uint8_t           key[CACHE_KEY_BYTES_MAX]; /* where keys are written to be looked up */
+};
+
+struct cache {
+    struct kept         kept; /* first */
+    struct store       *store;
+    struct hash_key     key;
+    uint64_t            clock_ms; /* what is added to the monotonic clock */
+    unsigned            workers_count;
+    enum store_policy   policy;
+    struct cache_fills  fills;
+    _Atomic uint64_t    generations_count; /* names for sets of variants */
+    struct cache_row   *rows;              /* workers_count of them */
+    struct cache_side **sides;             /* likewise; each made by its worker */
+};
+
+/* The cache of the service of that name with a reference, made if there is none or its policy is
+ * another. NULL: no memory. */
+struct cache *cache_get(struct keep *keep, const char *service,
+                        const struct cache_settings *settings, unsigned workers_count) must_check;
+
+/* Gives a reference back. Accepts NULL. Any thread. */
+void cache_give(struct cache *cache);
+
+/* The worker's side, with a reference; on its thread. NULL: no memory. */
+struct cache_side *cache_side_get(struct cache *cache, struct worker *worker) must_check;
+
+static inline void cache_side_ref(struct cache_side *side)
+{
+    side->refs_count++;
+}
+
+/* On its thread. */
+void cache_side_unref(struct cache_side *side);
+
+static inline uint64_t cache_now_ms(const struct cache_side *side)
+{
+    return *side->worker->now_ns / NS_PER_MS + side->cache->clock_ms;
+}
+
+/* The hash by which @bytes bytes are found in the store. */
+uint64_t cache_hash(const struct cache *cache, const uint8_t *at, size_t bytes);
+
+/* Adds up the rows. Any thread. */
+void cache_read_figures(const struct cache *cache, struct cache_row *sum);
+
+#endif

@@ -1,0 +1,651 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cache/cache_stage.c - is the answer known? What is fresh is answered at once; the rest waits for a
+ * fetch, or passes. */
+#include "cache/cache_inside.h"
+
+#include "path/target.h"
+
+#include <string.h>
+
+/* Requests that some servers answer as if they were for another URL or method. What passes for one
+ * URL is not kept for it. */
+static const char *const override_names[] = {
+    "X-Original-URL",         "X-Rewrite-URL",    "X-Original-URI",       "X-Original-Host",
+    "X-HTTP-Method-Override", "X-HTTP-Method",    "X-Method-Override",    "X-Host",
+    "X-Forwarded-Server",     "X-Forwarded-Path", "X-Forwarded-Prefix",   "X-Forwarded-Scheme",
+    "X-Forwarded-Ssl",        "Front-End-Https",  "X-Url-Scheme",         "X-Forwarded-Protocol",
+    "X-HTTP-Host-Override",   "X-Real-URL",       "X-Amz-Website-Redirect-Location",
+};
+
+static bool has_override(const struct http_head *head)
+{
+    for (size_t i = 0; i < sizeof override_names / sizeof *override_names; i++)
+        if (http_head_find_name(head, override_names[i], strlen(override_names[i])) != NULL)
+            return true;
+    return false;
+}
+
+static const struct cache_rule *rule_of(const struct cache_settings *settings,
+                                        const struct http_head *head)
+{
+    const struct cache_rule *best = NULL;
+    size_t best_bytes = 0;
+    for (size_t i = 0; i < settings->rules_count; i++) {
+        const struct cache_rule *rule = &settings->rules[i];
+        size_t bytes = strlen(rule->path);
+        if (bytes > head->path.bytes || (best != NULL && bytes <= best_bytes) ||
+            memcmp(http_span_bytes(head, head->path), rule->path, bytes) != 0)
+            continue;
+        const uint8_t next =
+            bytes == head->path.bytes ? '/' : http_span_bytes(head, head->path)[bytes];
+        if (rule->path[bytes - 1] == '/' || next == '/' || next == '?') {
+            best = rule;
+            best_bytes = bytes;
+        }
+    }
+    return best;
+}
+
+unsigned cache__class_of(const struct cache_stage *stage, const struct cache_ask *ask)
+{
+    const bool cookie_counts =
+        ask->has_cookie && stage->settings->cookies != CACHE_COOKIES_IGNORE;
+    return (cookie_counts ? CACHE_ASKED_WITH_COOKIE : 0u) |
+           (ask->has_authorization ? CACHE_ASKED_WITH_AUTHORIZATION : 0u);
+}
+
+/* --- passing ------------------------------------------------------------------------------------- */
+
+void cache__pass(struct cache_stage *stage, struct op *op, const char *forward, const char *detail)
+{
+    const struct cache_said said = {.forward = forward, .detail = detail};
+    row_add(&stage->side->row->passed, 1);
+    cache__say(stage, op, &said, NULL, NULL);
+    stage_submit(stage->stage.below, op);
+}
+
+/* A frame on a request that passes, and whose answer matters to what is kept of its URL. */
+struct watch {
+    struct frame        frame; /* first */
+    struct cache_stage *stage;
+    struct cache_ask    ask;
+    const struct cache_rule *rule;
+    uint64_t            requested_ms;
+    struct store_key    url; /* the bytes lie in the op's arena */
+};
+
+static struct watch *push_watch(struct cache_stage *stage, struct op *op,
+                                const struct store_key *url,
+                                void (*answered)(struct frame *self, struct op *op))
+{
+    struct watch *watch = arena_take(&op->arena, sizeof *watch + url->bytes);
+    if (watch == NULL)
+        return NULL;
+    *watch = (struct watch){.frame = {.answered = answered}, .stage = stage, .url = *url};
+    memcpy(watch + 1, url->at, url->bytes);
+    watch->url.at = (const uint8_t *)(watch + 1);
+    watch->requested_ms = cache_now_ms(stage->side);
+    op_push(op, &watch->frame);
+    return watch;
+}
+
+/* Answers to this URL may be kept after all: the next request fetches. */
+static void passed_answered(struct frame *self, struct op *op)
+{
+    struct watch *watch = (struct watch *)(void *)self;
+    struct cache_side *side = watch->stage->side;
+    struct cache_meta meta;
+    const struct cache_exchange exchange = {
+        .settings = watch->stage->settings,
+        .rule = watch->rule,
+        .ask = &watch->ask,
+        .requested_ms = watch->requested_ms,
+        .received_ms = cache_now_ms(side),
+    };
+    if (op->answer.error == ERR_NONE &&
+        cache_judge_answer(&meta, &op->answer.head, &exchange) == CACHE_REFUSED_NONE) {
+        struct store_entry *sign = store_find_surely(side->cache->store, &watch->url);
+        if (sign != NULL && cache_object_of(sign)->kind == CACHE_OBJECT_PASSES)
+            (void)store_remove(side->cache->store, sign);
+        store_entry_unref(sign);
+    }
+    op_answer_above(self, op);
+}
+
+bool cache__invalidate(struct cache_stage *stage, const struct store_key *url)
+{
+    struct cache *cache = stage->side->cache;
+    struct store_entry *entry = store_find_surely(cache->store, url);
+    cache_fills_doom(&cache->fills, url);
+    const bool was_there = entry != NULL && cache_object_of(entry)->kind != CACHE_OBJECT_PASSES &&
+                           store_remove(cache->store, entry);
+    store_entry_unref(entry);
+    if (was_there)
+        row_add(&stage->side->row->invalidated, 1);
+    return was_there;
+}
+
+/* Also what Location and Content-Location name, if it is on this server (RFC 9111 4.4). */
+static void invalidate_named(struct watch *watch, const struct op *op, enum http_field_id id)
+{
+    const struct http_head *head = &op->answer.head;
+    const struct request *request = op->request;
+    const struct http_field *field = http_head_find(head, id);
+    struct cache_side *side = watch->stage->side;
+    char path[2048];
+    size_t path_bytes;
+    if (field == NULL ||
+        !cache_same_origin_path(&request->head, request->scheme, http_field_value(head, field),
+                                field->value_bytes, path, sizeof path, &path_bytes))
+        return;
+    const size_t prefix = watch->url.bytes - request->head.path.bytes;
+    if (prefix + path_bytes > sizeof side->key)
+        return;
+    memcpy(side->key, watch->url.at, prefix);
+    memcpy(side->key + prefix, path, path_bytes);
+    const size_t bytes = prefix + path_bytes;
+    const struct store_key url = {cache_hash(side->cache, side->key, bytes), side->key,
+                                  (uint32_t)bytes};
+    (void)cache__invalidate(watch->stage, &url);
+}
+
+static void unsafe_answered(struct frame *self, struct op *op)
+{
+    struct watch *watch = (struct watch *)(void *)self;
+    const struct answer *answer = &op->answer;
+    if (answer->error == ERR_NONE &&
+        cache_invalidates(op->request->head.method, answer->head.status)) {
+        (void)cache__invalidate(watch->stage, &watch->url);
+        invalidate_named(watch, op, HTTP_FIELD_LOCATION);
+        invalidate_named(watch, op, HTTP_FIELD_CONTENT_LOCATION);
+    }
+    op_answer_above(self, op);
+}
+
+static bool write_key(struct cache_side *side, const struct op *op, struct store_key *key)
+{
+    const size_t bytes = cache__key_write(op->request, side->key, sizeof side->key);
+    if (bytes > sizeof side->key)
+        return false;
+    *key = (struct store_key){cache_hash(side->cache, side->key, bytes), side->key,
+                              (uint32_t)bytes};
+    return true;
+}
+
+static void pass_unsafe(struct cache_stage *stage, struct op *op)
+{
+    struct store_key url;
+    if (!http_method_is_safe(op->request->head.method) && write_key(stage->side, op, &url) &&
+        push_watch(stage, op, &url, unsafe_answered) == NULL) {
+        op_refuse(op, ERR_MEMORY, NULL);
+        return;
+    }
+    cache__pass(stage, op, "method", NULL);
+}
+
+static void pass_watched(struct cache_stage *stage, struct op *op, const struct cache_ask *ask,
+                         const struct cache_rule *rule, const struct store_key *url)
+{
+    struct watch *watch = push_watch(stage, op, url, passed_answered);
+    if (watch != NULL) {
+        watch->ask = *ask;
+        watch->rule = rule;
+    }
+    cache__pass(stage, op, "miss", "uncacheable");
+}
+
+/* --- waiting ------------------------------------------------------------------------------------- */
+
+static void decide(struct cache_visit *visit, struct cache_look *look);
+
+void cache__visit_release(struct cache_visit *visit)
+{
+    struct cache_fill *fill = visit->fill;
+    const unsigned index = visit->stage->side->worker->index;
+    if (fill != NULL) {
+        cache_fill_leave(fill, index, &visit->waiter);
+        if (visit->is_reading) {
+            atomic_fetch_sub(&fill->readers_count, 1);
+            cache_fill_wake_owner(fill);
+        }
+        visit->fill = NULL;
+        visit->is_reading = false;
+        cache_fill_unref(fill);
+    }
+    if (visit->fetch != NULL)
+        cache__fetch_left(visit->fetch);
+    visit->fetch = NULL;
+    store_entry_unref(visit->entry);
+    store_piece_unref(visit->piece);
+    visit->entry = NULL;
+    visit->piece = NULL;
+}
+
+static void visit_cancelled(struct op *op)
+{
+    cache__visit_release(op->holder);
+    op_refuse(op, ERR_CANCELLED, NULL);
+}
+
+static void visit_called(struct cache_waiter *waiter)
+{
+    cache__visit_resume(list_item(waiter, struct cache_visit, waiter));
+}
+
+static void attach(struct cache_visit *visit, struct cache_fill *fill)
+{
+    struct worker *worker = visit->stage->side->worker;
+    visit->fill = fill;
+    visit->is_reading = true;
+    atomic_fetch_add(&fill->readers_count, 1);
+    visit->op->holder = visit;
+    visit->op->on_cancel = visit_cancelled;
+    cache_fill_wait(fill, worker->index, worker->loop, &visit->waiter);
+}
+
+static void serve_visit(struct cache_visit *visit, struct cache_fill *fill,
+                        struct store_entry *entry)
+{
+    visit->op->on_cancel = NULL;
+    cache__serve(&(struct cache_serving){
+        .stage = visit->stage,
+        .op = visit->op,
+        .ask = &visit->ask,
+        .rule = visit->rule,
+        .entry = entry,
+        .fill = fill,
+        .said = visit->said,
+    });
+}
+
+static void refuse_as(struct cache_visit *visit, const struct cache_fill *fill)
+{
+    struct op *op = visit->op;
+    op->answer.status = fill->error_status;
+    op->answer.retry_after_s = fill->retry_after_s;
+    cache__say(visit->stage, op, &visit->said, NULL, NULL);
+    op_refuse(op, fill->error, fill->detail);
+}
+
+/* Is what was fetched for another good for this one, too? */
+static bool is_for(struct cache_visit *visit, struct store_entry *entry)
+{
+    struct cache_side *side = visit->stage->side;
+    struct cache_object *object = cache_object_of(entry);
+    if (visit->fetch == NULL) {
+        const enum cache_use use = cache_judge_use(&object->meta, &visit->ask,
+                                                   visit->stage->settings, cache_now_ms(side));
+        if (use != CACHE_USE_FRESH && use != CACHE_USE_STALE && use != CACHE_USE_REVALIDATE)
+            return false;
+    }
+    if (!object->is_vary || visit->fetch != NULL)
+        return true;
+    struct cache_look look;
+    cache__look(side, &visit->key, &visit->op->request->head, &look);
+    const bool is_same = look.key.hash == entry->hash;
+    store_entry_unref(look.entry);
+    return is_same;
+}
+
+/* Starts anew: the store may have it by now, or somebody fetches just this. */
+static void look_again(struct cache_visit *visit)
+{
+    struct cache_look look;
+    cache__visit_release(visit);
+    visit->op->on_cancel = NULL;
+    cache__look(visit->stage->side, &visit->key, &visit->op->request->head, &look);
+    decide(visit, &look);
+}
+
+static void resume_open(struct cache_visit *visit)
+{
+    struct cache_fill *fill = cache_fill_ref(visit->fill);
+    struct store_entry *entry = store_entry_ref(fill->entry);
+    struct cache_row *row = visit->stage->side->row;
+    if (!fill->is_stale && !is_for(visit, entry)) {
+        store_entry_unref(entry);
+        look_again(visit);
+        cache_fill_unref(fill);
+        return;
+    }
+    const bool is_first = visit->fetch != NULL;
+    visit->said.forward_status = fill->fetched_status;
+    visit->said.is_stored = !fill->is_stale && is_first;
+    visit->said.is_collapsed = !is_first;
+    visit->fetch = NULL; /* it goes on without */
+    cache__visit_release(visit);
+    if (fill->is_stale)
+        row_add(&row->hits_on_error, 1);
+    else if (fill->fetched_status == 304)
+        row_add(&row->validated, 1);
+    else if (!is_first)
+        row_add(&row->collapsed, 1);
+    serve_visit(visit, fill, entry);
+    cache_fill_unref(fill);
+}
+
+void cache__visit_resume(struct cache_visit *visit)
+{
+    struct cache_fill *fill = visit->fill;
+    switch ((enum cache_fill_state)atomic_load(&fill->state)) {
+    case CACHE_FILL_ASKING: {
+        struct worker *worker = visit->stage->side->worker;
+        cache_fill_wait(fill, worker->index, worker->loop, &visit->waiter);
+        break;
+    }
+    case CACHE_FILL_OPEN: resume_open(visit); break;
+    case CACHE_FILL_ALONE:
+        visit->op->on_cancel = NULL;
+        if (visit->fetch != NULL && !visit->ask.has_range && !visit->ask.has_conditions) {
+            cache__fetch_relay(visit->fetch, visit);
+            break;
+        }
+        cache__visit_release(visit);
+        cache__pass(visit->stage, visit->op, visit->said.forward, "uncacheable");
+        break;
+    case CACHE_FILL_FAILED:
+        cache_fill_ref(fill);
+        visit->fetch = NULL;
+        visit->op->on_cancel = NULL;
+        cache__visit_release(visit);
+        refuse_as(visit, fill);
+        cache_fill_unref(fill);
+        break;
+    }
+}
+
+/* --- fetching ------------------------------------------------------------------------------------ */
+
+static void give_up(struct cache_visit *visit, enum err_kind kind)
+{
+    cache__visit_release(visit);
+    op_refuse(visit->op, kind, NULL);
+}
+
+static void start_fetch(struct cache_visit *visit, struct cache_fill *fill,
+                        struct store_entry *stale)
+{
+    const struct cache_order order = {
+        .stage = visit->stage,
+        .like = visit->op,
+        .ask = &visit->ask,
+        .rule = visit->rule,
+        .stale = stale,
+        .first = visit,
+        .fill = fill,
+    };
+    row_add(&visit->stage->side->row->misses, 1);
+    attach(visit, cache_fill_ref(fill));
+    (void)cache__fetch(&order); /* without memory it resumes the visit by itself */
+}
+
+/* Waits for a fetch of what was looked for, one's own or another's. @stale is borrowed. */
+static void fetch_or_join(struct cache_visit *visit, const struct cache_look *look,
+                          struct store_entry *stale)
+{
+    struct cache_side *side = visit->stage->side;
+    struct cache *cache = side->cache;
+    struct cache_fill *others = NULL;
+    struct store_entry *newer = NULL;
+    struct cache_fill *fill = cache_fill_new(&cache->fills, &look->key, side->worker->index,
+                                             cache->workers_count);
+    if (fill == NULL) {
+        give_up(visit, ERR_MEMORY);
+        return;
+    }
+    fill->classes = (uint8_t)cache__class_of(visit->stage, &visit->ask);
+    const bool may_join = visit->tries++ < CACHE_TRIES_MAX && !visit->ask.no_cache;
+    if (!may_join) {
+        start_fetch(visit, fill, stale);
+        return;
+    }
+    switch (cache_fill_begin(fill, cache->store, look->entry, &others, &newer)) {
+    case CACHE_FILL_IS_MINE: start_fetch(visit, fill, stale); break;
+    case CACHE_FILL_IS_OVER:
+        cache_fill_unref(fill);
+        store_entry_unref(newer);
+        look_again(visit);
+        break;
+    case CACHE_FILL_IS_OTHERS:
+        cache_fill_unref(fill);
+        if (atomic_load(&others->readers_count) >= visit->stage->settings->waiters) {
+            cache_fill_unref(others);
+            cache__pass(visit->stage, visit->op, visit->said.forward, "waiters");
+            break;
+        }
+        attach(visit, others);
+        if (atomic_load(&others->state) != CACHE_FILL_ASKING) {
+            cache_fill_leave(others, side->worker->index, &visit->waiter);
+            cache__visit_resume(visit);
+        }
+        break;
+    }
+}
+
+/* A new answer is fetched while the old one is used; once at a time. */
+static void fetch_behind(struct cache_stage *stage, const struct op *op,
+                         const struct cache_ask *ask, const struct cache_rule *rule,
+                         const struct cache_look *look)
+{
+    struct cache_side *side = stage->side;
+    struct cache_fill *others = NULL;
+    struct store_entry *newer = NULL;
+    struct cache_fill *fill = cache_fill_new(&side->cache->fills, &look->key,
+                                             side->worker->index, side->cache->workers_count);
+    if (fill == NULL)
+        return;
+    fill->classes = (uint8_t)cache__class_of(stage, ask);
+    if (cache_fill_begin(fill, side->cache->store, look->entry, &others, &newer) !=
+        CACHE_FILL_IS_MINE) {
+        cache_fill_unref(others);
+        store_entry_unref(newer);
+        cache_fill_unref(fill);
+        return;
+    }
+    const struct cache_order order = {
+        .stage = stage,
+        .like = op,
+        .ask = ask,
+        .rule = rule,
+        .stale = look->entry,
+        .fill = fill,
+    };
+    row_add(&side->row->fetches_behind, 1);
+    (void)cache__fetch(&order);
+}
+
+/* --- deciding ------------------------------------------------------------------------------------ */
+
+/* What a request that cannot be answered at once becomes. NULL: no memory, and it was refused. */
+static struct cache_visit *new_visit(struct cache_stage *stage, struct op *op,
+                                     const struct cache_ask *ask, const struct cache_rule *rule,
+                                     const struct store_key *url)
+{
+    struct cache_visit *visit = arena_take(&op->arena, sizeof *visit + url->bytes);
+    if (visit == NULL)
+        return NULL;
+    *visit = (struct cache_visit){
+        .waiter.call = visit_called,
+        .stage = stage,
+        .op = op,
+        .ask = *ask,
+        .rule = rule,
+        .key = *url,
+    };
+    link_init(&visit->waiter.link);
+    memcpy(visit + 1, url->at, url->bytes);
+    visit->key.at = (const uint8_t *)(visit + 1);
+    return visit;
+}
+
+enum known {
+    KNOWN_NOTHING, /* it has to be fetched */
+    KNOWN_ANSWER,  /* it may be used */
+    KNOWN_BEHIND,  /* it may be used, and a new one is to be fetched */
+    KNOWN_STALE,   /* the server has to be asked */
+    KNOWN_PASSES,  /* it passes, watched */
+    KNOWN_NOT_FOR, /* it passes: what is kept is not for this client */
+};
+
+static bool is_purged(struct cache_object *object)
+{
+    return atomic_load_explicit(&object->stale_ms, memory_order_relaxed) != 0;
+}
+
+static enum known judge_entry(struct cache_stage *stage, const struct cache_ask *ask,
+                              struct store_entry *entry, const char **forward)
+{
+    const uint64_t now_ms = cache_now_ms(stage->side);
+    *forward = "uri-miss";
+    if (entry == NULL)
+        return KNOWN_NOTHING;
+    struct cache_object *object = cache_object_of(entry);
+    if (object->kind == CACHE_OBJECT_PASSES)
+        return now_ms < object->expires_ms &&
+                       ((object->classes >> cache__class_of(stage, ask)) & 1) != 0
+                   ? KNOWN_PASSES
+                   : KNOWN_NOTHING;
+    if (object->kind != CACHE_OBJECT_ANSWER)
+        return KNOWN_NOTHING;
+    const enum cache_use use = cache_judge_use(&object->meta, ask, stage->settings, now_ms);
+    *forward = cache_use_forward(use);
+    switch (use) {
+    case CACHE_USE_FRESH:
+    case CACHE_USE_STALE:
+        if (is_purged(object))
+            break;
+        return KNOWN_ANSWER;
+    case CACHE_USE_REVALIDATE:
+        if (is_purged(object))
+            break;
+        return KNOWN_BEHIND;
+    case CACHE_USE_NOT_FOR: return KNOWN_NOT_FOR;
+    default: return KNOWN_STALE;
+    }
+    *forward = "stale";
+    return KNOWN_STALE;
+}
+
+static const char *forward_of(const struct cache_look *look, const char *forward)
+{
+    return look->entry == NULL && look->is_varied ? "vary-miss" : forward;
+}
+
+/* What is not answered from the store at once. Takes over look->entry. */
+static void decide(struct cache_visit *visit, struct cache_look *look)
+{
+    struct cache_stage *stage = visit->stage;
+    struct op *op = visit->op;
+    const char *forward;
+    const enum known known = judge_entry(stage, &visit->ask, look->entry, &forward);
+    visit->said = (struct cache_said){.forward = forward_of(look, forward)};
+    switch (known) {
+    case KNOWN_ANSWER:
+    case KNOWN_BEHIND:
+        visit->said = (struct cache_said){.is_hit = true};
+        if (known == KNOWN_BEHIND)
+            fetch_behind(stage, op, &visit->ask, visit->rule, look);
+        serve_visit(visit, NULL, look->entry);
+        return;
+    case KNOWN_PASSES: pass_watched(stage, op, &visit->ask, visit->rule, &look->key); break;
+    case KNOWN_NOT_FOR: cache__pass(stage, op, forward, NULL); break;
+    case KNOWN_NOTHING:
+    case KNOWN_STALE:
+        if (visit->ask.only_if_cached) {
+            op->answer.status = 504;
+            cache__say(stage, op, &visit->said, NULL, NULL);
+            op_refuse(op, ERR_NO_TARGET, "it is not in the cache, and the request asks only that");
+        } else if (visit->ask.is_head) {
+            cache__pass(stage, op, visit->said.forward, NULL);
+        } else if (has_override(&op->request->head)) {
+            cache__pass(stage, op, "bypass", "override");
+        } else {
+            fetch_or_join(visit, look, known == KNOWN_STALE ? look->entry : NULL);
+        }
+        break;
+    }
+    store_entry_unref(look->entry);
+}
+
+/* --- the door ------------------------------------------------------------------------------------ */
+
+/* Those that the cache does not look at. */
+static bool passes(struct cache_stage *stage, struct op *op, const struct cache_rule *rule)
+{
+    const struct http_head *head = &op->request->head;
+    if (head->method != HTTP_METHOD_GET && head->method != HTTP_METHOD_HEAD) {
+        pass_unsafe(stage, op);
+        return true;
+    }
+    if (op->request_body != NULL || head->upgrades || (rule != NULL && rule->bypass) ||
+        http_head_has(head, HTTP_FIELD_IF_MATCH) ||
+        http_head_has(head, HTTP_FIELD_IF_UNMODIFIED_SINCE)) {
+        cache__pass(stage, op, "bypass", NULL);
+        return true;
+    }
+    return false;
+}
+
+static void submit(struct stage *self, struct op *op)
+{
+    struct cache_stage *stage = (struct cache_stage *)(void *)self;
+    const struct http_head *head = &op->request->head;
+    const struct cache_rule *rule = rule_of(stage->settings, head);
+    struct cache_ask ask;
+    struct store_key url;
+    struct cache_look look;
+    const char *forward;
+    if (passes(stage, op, rule))
+        return;
+    cache_ask_read(&ask, head);
+    if (ask.no_store || (ask.has_cookie && stage->settings->cookies == CACHE_COOKIES_PASS) ||
+        !write_key(stage->side, op, &url)) {
+        cache__pass(stage, op, "bypass", NULL);
+        return;
+    }
+    cache__look(stage->side, &url, head, &look);
+    if (look.entry != NULL &&
+        judge_entry(stage, &ask, look.entry, &forward) == KNOWN_ANSWER) { /* the usual case */
+        cache__serve(&(struct cache_serving){
+            .stage = stage,
+            .op = op,
+            .ask = &ask,
+            .rule = rule,
+            .entry = look.entry,
+            .said = {.is_hit = true},
+        });
+        return;
+    }
+    struct cache_visit *visit = new_visit(stage, op, &ask, rule, &url);
+    if (visit == NULL) {
+        store_entry_unref(look.entry);
+        op_refuse(op, ERR_MEMORY, NULL);
+        return;
+    }
+    decide(visit, &look);
+}
+
+static const struct stage_kind kind = {.name = "cache", .submit = submit};
+
+bool cache_stage_init(struct cache_stage *stage, struct cache *cache, struct worker *worker,
+                      const struct cache_settings *settings, const struct cache_path *path,
+                      struct stage *below)
+{
+    struct cache_side *side = cache_side_get(cache, worker);
+    if (side == NULL)
+        return false;
+    *stage = (struct cache_stage){
+        .stage = {.kind = &kind, .below = below},
+        .side = side,
+        .settings = settings,
+        .path = *path,
+    };
+    return true;
+}
+
+void cache_stage_fini(struct cache_stage *stage)
+{
+    if (stage->side != NULL)
+        cache_side_unref(stage->side);
+    stage->side = NULL;
+}

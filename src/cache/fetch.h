@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cache/fetch.h - inside the cache room: a fetch, as its owner sees it; and the request it sends.
+ *
+ * Threads: the owner's. */
+#ifndef PANDO_CACHE_FETCH_H
+#define PANDO_CACHE_FETCH_H
+
+#include "cache/cache_inside.h"
+#include "loop/timer.h"
+
+#define XXH_STATIC_LINKING_ONLY /* the state's size, so that it lies in the struct */
+#include <xxhash.h>
+
+enum {
+    CACHE_WINDOW_BYTES = 4 * 1024 * 1024, /* of an answer that outgrew the store; the fastest reader
+                                           * is at most half of it behind, the slowest all of it */
+    CACHE_ROOM_AGAIN_MS = 20,             /* until memory is looked for again */
+};
+
+/* Lives in its op's arena. */
+struct cache_fetch {
+    struct frame             frame; /* first */
+    struct cache_stage      *stage;
+    struct op               *op;
+    struct cache_fill       *fill;  /* a reference; fill->fetch is this until it is over */
+    struct cache_visit      *first; /* whose request it was made for; NULL: none, or it has left */
+    struct store_entry      *stale; /* a reference */
+    struct store_entry      *entry; /* that is being filled; a reference */
+    const struct cache_rule *rule;
+    struct cache_ask         ask;
+    uint64_t                 requested_ms;
+    uint64_t                 filled_bytes;
+    uint32_t                 taken_bytes; /* of the first slice that waits */
+    struct timer             room_again;
+    XXH64_state_t            hash; /* of the body so far */
+    bool                     is_put;    /* the entry can be found */
+    bool                     wants_etag;
+    bool                     is_relaying;
+    bool                     is_window;
+    bool                     is_settled; /* what was fetched has been dealt with */
+    bool                     op_is_finished;
+    bool                     is_pumping;
+};
+
+/* An op whose request is that of @order, as a cache asks it: a whole GET, with the validators of what
+ * is stale. NULL: no memory. */
+struct op *cache__fetch_op(const struct cache_order *order) must_check;
+
+/* Makes the entry of an answer that may be kept, under the key that it varies by; not put yet. Its
+ * refusal, or NONE. */
+enum cache_refusal cache__keep_answer(struct cache_fetch *fetch, const struct cache_meta *meta);
+
+/* Makes the entry that a 304 has freshened. False: it may not be kept, or there is no memory. */
+bool cache__keep_freshened(struct cache_fetch *fetch, const struct cache_exchange *exchange)
+    must_check;
+
+/* Remembers that answers to this URL are not kept. */
+void cache__keep_passing(struct cache_fetch *fetch, enum cache_refusal refusal);
+
+#endif
