@@ -111,8 +111,8 @@ struct cache_order {
     struct cache_fill       *fill;  /* a reference, taken over */
 };
 
-/* False: no memory; the fill has been told. */
-bool cache__fetch(const struct cache_order *order) must_check;
+/* Without memory the fill fails, and all who wait are told. */
+void cache__fetch(const struct cache_order *order);
 
 /* The first client of a fetch leaves. */
 void cache__fetch_left(struct cache_fetch *fetch);

@@ -376,7 +376,7 @@ static void start_fetch(struct cache_visit *visit, struct cache_fill *fill,
     };
     row_add(&visit->stage->side->row->misses, 1);
     attach(visit, cache_fill_ref(fill));
-    (void)cache__fetch(&order); /* without memory it resumes the visit by itself */
+    cache__fetch(&order); /* without memory it resumes the visit by itself */
 }
 
 /* Waits for a fetch of what was looked for, one's own or another's. @stale is borrowed. */
@@ -451,7 +451,7 @@ static void fetch_behind(struct cache_stage *stage, const struct op *op,
         .fill = fill,
     };
     row_add(&side->row->fetches_behind, 1);
-    (void)cache__fetch(&order);
+    cache__fetch(&order);
 }
 
 /* --- deciding ------------------------------------------------------------------------------------ */

@@ -536,7 +536,7 @@ static void finished(struct frame *self, struct op *op, enum outcome outcome)
     free_if_over(fetch);
 }
 
-bool cache__fetch(const struct cache_order *order)
+void cache__fetch(const struct cache_order *order)
 {
     struct cache_stage *stage = order->stage;
     struct cache_fill *fill = order->fill;
@@ -550,7 +550,7 @@ bool cache__fetch(const struct cache_order *order)
         atomic_store(&fill->state, CACHE_FILL_FAILED);
         cache_fill_wake(fill);
         cache_fill_unref(fill);
-        return false;
+        return;
     }
     *fetch = (struct cache_fetch){
         .frame = {.interim = interim, .answered = answered, .finished = finished},
@@ -575,5 +575,4 @@ bool cache__fetch(const struct cache_order *order)
     row_add(&row_of(fetch)->fetches, 1);
     op_push(op, &fetch->frame);
     stage_submit(stage->stage.below, op);
-    return true;
 }
