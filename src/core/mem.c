@@ -91,6 +91,33 @@ void mem_unmap(void *memory, size_t bytes)
     atomic_fetch_sub_explicit(&mapped_bytes, bytes, memory_order_relaxed);
 }
 
+/* Without MADV_NOHUGEPAGE one byte could take 2 MiB. Kernels without huge pages refuse it, rightly. */
+void *mem_reserve(size_t bytes)
+{
+    assert(bytes > 0);
+    if (!may_allocate())
+        return NULL;
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED)
+        return NULL;
+    (void)madvise(memory, bytes, MADV_NOHUGEPAGE);
+    return memory;
+}
+
+void mem_unreserve(void *memory, size_t bytes)
+{
+    if (memory != NULL)
+        munmap(memory, bytes);
+}
+
+void mem_release_pages(void *at, size_t bytes)
+{
+    const int failed = madvise(at, bytes, MADV_DONTNEED);
+    assert(failed == 0);
+    (void)failed;
+}
+
 uint64_t mem_count(void)
 {
     return atomic_load_explicit(&allocations_count, memory_order_relaxed);

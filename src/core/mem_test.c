@@ -49,6 +49,20 @@ Test(mem, maps_are_aligned_to_their_size)
     cr_expect(mem_mapped_bytes() == before);
 }
 
+Test(mem, reserved_pages_that_were_given_back_read_as_zero)
+{
+    const size_t bytes = (size_t)1 << 36;
+    uint8_t *memory = mem_reserve(bytes);
+    cr_assert(memory != NULL, "64 GiB of address space cost nothing");
+    memory[0] = memory[4096] = memory[bytes - 1] = 7;
+    mem_release_pages(memory + 4096, 4096);
+    cr_expect(memory[0] == 7 && memory[4096] == 0 && memory[bytes - 1] == 7);
+    memory[4096] = 8;
+    cr_expect(memory[4096] == 8);
+    mem_unreserve(memory, bytes);
+    mem_unreserve(NULL, 1);
+}
+
 #ifdef PANDO_FAULTS
 Test(mem, exactly_the_nth_allocation_fails)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* store/store.h - memory for opaque entries under a hard limit: slabs, index, eviction.
+/* store/store.h - memory for opaque entries under a hard limit: runs, index, eviction.
  *
  * An entry has a key, a front (contiguous bytes of its owner's) and perhaps a body (pieces that one
  * writer appends while many read). Entries in the index are immutable but for their body's growth;
@@ -15,9 +15,9 @@
  *
  *     entry = store_find(store, thread, &key);               one lookup; unref when done
  *
- * Memory:  all of it lies in shards: regions of address space cut into buddies down to
- *          STORE_UNIT_BYTES, of which never more than the limit is in use; index, queues, sketch
- *          and allocator's own maps count too. What is pinned by readers counts. At the limit
+ * Memory:  all of it lies in shards: regions of address space cut into runs of STORE_UNIT_BYTES,
+ *          of which never more pages than the limit allows are in use; index, queues, sketch and
+ *          the allocator's own maps count too. What is pinned by readers counts. At the limit
  *          something is evicted; where nothing can be, nothing more is admitted.
  * Threads: any. store_find() takes no lock and waits for nobody; all else takes one shard's lock,
  *          never held over I/O. A reference may be given back on any thread.
@@ -35,8 +35,9 @@
 
 enum {
     STORE_UNIT_BYTES = 128,          /* everything is a multiple of it */
-    STORE_CHUNK_BYTES = 1024 * 1024, /* what a region grows and shrinks by; the largest buddy */
-    STORE_PIECE_BYTES_MAX = 256 * 1024, /* with its header; a body of 1 MiB is five gathered sends */
+    STORE_CHUNK_BYTES = 1024 * 1024, /* the most that lies in a row */
+    STORE_PIECE_BYTES_MAX =
+        256 * 1024, /* with its header; a body of 1 MiB is five gathered sends */
     STORE_FRONT_BYTES_MAX = 256 * 1024,
     STORE_THREADS_MAX = 66,
 };
@@ -70,7 +71,7 @@ struct store_piece {
     _Atomic(struct store_piece *) next; /* NULL: none yet */
     struct store_shard           *shard;
     _Atomic uint32_t              refs_count; /* its body's, and one per reader that was lent it */
-    uint32_t                      capacity;   /* bytes at data */
+    _Atomic uint32_t              capacity;   /* bytes at data; falls once, when its body ends */
     uint64_t                      starts_at;  /* in the body */
     uint8_t                       data[];     /* filled as far as body.ready_bytes says */
 };
@@ -83,13 +84,16 @@ enum store_body_state {
 
 /* Bytes that one writer appends, and that any number of others read meanwhile. */
 struct store_body {
-    _Atomic uint32_t           refs_count;
-    _Atomic uint8_t            state;         /* enum store_body_state; written last */
-    _Atomic uint64_t           ready_bytes;   /* appended; release */
-    _Atomic uint64_t           dropped_bytes; /* of its beginning, see store_body_drop() */
-    struct store_shard        *shard;
-    struct store_piece        *first; /* under the shard's lock while anything was dropped */
-    struct store_piece        *last;  /* the writer's */
+    _Atomic uint32_t              refs_count;
+    _Atomic uint8_t               state;         /* enum store_body_state; written last */
+    _Atomic uint64_t              ready_bytes;   /* appended; release */
+    _Atomic uint64_t              dropped_bytes; /* of its beginning, see store_body_drop() */
+    _Atomic uint32_t              walkers_count; /* in store_body_find() now */
+    struct store_shard           *shard;
+    _Atomic(struct store_piece *) first;         /* not dropped */
+    struct store_piece           *oldest;        /* not let go of; the writer's */
+    struct store_piece           *last;          /* the writer's */
+    uint64_t                      charged_bytes; /* of its pieces, and itself; the shard's lock */
 };
 
 /* Fields after `body` are the store's own. */
@@ -127,7 +131,7 @@ struct store_options {
     X(limit_bytes,      GAUGE,   "most memory that the store may take")                            \
     X(used_bytes,       GAUGE,   "memory that the store takes, all of it")                         \
     X(overhead_bytes,   GAUGE,   "of it, index, queues, sketch and the allocator's own")           \
-    X(pinned_bytes,     GAUGE,   "of it, entries that have left and are still being read")         \
+    X(pinned_bytes,     GAUGE,   "of it, what cannot be evicted: it grows, or has left and is still read")         \
     X(entries,          GAUGE,   "entries that can be found")                                      \
     X(inserted,         COUNTER, "entries put")                                                    \
     X(replaced,         COUNTER, "entries that a newer one of the same key took the place of")     \
@@ -192,8 +196,8 @@ bool store_remove_hash(struct store *store, uint64_t hash);
 
 /* The entry of that key with a reference, or NULL. Counts as a use. @thread: the caller's number.
  * While the index grows an entry may be missed: who must know asks store_find_surely(). */
-struct store_entry *store_find(struct store *store, unsigned thread,
-                               const struct store_key *key) must_check;
+struct store_entry *store_find(struct store *store, unsigned thread, const struct store_key *key)
+    must_check;
 
 /* As store_find(), under the shard's lock, from any thread; no use is counted. */
 struct store_entry *store_find_surely(struct store *store, const struct store_key *key) must_check;
