@@ -279,38 +279,3 @@ const struct http_field *http_head_find_name(const struct http_head *head, const
     }
     return NULL;
 }
-
-static void put_digits(char *out, uint64_t number, size_t count)
-{
-    for (size_t i = count; i-- > 0; number /= 10)
-        out[i] = (char)('0' + number % 10);
-}
-
-enum { DAY_S = 86400, DAYS_IN_400_YEARS = 146097, DAYS_FROM_YEAR_0_TO_1970 = 719468 };
-
-/* The calendar date is counted in years that begin in March, so that the leap day comes last
- * (Howard Hinnant, "chrono-compatible low-level date algorithms", civil_from_days). */
-void http_date_write(char out[HTTP_DATE_BYTES], int64_t unix_s)
-{
-    static const char days[] = "ThuFriSatSunMonTueWed"; /* 1 January 1970 was a Thursday */
-    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    assert(unix_s >= 0 && unix_s <= INT64_C(253402300799)); /* the year 9999 */
-    const uint64_t day = (uint64_t)unix_s / DAY_S;
-    const uint64_t second = (uint64_t)unix_s % DAY_S;
-    const uint64_t from_0 = day + DAYS_FROM_YEAR_0_TO_1970;
-    const uint64_t era = from_0 / DAYS_IN_400_YEARS;
-    const uint64_t of_era = from_0 % DAYS_IN_400_YEARS;
-    const uint64_t year_of_era = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
-    const uint64_t of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    const uint64_t from_march = (5 * of_year + 2) / 153;
-    const uint64_t month = from_march < 10 ? from_march + 2 : from_march - 10; /* 0: January */
-    const uint64_t year = era * 400 + year_of_era + (month < 2);
-    memcpy(out, "Thu, 01 Jan 1970 00:00:00 GMT", HTTP_DATE_BYTES);
-    memcpy(out, days + day % 7 * 3, 3);
-    put_digits(out + 5, of_year - (153 * from_march + 2) / 5 + 1, 2);
-    memcpy(out + 8, months + month * 3, 3);
-    put_digits(out + 12, year, 4);
-    put_digits(out + 17, second / 3600, 2);
-    put_digits(out + 20, second / 60 % 60, 2);
-    put_digits(out + 23, second % 60, 2);
-}

@@ -13,6 +13,7 @@
 #ifndef PANDO_CORE_HTTP_H
 #define PANDO_CORE_HTTP_H
 
+#include "core/err.h"
 #include "core/http_tables.h"
 
 #include <stdbool.h>
@@ -150,6 +151,12 @@ enum { HTTP_DATE_BYTES = 29 };
 /* Writes an IMF-fixdate, "Sun, 06 Nov 1994 08:49:37 GMT", without a NUL. @unix_s: 0 to
  * 253402300799. */
 void http_date_write(char out[HTTP_DATE_BYTES], int64_t unix_s);
+
+/* Reads a date in one of the three forms of RFC 9110 5.6.7, strictly but in any case of letters (as
+ * RFC 9111 4.2 asks of caches); the zone is GMT. @unix_s may become negative (before 1970). @now_s
+ * tells which century the two digits of the form of RFC 850 mean: never one that is more than 50
+ * years ahead. False: not a date, @unix_s is left alone. */
+bool http_date_read(int64_t *unix_s, const uint8_t *text, size_t bytes, int64_t now_s) must_check;
 
 static inline bool http_head_has(const struct http_head *head, enum http_field_id id)
 {

@@ -19,14 +19,14 @@
 #include <stdint.h>
 
 enum {
-    CACHE_VARY_BYTES_MAX = 512,  /* of the names that an answer varies by; more is not kept */
-    CACHE_ETAG_BYTES_MAX = 256,  /* a longer one is no validator */
+    CACHE_VARY_BYTES_MAX = 512,   /* of the names that an answer varies by; more is not kept */
+    CACHE_ETAG_BYTES_MAX = 256,   /* a longer one is no validator */
     CACHE_HEURISTIC_DIVISOR = 10, /* a tenth of the time since the last change (RFC 9111 4.2.2) */
     CACHE_HEURISTIC_S_MAX = 86400,
     CACHE_SECONDS_MAX = 2147483647, /* RFC 9111 1.2.2: what is larger counts as this */
 };
 
-/* --- The request -------------------------------------------------------------------------------- */
+/* --- The request --- */
 
 /* What a request says to a cache. */
 struct cache_ask {
@@ -36,37 +36,38 @@ struct cache_ask {
     bool    only_if_cached;
     bool    has_authorization;
     bool    has_cookie;
-    bool    has_range;      /* Range, and GET */
-    bool    has_conditions; /* any of the If- fields but If-Range */
-    int64_t max_age_s;      /* -1: not said */
-    int64_t min_fresh_s;    /* 0: not said */
-    int64_t max_stale_s;    /* -1: not said; CACHE_SECONDS_MAX: however stale */
+    bool    has_range;        /* Range, and GET */
+    bool    has_conditions;   /* any of the If- fields but If-Range */
+    int64_t max_age_s;        /* -1: not said */
+    int64_t min_fresh_s;      /* 0: not said */
+    int64_t max_stale_s;      /* -1: not said; CACHE_SECONDS_MAX: however stale */
+    int64_t stale_if_error_s; /* -1: not said (RFC 5861 4) */
 };
 
 /* Cheap where none of the fields is there, which is the usual case. */
 void cache_ask_read(struct cache_ask *ask, const struct http_head *request);
 
-/* --- What is kept of an answer ------------------------------------------------------------------- */
+/* --- What is kept of an answer --- */
 
 /* Facts beside a kept head, position-independent: it is copied and saved as it is. */
 struct cache_meta {
-    uint64_t received_ms;      /* when its head came, or was last validated */
-    uint64_t initial_age_ms;   /* RFC 9111 4.2.3 corrected_initial_age */
-    uint64_t lifetime_ms;      /* freshness lifetime from there; 0: never fresh */
-    uint64_t swr_ms;           /* stale-while-revalidate after it; 0: none */
-    uint64_t sie_ms;           /* stale-if-error after it; 0: none */
-    int64_t  last_modified_s;  /* -1: none, or not a date */
-    int64_t  date_s;           /* of Date; the time it came if there is none or it is no date */
-    uint32_t etag_at;          /* in the kept head, from its base; with quotes and W/ */
-    uint32_t etag_bytes;       /* 0: none */
+    uint64_t received_ms;     /* when its head came, or was last validated */
+    uint64_t initial_age_ms;  /* RFC 9111 4.2.3 corrected_initial_age */
+    uint64_t lifetime_ms;     /* freshness lifetime from there; 0: never fresh */
+    uint64_t swr_ms;          /* stale-while-revalidate after it; 0: none */
+    uint64_t sie_ms;          /* stale-if-error after it; 0: none */
+    int64_t  last_modified_s; /* -1: none, or not a date */
+    int64_t  date_s;          /* of Date; the time it came if there is none or it is no date */
+    uint32_t etag_at;         /* in the kept head, from its base; with quotes and W/ */
+    uint32_t etag_bytes;      /* 0: none */
     uint16_t status;
-    bool     must_revalidate;  /* or proxy-revalidate, s-maxage: never stale without asking */
-    bool     no_cache;         /* each use asks first */
+    bool     must_revalidate; /* or proxy-revalidate, s-maxage: never stale without asking */
+    bool     no_cache;        /* each use asks first */
     bool     immutable;
-    bool     is_public;        /* said public, s-maxage, or by CDN-Cache-Control */
+    bool     is_public;                  /* said public, s-maxage, or by CDN-Cache-Control */
     bool     is_shared_by_authorization; /* may be used for requests with Authorization */
-    bool     is_heuristic;     /* its lifetime is a guess */
-    bool     is_weak;          /* its ETag is weak */
+    bool     is_heuristic;               /* its lifetime is a guess */
+    bool     is_weak;                    /* its ETag is weak */
 };
 
 /* Why an answer is not kept; NONE first: it is. Words are those of Cache-Status detail. */
@@ -98,7 +99,10 @@ enum cache_refusal {
     CACHE_REFUSALS_COUNT
 };
 
+/* As in the table. */
 const char *cache_refusal_word(enum cache_refusal refusal);
+
+/* As in the table. */
 const char *cache_refusal_gist(enum cache_refusal refusal);
 
 /* What is known beside the two heads. */
@@ -119,7 +123,7 @@ enum cache_refusal cache_judge_answer(struct cache_meta *meta, const struct http
  * no-cache="x" and private="x" name, Age, Cache-Status, and what concerns one hop. */
 void cache_mark_fields(struct http_head *answer);
 
-/* --- Use ----------------------------------------------------------------------------------------- */
+/* --- Use --- */
 
 /* What a kept answer is good for. */
 #define CACHE_USES(X)                                                                              \
@@ -138,14 +142,18 @@ enum cache_use {
     CACHE_USES_COUNT
 };
 
+/* As in the table. */
 const char *cache_use_forward(enum cache_use use);
+
+/* As in the table. */
 const char *cache_use_gist(enum cache_use use);
 
 /* RFC 9111 4. */
 enum cache_use cache_judge_use(const struct cache_meta *meta, const struct cache_ask *ask,
                                const struct cache_settings *settings, uint64_t now_ms) must_check;
 
-/* May it be used where the server gives an error or cannot be reached? */
+/* May it be used where the server gives an error or cannot be reached? Only for a request for which
+ * cache_judge_use() did not say NOT_FOR. */
 bool cache_may_use_on_error(const struct cache_meta *meta, const struct cache_ask *ask,
                             uint64_t now_ms);
 
@@ -158,7 +166,7 @@ int64_t cache_ttl_s(const struct cache_meta *meta, uint64_t now_ms);
 /* Does a 5xx, or no answer at all, count as an error of RFC 5861 4? */
 bool cache_is_error_status(unsigned status);
 
-/* --- Vary ---------------------------------------------------------------------------------------- */
+/* --- Vary --- */
 
 /* Writes the names of all Vary fields of @answer in lower case, sorted, each once, separated by
  * commas. Returns the bytes: 0: none; more than @room: too long; SIZE_MAX: "*" or malformed. */
@@ -168,15 +176,17 @@ size_t cache_vary_read(const struct http_head *answer, char *out, size_t room);
 size_t cache_vary_join(const char *a, size_t a_bytes, const char *b, size_t b_bytes, char *out,
                        size_t room);
 
-/* Writes what @request says in the fields of @names, normalised, so that requests that mean the same
- * give the same bytes, and different ones never do: lines of a field joined, white space outside of
- * quotes taken out, Accept-Encoding reduced as by cache_encoding_write(), Accept-Language in lower
- * case. A field that is missing differs from an empty one. Returns the bytes, more than @room: too
- * long. */
+/* Writes what @request says in the fields of @names, normalised, so that requests that mean the
+ * same give the same bytes where that can be told, and different ones never do: lines of a field
+ * joined, white space around commas (outside of quotes) taken out, Accept-Language in lower case
+ * and without any. Of fields that are no lists (Cookie, User-Agent, ...) every byte counts.
+ * Accept-Encoding is reduced as by cache_encodings_write(), and so must be what the server is sent.
+ * A field that is missing differs from an empty one, but for that. Different @names may give the
+ * same bytes. Returns the bytes, more than @room: too long. */
 size_t cache_vary_write(const char *names, size_t names_bytes, const struct http_head *request,
                         uint8_t *out, size_t room);
 
-/* --- Content codings ------------------------------------------------------------------------------ */
+/* --- Content codings --- */
 
 /* Codings that Pando can make and that clients name, best compression first. */
 #define CACHE_ENCODINGS(X)                                                                         \
@@ -193,15 +203,15 @@ enum cache_encoding {
 };
 
 /* Bit i: coding i is acceptable to @request, bit CACHE_ENCODING_IDENTITY: identity is (RFC 9110
- * 12.5.3, with q-values and "*"). No Accept-Encoding: identity only, as all clients that know others
- * name them. */
+ * 12.5.3, with q-values and "*"). No Accept-Encoding: identity only, as all clients that know
+ * others name them. */
 unsigned cache_encodings_read(const struct http_head *request);
 
 /* The normal form of such a set: "br, zstd, gzip" without those that are not acceptable, and
  * "identity;q=0" where that is not. Returns the bytes, without a NUL; 0: nothing but identity. */
 size_t cache_encodings_write(unsigned set, char out[64]);
 
-/* --- Conditions (RFC 9110 13) ---------------------------------------------------------------------- */
+/* --- Conditions (RFC 9110 13) --- */
 
 /* A kept answer as conditions see it. */
 struct cache_validators {
@@ -221,14 +231,14 @@ enum cache_condition {
 enum cache_condition cache_judge_conditions(const struct cache_validators *validators,
                                             const struct http_head *request) must_check;
 
-/* --- Ranges (RFC 9110 14) --------------------------------------------------------------------------- */
+/* --- Ranges (RFC 9110 14) --- */
 
 struct cache_range {
     uint64_t first, last; /* both inclusive */
 };
 
 enum cache_range_verdict {
-    CACHE_RANGE_WHOLE,  /* there is none, it is malformed or of another unit, or If-Range fails: 200 */
+    CACHE_RANGE_WHOLE,  /* 200: there is none, it is malformed, another unit, or If-Range fails */
     CACHE_RANGE_PART,   /* 206 with the one range */
     CACHE_RANGE_BEYOND, /* 416 */
     CACHE_RANGE_MANY,   /* several: answered whole, or by the server */
@@ -237,36 +247,41 @@ enum cache_range_verdict {
 /* What of @total_bytes bytes @request wants. */
 enum cache_range_verdict cache_judge_range(struct cache_range *range,
                                            const struct cache_validators *validators,
-                                           const struct http_head *request,
-                                           uint64_t total_bytes) must_check;
+                                           const struct http_head *request, uint64_t total_bytes)
+    must_check;
 
 /* Reads "bytes 0-9/100". False: malformed, of another unit, or without total ("*"). */
 bool cache_content_range_read(const struct http_head *answer, struct cache_range *range,
                               uint64_t *total_bytes) must_check;
 
-/* May two parts of answers be put together (RFC 9110 15.3.7.3)? Only by the same strong validator. */
+/* May two parts of answers be put together (RFC 9110 15.3.7.3)? By the same strong validator only:
+ * an ETag, or where neither has one a Last-Modified that is a minute older than Date. */
 bool cache_is_same_representation(const struct cache_validators *a,
                                   const struct cache_validators *b);
 
-/* --- Validation (RFC 9111 3.2, 4.3.4) ---------------------------------------------------------------- */
+/* --- Validation (RFC 9111 3.2, 4.3.4) --- */
 
 /* The head of @kept with the fields of @news (a 304, or an answer to HEAD) in place of those of the
- * same name, but for those that describe the stored body. Bytes and fields are written to @out,
- * whose base points at @room bytes and whose fields at fields_max. False: no room. */
+ * same name, but for those that describe the stored body, and the ETag. Fields with hop = 1 of both
+ * are left out, and Age and Date of @kept. @out gets all but its fields and fields_max, which are
+ * the caller's; its base is @bytes, of which head_bytes are written: names and values, no lines.
+ * False: no room. */
 bool cache_merge_heads(struct http_head *out, uint8_t *bytes, size_t room,
                        const struct http_head *kept, const struct http_head *news) must_check;
 
-/* Does the 304 speak of this kept answer (RFC 9111 4.3.3)? */
+/* Does the 304 speak of this kept answer (RFC 9111 4.3.4)? If not, it must not change it, and the
+ * server is to be asked again without conditions. */
 bool cache_is_about(const struct cache_validators *kept, const struct http_head *news);
 
-/* --- Unsafe methods (RFC 9111 4.4) -------------------------------------------------------------------- */
+/* --- Unsafe methods (RFC 9111 4.4) --- */
 
 /* Does a request of @method that was answered with @status make what is kept of its URL invalid? */
 bool cache_invalidates(enum http_method method, unsigned status);
 
-/* The path of a Location or Content-Location @value, if it is of the same origin as @request: a path,
- * or a URL with the same scheme and authority. False: another origin, or unreadable. Relative paths
- * and dot segments are resolved against the request's path (RFC 3986 5.2); @out gets it. */
+/* The path and query of a Location or Content-Location @value, if it is of the same origin as
+ * @request: a path, or a URL with the same scheme and authority. False: another origin, unreadable,
+ * or longer than @room. Relative paths and dot segments are resolved against the request's path
+ * (RFC 3986 5.2); @out gets it. */
 bool cache_same_origin_path(const struct http_head *request, const char *scheme,
                             const uint8_t *value, size_t bytes, char *out, size_t room,
                             size_t *out_bytes) must_check;
