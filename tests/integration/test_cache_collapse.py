@@ -280,9 +280,11 @@ def test_nobody_takes_half_an_answer_for_all(start, origin, how):
         askers.ask(100)
         until(lambda: sum(in_flight(proxy)) >= 101, lambda: f"all wait: {in_flight(proxy)}")
         before.set()
-        until(lambda: all(asker.bytes > 0 or asker.end for asker in askers.all), lambda: f"all have a part; {askers.ends()}")
+        until(lambda: all(asker.bytes > 0 or asker.end for asker in askers.all),
+              lambda: f"all have a part; {askers.ends()}")
         late = askers.ask(100)
-        until(lambda: all(asker.bytes > 0 or asker.end for asker in late), lambda: f"so have the late ones; {askers.ends()}")
+        until(lambda: all(asker.bytes > 0 or asker.end for asker in late),
+              lambda: f"so have the late ones; {askers.ends()}")
         middle.set()
         until(lambda: all(asker.end for asker in askers.all), lambda: f"all are told; {askers.ends()}")
         for asker in askers.all:
