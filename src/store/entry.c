@@ -111,6 +111,19 @@ bool store_remove(struct store *store, struct store_entry *entry)
     return was_there;
 }
 
+bool store_remove_hash(struct store *store, uint64_t hash)
+{
+    struct store_shard *shard = store__shard_of(store, hash);
+    pthread_mutex_lock(&shard->lock);
+    struct store_entry *entry = index_find_hash(&shard->index, hash);
+    if (entry != NULL) {
+        shard->counted.removed++;
+        store__shard_unlink_locked(shard, entry);
+    }
+    pthread_mutex_unlock(&shard->lock);
+    return entry != NULL;
+}
+
 /* --- Finding ------------------------------------------------------------------------------------ */
 
 /* False: the last one was given back already, so it has left the index since it was found there. */

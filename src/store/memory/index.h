@@ -32,6 +32,9 @@ void index_fini(struct index *index);
 /* The newest entry of that key, or NULL. */
 struct store_entry *index_find(struct index *index, const struct store_key *key);
 
+/* The newest entry of that hash, or NULL. */
+struct store_entry *index_find_hash(struct index *index, uint64_t hash);
+
 /* Before all others of its bucket. */
 void index_add(struct index *index, struct store_entry *entry);
 
