@@ -17,8 +17,21 @@ static const char *const override_names[] = {
     "X-HTTP-Host-Override",   "X-Real-URL",       "X-Amz-Website-Redirect-Location",
 };
 
+/* Servers that make variables of fields take "_" and "-" for one. */
+static bool has_underscore(const struct http_head *head)
+{
+    for (uint16_t i = 0; i < head->fields_count; i++)
+        if (head->fields[i].id == HTTP_FIELD_OTHER &&
+            memchr(http_field_name(head, &head->fields[i]), '_', head->fields[i].name_bytes) !=
+                NULL)
+            return true;
+    return false;
+}
+
 static bool has_override(const struct http_head *head)
 {
+    if (has_underscore(head))
+        return true;
     for (size_t i = 0; i < sizeof override_names / sizeof *override_names; i++)
         if (http_head_find_name(head, override_names[i], strlen(override_names[i])) != NULL)
             return true;

@@ -348,6 +348,42 @@ static bool is_too_large(const struct cache_fetch *fetch)
            fetch->filled_bytes > store_object_bytes_max(stage->side->cache->store);
 }
 
+/* From here on it can be found and read while it grows. False: the fetch may be gone. */
+static bool open_body(struct cache_fetch *fetch)
+{
+    const struct store_key key = {fetch->entry->hash, store_entry_key(fetch->entry),
+                                  fetch->entry->key_bytes};
+    fetch->fill->entry = store_entry_ref(fetch->entry);
+    store_put(fetch->stage->side->cache->store, fetch->entry);
+    fetch->is_put = true;
+    if (!cache_fill_show(fetch->fill, &key, false)) {
+        body_over(fetch, ERR_MEMORY);
+        return false;
+    }
+    fetch->first = NULL; /* it reads like all the others */
+    return tell(fetch, CACHE_FILL_OPEN);
+}
+
+/* A small body that does not come with its head grows like a large one, so that nobody waits for
+ * all of it. Without memory they do wait. */
+static void move_out(struct cache_fetch *fetch)
+{
+    struct cache_object *object = object_of(fetch);
+    const struct store_key key = {fetch->entry->hash, store_entry_key(fetch->entry),
+                                  fetch->entry->key_bytes};
+    struct store_body *body = store_body_new(fetch->stage->side->cache->store, &key);
+    const size_t bytes = fetch->filled_bytes;
+    if (body == NULL)
+        return;
+    if (store_body_append(body, cache_object_at(object, object->inline_at), bytes) < bytes) {
+        store_body_unref(body);
+        return;
+    }
+    object->inline_bytes = 0;
+    fetch->entry->body = body;
+    (void)open_body(fetch);
+}
+
 /* One slice, or part of it. False: no more for now. */
 static bool fill_slice(struct cache_fetch *fetch)
 {
@@ -389,6 +425,8 @@ static void fill_body(struct cache_fetch *fetch)
         body_over(fetch, (enum err_kind)pipe->error);
     else if (fetch->is_put && fetch->filled_bytes > before)
         cache_fill_wake(fetch->fill);
+    else if (!fetch->is_put && fetch->filled_bytes > 0)
+        move_out(fetch);
     if (!fetch->is_settled && is_unwanted(fetch)) {
         store_body_end(fetch->entry->body, false);
         drop_answer(fetch);
@@ -431,7 +469,6 @@ static void release_all(struct cache_fetch *fetch, enum cache_refusal refusal)
 
 static void keep(struct cache_fetch *fetch, const struct cache_meta *meta)
 {
-    struct store *store = fetch->stage->side->cache->store;
     const enum cache_refusal refusal =
         atomic_load(&fetch->fill->is_doomed) ? CACHE_REFUSED_BYPASS : cache__keep_answer(fetch, meta);
     if (refusal != CACHE_REFUSED_NONE) {
@@ -442,20 +479,8 @@ static void keep(struct cache_fetch *fetch, const struct cache_meta *meta)
     fetch->wants_etag = fetch->stage->settings->etags && meta->etag_bytes == 0 &&
                         meta->last_modified_s < 0 && meta->status == 200;
     fetch->op->answer_body.readable = (struct pipe_side){on_body, fetch};
-    if (fetch->entry->body != NULL) {
-        const struct store_key key = {fetch->entry->hash, store_entry_key(fetch->entry),
-                                      fetch->entry->key_bytes};
-        fetch->fill->entry = store_entry_ref(fetch->entry);
-        store_put(store, fetch->entry);
-        fetch->is_put = true;
-        if (!cache_fill_show(fetch->fill, &key, false)) {
-            body_over(fetch, ERR_MEMORY);
-            return;
-        }
-        fetch->first = NULL;
-        if (!tell(fetch, CACHE_FILL_OPEN))
-            return;
-    }
+    if (fetch->entry->body != NULL && !open_body(fetch))
+        return;
     fill_body(fetch);
 }
 
@@ -506,7 +531,9 @@ static void answered(struct frame *self, struct op *op)
             return;
         }
     }
-    const enum cache_refusal refusal = cache_judge_answer(&meta, head, &exchange);
+    const enum cache_refusal refusal = head->status == 206
+                                           ? CACHE_REFUSED_PARTIAL /* nobody asked for a part */
+                                           : cache_judge_answer(&meta, head, &exchange);
     if (refusal == CACHE_REFUSED_NONE)
         keep(fetch, &meta);
     else

@@ -45,6 +45,17 @@ static void take_out(struct http_head *head, enum http_field_id id)
             head->fields[i].hop = 1;
 }
 
+static void take_name_out(struct http_head *head, const char *name)
+{
+    const size_t bytes = strlen(name);
+    for (uint16_t i = 0; i < head->fields_count; i++) {
+        struct http_field *field = &head->fields[i];
+        if (field->name_bytes == bytes &&
+            http_same_text(http_field_name(head, field), name, bytes))
+            field->hop = 1;
+    }
+}
+
 /* The server sees the host as the key has it. */
 static void lower_authority(struct http_head *head, uint8_t *base)
 {
@@ -63,6 +74,8 @@ static void rewrite(struct request_writer *w, const struct http_head *from)
     take_out(w->head, HTTP_FIELD_IF_RANGE);
     take_out(w->head, HTTP_FIELD_IF_NONE_MATCH);
     take_out(w->head, HTTP_FIELD_IF_MODIFIED_SINCE);
+    take_out(w->head, HTTP_FIELD_PANDO_SESSION); /* what is kept is for everybody */
+    take_name_out(w->head, "Surrogate-Capability");
     if (!http_head_has(from, HTTP_FIELD_ACCEPT_ENCODING))
         return;
     const size_t bytes = cache_encodings_write(cache_encodings_read(from), encodings);

@@ -586,6 +586,14 @@ void conn_close(struct conn *conn)
     sock_close(&conn->sock);
 }
 
+void conn_reset(struct conn *conn)
+{
+    const struct linger linger = {.l_onoff = 1, .l_linger = 0};
+    if (!conn->sock.closing)
+        (void)setsockopt(conn->sock.fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+    conn_close(conn);
+}
+
 void conn_hub_init(struct conn_hub *hub, struct loop *loop)
 {
     *hub = (struct conn_hub){.loop = loop, .hook = {.call = flush_all}};

@@ -207,6 +207,10 @@ void conn_shut_after_send(struct conn *conn);
 /* At once. `closed` comes later. */
 void conn_close(struct conn *conn);
 
+/* As conn_close(), with a reset where there is TCP: what was sent is not all, and nothing else would
+ * say so. */
+void conn_reset(struct conn *conn);
+
 /* What the kernel knows of the other side's acknowledgements. */
 struct conn_acks {
     uint64_t taken_bytes;     /* acknowledged, of all that left */

@@ -386,7 +386,7 @@ static void retire(struct http_exchange *exchange)
         hc->incoming = NULL;
     http__exchange_over(exchange);
     if (cut && !is_delimited) {
-        conn_close(&hc->conn);
+        conn_reset(&hc->conn);
     } else if (!cut && list_is_empty(&hc->conn.exchanges) && hc->refusal != ERR_NONE) {
         http__refuse(hc, hc->refusal_status, hc->refusal, hc->refusal_detail);
     } else if (cut || !keep) {
