@@ -5,6 +5,7 @@
  *     serve.c        an entry, whole or growing -> the answer of an op
  *     fetch.c        an op of its own -> an entry that grows; everybody who waits is told
  *     said.c         what the answer says of the cache: Cache-Status, Age
+ *     parts.c        parts of answers: what they cover, and putting them together
  *     key.c          names of what is kept */
 #ifndef PANDO_CACHE_CACHE_INSIDE_H
 #define PANDO_CACHE_CACHE_INSIDE_H
@@ -47,6 +48,7 @@ struct cache_visit {
     uint8_t                  tries;
     bool                     is_reading; /* counts among its fill's readers */
     bool                     is_pumping;
+    bool                     is_as_fetched; /* a part is what the server sent for this request */
 };
 
 /* --- key.c --- */
@@ -93,6 +95,7 @@ struct cache_serving {
     struct store_entry      *entry; /* a reference, taken over */
     struct cache_fill       *fill;  /* that makes it grow, if the caller knows; borrowed */
     struct cache_said        said;
+    bool                     is_as_fetched; /* a part that the server sent just for this request */
 };
 
 /* Answers and finishes, now or as the body comes. */
@@ -109,6 +112,8 @@ struct cache_order {
     struct store_entry      *stale; /* to be validated; borrowed; NULL: nothing to validate */
     struct cache_visit      *first; /* NULL: nobody waits */
     struct cache_fill       *fill;  /* a reference, taken over */
+    bool                     is_part; /* the range that the request asks for, not all */
+    struct store_entry      *part;  /* that is there, and may be added to; borrowed; NULL: none */
 };
 
 /* Without memory the fill fails, and all who wait are told. */
@@ -119,6 +124,20 @@ void cache__fetch_left(struct cache_fetch *fetch);
 
 /* The first client of a fetch whose answer is not kept takes it: from here on it is passed on. */
 void cache__fetch_relay(struct cache_fetch *fetch, struct cache_visit *visit);
+
+/* --- parts.c --- */
+
+/* Is a range asked for of which only that is fetched? One that begins at 0 and has no end is all. */
+bool cache__wants_part(const struct cache_ask *ask, const struct http_head *request);
+
+/* The range of @object's whole that the request asks for, if the part has all of it. */
+bool cache__part_covers(struct cache_object *object, const struct http_head *request,
+                        struct cache_range *range);
+
+/* Puts what @older and @newer have together in the index, where they are parts of one answer that
+ * touch. @newer is over, and in the index. */
+void cache__join_parts(struct cache_side *side, struct store_entry *older,
+                       struct store_entry *newer);
 
 /* --- cache_stage.c --- */
 

@@ -268,6 +268,7 @@ static void serve_visit(struct cache_visit *visit, struct cache_fill *fill,
         .entry = entry,
         .fill = fill,
         .said = visit->said,
+        .is_as_fetched = visit->is_as_fetched,
     });
 }
 
@@ -285,6 +286,10 @@ static bool is_for(struct cache_visit *visit, struct store_entry *entry)
 {
     struct cache_side *side = visit->stage->side;
     struct cache_object *object = cache_object_of(entry);
+    struct cache_range range;
+    if (visit->fetch == NULL && cache_object_is_part(object) &&
+        !cache__part_covers(object, &visit->op->request->head, &range))
+        return false;
     if (visit->fetch == NULL) {
         const enum cache_use use = cache_judge_use(&object->meta, &visit->ask,
                                                    visit->stage->settings, cache_now_ms(side));
@@ -325,6 +330,7 @@ static void resume_open(struct cache_visit *visit)
     visit->said.forward_status = fill->fetched_status;
     visit->said.is_stored = !fill->is_stale && is_first;
     visit->said.is_collapsed = !is_first;
+    visit->is_as_fetched = is_first;
     visit->fetch = NULL; /* it goes on without */
     cache__visit_release(visit);
     if (fill->is_stale)
@@ -349,7 +355,8 @@ void cache__visit_resume(struct cache_visit *visit)
     case CACHE_FILL_OPEN: resume_open(visit); break;
     case CACHE_FILL_ALONE:
         visit->op->on_cancel = NULL;
-        if (visit->fetch != NULL && !visit->ask.has_range && !visit->ask.has_conditions) {
+        if (visit->fetch != NULL && (!visit->ask.has_range || fill->is_part) &&
+            !visit->ask.has_conditions) {
             cache__fetch_relay(visit->fetch, visit);
             break;
         }
@@ -376,9 +383,12 @@ static void give_up(struct cache_visit *visit, enum err_kind kind)
 }
 
 static void start_fetch(struct cache_visit *visit, struct cache_fill *fill,
-                        struct store_entry *stale)
+                        struct store_entry *stale, struct store_entry *part)
 {
+    const struct http_head *head = &visit->op->request->head;
     const struct cache_order order = {
+        .is_part = stale == NULL && cache__wants_part(&visit->ask, head),
+        .part = part,
         .stage = visit->stage,
         .like = visit->op,
         .ask = &visit->ask,
@@ -407,13 +417,25 @@ static void fetch_or_join(struct cache_visit *visit, const struct cache_look *lo
         return;
     }
     fill->classes = (uint8_t)cache__class_of(visit->stage, &visit->ask);
-    const bool may_join = visit->tries++ < CACHE_TRIES_MAX && !visit->ask.no_cache;
+    /* A range that is not there is fetched alone: others want other ranges. */
+    struct store_entry *part =
+        look->entry != NULL && cache_object_of(look->entry)->kind == CACHE_OBJECT_ANSWER
+            ? look->entry
+            : NULL;
+    const bool is_part =
+        stale == NULL && cache__wants_part(&visit->ask, &visit->op->request->head);
+    const bool may_join = visit->tries++ < CACHE_TRIES_MAX && !visit->ask.no_cache && !is_part;
     if (!may_join) {
-        start_fetch(visit, fill, stale);
+        if (!cache_fill_show(fill, &look->key, false)) {
+            cache_fill_unref(fill);
+            give_up(visit, ERR_MEMORY);
+            return;
+        }
+        start_fetch(visit, fill, stale, part);
         return;
     }
     switch (cache_fill_begin(fill, cache->store, look->entry, &others, &newer)) {
-    case CACHE_FILL_IS_MINE: start_fetch(visit, fill, stale); break;
+    case CACHE_FILL_IS_MINE: start_fetch(visit, fill, stale, NULL); break;
     case CACHE_FILL_IS_OVER:
         cache_fill_unref(fill);
         store_entry_unref(newer);
@@ -506,7 +528,8 @@ static bool is_purged(struct cache_object *object)
 }
 
 static enum known judge_entry(struct cache_stage *stage, const struct cache_ask *ask,
-                              struct store_entry *entry, const char **forward)
+                              const struct http_head *head, struct store_entry *entry,
+                              const char **forward)
 {
     const uint64_t now_ms = cache_now_ms(stage->side);
     *forward = "uri-miss";
@@ -518,7 +541,9 @@ static enum known judge_entry(struct cache_stage *stage, const struct cache_ask 
                        ((object->classes >> cache__class_of(stage, ask)) & 1) != 0
                    ? KNOWN_PASSES
                    : KNOWN_NOTHING;
-    if (object->kind != CACHE_OBJECT_ANSWER)
+    struct cache_range range;
+    if (object->kind != CACHE_OBJECT_ANSWER ||
+        (cache_object_is_part(object) && !cache__part_covers(object, head, &range)))
         return KNOWN_NOTHING;
     const enum cache_use use = cache_judge_use(&object->meta, ask, stage->settings, now_ms);
     *forward = cache_use_forward(use);
@@ -550,7 +575,7 @@ static void decide(struct cache_visit *visit, struct cache_look *look)
     struct cache_stage *stage = visit->stage;
     struct op *op = visit->op;
     const char *forward;
-    const enum known known = judge_entry(stage, &visit->ask, look->entry, &forward);
+    const enum known known = judge_entry(stage, &visit->ask, &op->request->head, look->entry, &forward);
     visit->said = (struct cache_said){.forward = forward_of(look, forward)};
     switch (known) {
     case KNOWN_ANSWER:
@@ -618,7 +643,7 @@ static void submit(struct stage *self, struct op *op)
     }
     cache__look(stage->side, &url, head, &look);
     if (look.entry != NULL &&
-        judge_entry(stage, &ask, look.entry, &forward) == KNOWN_ANSWER) { /* the usual case */
+        judge_entry(stage, &ask, head, look.entry, &forward) == KNOWN_ANSWER) { /* the usual case */
         cache__serve(&(struct cache_serving){
             .stage = stage,
             .op = op,

@@ -35,6 +35,7 @@ static void free_fetch(struct cache_fetch *fetch)
     cache_fill_unref(fetch->fill);
     store_entry_unref(fetch->stale);
     store_entry_unref(fetch->entry);
+    store_entry_unref(fetch->part);
     op_free(fetch->op);
     if (path.release != NULL)
         path.release(path.path); /* the stage may go with it */
@@ -263,6 +264,8 @@ static void keep_whole(struct cache_fetch *fetch)
     (void)store_settle(store, fetch->entry);
     if (atomic_load(&fetch->fill->is_doomed))
         (void)store_remove(store, fetch->entry);
+    else if (fetch->part != NULL && cache_object_is_part(object))
+        cache__join_parts(fetch->stage->side, fetch->part, fetch->entry);
 }
 
 /* The answer's body has ended. The fetch may be gone afterwards. */
@@ -461,6 +464,7 @@ static void release_all(struct cache_fetch *fetch, enum cache_refusal refusal)
     row_add(&row_of(fetch)->not_stored, 1);
     cache__keep_passing(fetch, refusal);
     cache_fill_hide(fetch->fill);
+    fetch->fill->is_part = fetch->is_part;
     if (tell(fetch, CACHE_FILL_ALONE) && !fetch->is_relaying) { /* nobody wants just this one */
         drop_answer(fetch);
         free_if_over(fetch);
@@ -531,7 +535,7 @@ static void answered(struct frame *self, struct op *op)
             return;
         }
     }
-    const enum cache_refusal refusal = head->status == 206
+    const enum cache_refusal refusal = head->status == 206 && !fetch->is_part
                                            ? CACHE_REFUSED_PARTIAL /* nobody asked for a part */
                                            : cache_judge_answer(&meta, head, &exchange);
     if (refusal == CACHE_REFUSED_NONE)
@@ -587,6 +591,8 @@ void cache__fetch(const struct cache_order *order)
         .first = order->first,
         .stale = order->stale == NULL ? NULL : store_entry_ref(order->stale),
         .rule = order->rule,
+        .part = order->is_part && order->part != NULL ? store_entry_ref(order->part) : NULL,
+        .is_part = order->is_part,
         .ask = *order->ask,
         .requested_ms = cache_now_ms(stage->side),
     };

@@ -26,6 +26,7 @@ struct cache_fetch {
     struct cache_visit      *first; /* whose request it was made for; NULL: none, or it has left */
     struct store_entry      *stale; /* a reference */
     struct store_entry      *entry; /* that is being filled; a reference */
+    struct store_entry      *part;  /* that the new part may be put to; a reference; NULL: none */
     const struct cache_rule *rule;
     struct cache_ask         ask;
     uint64_t                 requested_ms;
@@ -34,6 +35,7 @@ struct cache_fetch {
     struct timer             room_again;
     XXH64_state_t            hash; /* of the body so far */
     bool                     is_put;    /* the entry can be found */
+    bool                     is_part;   /* a range was asked for */
     bool                     wants_etag;
     bool                     is_relaying;
     bool                     is_window;

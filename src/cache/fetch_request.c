@@ -67,11 +67,13 @@ static void lower_authority(struct http_head *head, uint8_t *base)
 }
 
 /* Conditions and ranges are the client's; what it accepts is said in the form that the key has. */
-static void rewrite(struct request_writer *w, const struct http_head *from)
+static void rewrite(struct request_writer *w, const struct http_head *from, bool is_part)
 {
     char encodings[64];
-    take_out(w->head, HTTP_FIELD_RANGE);
-    take_out(w->head, HTTP_FIELD_IF_RANGE);
+    if (!is_part) {
+        take_out(w->head, HTTP_FIELD_RANGE);
+        take_out(w->head, HTTP_FIELD_IF_RANGE);
+    }
     take_out(w->head, HTTP_FIELD_IF_NONE_MATCH);
     take_out(w->head, HTTP_FIELD_IF_MODIFIED_SINCE);
     take_out(w->head, HTTP_FIELD_PANDO_SESSION); /* what is kept is for everybody */
@@ -117,7 +119,7 @@ static bool copy_head(struct request *to, const struct cache_order *order)
     to->head.keep_alive = true;
     lower_authority(&to->head, bytes);
     struct request_writer w = {.head = &to->head, .base = bytes, .used = from->head_bytes};
-    rewrite(&w, from);
+    rewrite(&w, from, order->is_part);
     if (order->stale != NULL && atomic_load(&cache_object_of(order->stale)->is_over))
         add_validators(&w, order->stale);
     if (order->first == NULL) {

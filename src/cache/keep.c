@@ -125,6 +125,26 @@ static bool is_too_large(const struct cache_fetch *fetch, uint64_t bytes)
             bytes > store_object_bytes_max(fetch->stage->side->cache->store));
 }
 
+/* Which part of what a 206 is. False: it cannot be told, or its length says otherwise. */
+static bool read_part(const struct http_head *head, struct cache_object_parts *parts)
+{
+    struct cache_range range;
+    uint64_t whole_bytes;
+    if (!cache_content_range_read(head, &range, &whole_bytes) ||
+        range.last - range.first + 1 != parts->total_bytes)
+        return false;
+    parts->part_first = range.first;
+    parts->whole_bytes = whole_bytes;
+    return true;
+}
+
+static void hide_range(struct http_head *head)
+{
+    for (uint16_t i = 0; i < head->fields_count; i++)
+        if (head->fields[i].id == HTTP_FIELD_CONTENT_RANGE)
+            head->fields[i].hop = 1;
+}
+
 enum cache_refusal cache__keep_answer(struct cache_fetch *fetch, const struct cache_meta *meta)
 {
     struct cache_side *side = fetch->stage->side;
@@ -149,7 +169,7 @@ enum cache_refusal cache__keep_answer(struct cache_fetch *fetch, const struct ca
     uint32_t tags_count = read_tags(cache, head, HTTP_FIELD_SURROGATE_KEY, tags, 0);
     tags_count = read_tags(cache, head, HTTP_FIELD_CACHE_TAG, tags, tags_count);
     mark_fields(head);
-    const struct cache_object_parts parts = {
+    struct cache_object_parts parts = {
         .head = head,
         .meta = meta,
         .date = side->worker->date,
@@ -159,6 +179,11 @@ enum cache_refusal cache__keep_answer(struct cache_fetch *fetch, const struct ca
         .url_bytes = url_bytes,
         .is_vary = names_bytes > 0,
     };
+    if (meta->status == 206) {
+        if (!read_part(head, &parts))
+            return CACHE_REFUSED_PARTIAL;
+        hide_range(head);
+    }
     fetch->entry = cache_object_new(cache->store, &key, &parts);
     if (fetch->entry == NULL)
         return CACHE_REFUSED_MEMORY;
@@ -214,6 +239,8 @@ bool cache__keep_freshened(struct cache_fetch *fetch, const struct cache_exchang
         .total_bytes = atomic_load(&stale->total_bytes),
         .url_bytes = stale->url_bytes,
         .is_vary = stale->is_vary,
+        .part_first = stale->part_first,
+        .whole_bytes = stale->whole_bytes,
     };
     if (fetch->stale->body == NULL && parts.total_bytes > CACHE_INLINE_BYTES)
         return false;

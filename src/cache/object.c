@@ -89,7 +89,7 @@ static void set_framing(struct http_head *head, const struct cache_object_parts 
     const bool is_empty = parts->total_bytes == 0;
     head->version_minor = 1;
     head->keep_alive = true;
-    head->status = parts->head->status;
+    head->status = parts->meta->status;
     head->has_content_length =
         parts->total_bytes != CACHE_BYTES_UNKNOWN && head->status != 204 && head->status != 304;
     head->content_length = head->has_content_length ? parts->total_bytes : 0;
@@ -132,6 +132,8 @@ struct store_entry *cache_object_new(struct store *store, const struct store_key
         .tags_at = tags_at,
         .tags_count = parts->tags_count,
         .url_bytes = parts->url_bytes,
+        .part_first = parts->part_first,
+        .whole_bytes = parts->whole_bytes,
     };
     struct http_head *head = &object->head;
     head->fields = (struct http_field *)(void *)cache_object_at(object, fields_at);

@@ -81,6 +81,8 @@ struct cache_object_parts {
     uint64_t                 total_bytes;  /* CACHE_BYTES_UNKNOWN: its body is chunked */
     uint32_t                 url_bytes;
     bool                     is_vary;
+    uint64_t                 part_first;  /* of a part, with the next */
+    uint64_t                 whole_bytes; /* 0: it is no part */
 };
 
 /* A kept answer under @key that is not in the index yet; its body is to follow where it is not
@@ -104,6 +106,12 @@ bool cache_object_read_head(struct cache_object *object, struct arena *arena,
 
 /* Its head where it lies, for reading only; valid as long as the entry is held. */
 struct http_head cache_object_peek_head(struct cache_object *object);
+
+/* Is it a part of something larger? */
+static inline bool cache_object_is_part(const struct cache_object *object)
+{
+    return object->whole_bytes != 0;
+}
 
 /* What conditions look at; valid as long as the entry is held. */
 struct cache_validators cache_object_validators(struct cache_object *object);

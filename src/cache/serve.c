@@ -289,6 +289,24 @@ static void take_range(const struct cache_serving *serving, struct cache_object 
     }
 }
 
+/* What is kept is a part itself. */
+static void take_part(const struct cache_serving *serving, struct cache_object *object,
+                      struct part *part)
+{
+    struct http_head *head = &serving->op->answer.head;
+    struct cache_range range = {
+        .first = object->part_first,
+        .last = object->part_first + atomic_load(&object->total_bytes) - 1,
+    };
+    if (!serving->is_as_fetched &&
+        cache__part_covers(object, &serving->op->request->head, &range)) {
+        part->offset = range.first - object->part_first;
+        part->end = part->offset + (range.last - range.first + 1);
+        head->content_length = part->end - part->offset;
+    }
+    cache__say_range(serving->op, &range, object->whole_bytes);
+}
+
 static void plan(const struct cache_serving *serving, struct cache_object *object,
                  struct part *part)
 {
@@ -308,7 +326,9 @@ static void plan(const struct cache_serving *serving, struct cache_object *objec
             return;
         }
     }
-    if (object->meta.status == 200 && serving->ask->has_range)
+    if (cache_object_is_part(object))
+        take_part(serving, object, part);
+    else if (object->meta.status == 200 && serving->ask->has_range)
         take_range(serving, object, part);
     if (serving->ask->is_head)
         part->is_bodyless = true;
