@@ -169,7 +169,7 @@ static int64_t seconds_of(const struct reading *r)
     const int64_t day = (year / 400 - 1) * DAYS_IN_400_YEARS + of_era * 365 + of_era / 4 -
                         of_era / 100 + of_year - DAYS_FROM_YEAR_0_TO_1970;
     const int second = r->second < 60 ? r->second : 59;
-    return day * DAY_S + r->hour * 3600 + r->minute * 60 + second;
+    return day * DAY_S + (r->hour * 60 + r->minute) * INT64_C(60) + second;
 }
 
 /* The year of @unix_s, near enough to tell centuries apart. */

@@ -4,7 +4,7 @@
 
 #include <criterion/criterion.h>
 
-enum { S = 1000, HOUR_S = 3600, DAY_S = 86400 };
+enum { S = 1000, DAY_S = 86400 };
 
 #define NS_PER_S UINT64_C(1000000000)
 

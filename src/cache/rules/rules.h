@@ -280,8 +280,8 @@ bool cache_invalidates(enum http_method method, unsigned status);
 
 /* The path and query of a Location or Content-Location @value, if it is of the same origin as
  * @request: a path, or a URL with the same scheme and authority. False: another origin, unreadable,
- * or longer than @room. Relative paths and dot segments are resolved against the request's path
- * (RFC 3986 5.2); @out gets it. */
+ * or no room. Relative paths and dot segments are resolved against the request's path (RFC 3986
+ * 5.2); @out gets it, with room for that path and @value together at most. */
 bool cache_same_origin_path(const struct http_head *request, const char *scheme,
                             const uint8_t *value, size_t bytes, char *out, size_t room,
                             size_t *out_bytes) must_check;
