@@ -15,10 +15,10 @@ CONNECTIONS = 64
 WRK_SCRIPT = """
 done = function(summary, latency, requests)
     local e = summary.errors
-    io.write(string.format('\\nJSON {"answered": %d, "seconds": %.6f, "errors": %d, "p50_us": %d, "p99_us": %d}\\n',
+    io.write(string.format('\\nJSON {"answered": %d, "seconds": %.6f, "errors": %d, "p50_us": %d, "p99_us": %d, "bytes": %.0f}\\n',
         summary.requests, summary.duration / 1e6,
         e.connect + e.read + e.write + e.status + e.timeout,
-        latency:percentile(50), latency:percentile(99)))
+        latency:percentile(50), latency:percentile(99), summary.bytes))
 end
 """
 
