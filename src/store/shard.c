@@ -81,8 +81,7 @@ static void give(struct store_shard *shard, void *at, size_t bytes)
         (void)region_shrink(&shard->region, shard->region.limit_bytes);
 }
 
-/* Frees those of the retired on which nobody can stand any more. */
-static void collect(struct store_shard *shard)
+void store__shard_collect_locked(struct store_shard *shard)
 {
     if (list_is_empty(&shard->retired))
         return;
@@ -111,7 +110,7 @@ static void retire(struct store_shard *shard, struct store_entry *entry)
     entry->epoch = atomic_load(&shard->store->epochs.current);
     shard->retired_bytes += region_rounded(store__entry_bytes(entry));
     list_add_last(&shard->retired, &entry->link);
-    collect(shard);
+    store__shard_collect_locked(shard);
 }
 
 static bool is_last(_Atomic uint32_t *refs_count)
@@ -239,7 +238,7 @@ static bool evict(struct store_shard *shard, size_t bytes)
  * room. Lets go of the lock. False: it has waited for long enough. */
 static bool waits(struct store_shard *shard, size_t bytes, int *yields)
 {
-    collect(shard);
+    store__shard_collect_locked(shard);
     if (shard->retired_bytes < bytes)
         return true;
     if ((*yields)++ == YIELDS_MAX)
@@ -320,7 +319,7 @@ void store__shard_fini(struct store_shard *shard)
     for (uint64_t bucket = 0; bucket < buckets; bucket++)
         while (index_bucket(&shard->index, bucket) != NULL)
             store__shard_unlink_locked(shard, index_bucket(&shard->index, bucket));
-    collect(shard);
+    store__shard_collect_locked(shard);
     assert(list_is_empty(&shard->retired) && shard->region.taken_bytes == 0);
     sketch_fini(&shard->policy.sketch);
     index_fini(&shard->index);

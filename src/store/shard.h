@@ -81,9 +81,16 @@ void store__shard_evict_locked(struct store_shard *shard, struct list *victims);
 /* Out of the index and of its queue; the index's reference is given up. */
 void store__shard_unlink_locked(struct store_shard *shard, struct store_entry *entry);
 
+/* Frees those of the retired on which nobody can stand any more. */
+void store__shard_collect_locked(struct store_shard *shard);
+
 /* Gives a reference back. */
 void store__entry_unref_locked(struct store_shard *shard, struct store_entry *entry);
+
+/* Gives a reference back, the last one with all pieces. Accepts NULL. */
 void store__body_unref_locked(struct store_shard *shard, struct store_body *body);
+
+/* Gives a reference back. */
 void store__piece_unref_locked(struct store_shard *shard, struct store_piece *piece);
 
 /* Bytes of an entry without its body. */

@@ -88,6 +88,7 @@ void store_read_figures(struct store *store, struct store_figures *figures)
     for (uint32_t i = 0; i < store->shards_count; i++) {
         struct store_shard *shard = &store->shards[i];
         pthread_mutex_lock(&shard->lock);
+        store__shard_collect_locked(shard);
         read_gauges_locked(shard, figures);
         add(figures, &shard->counted);
         pthread_mutex_unlock(&shard->lock);

@@ -34,8 +34,11 @@ bool sketch_init(struct sketch *sketch, uint64_t entries_max) must_check;
 /* Accepts zero. */
 void sketch_fini(struct sketch *sketch);
 
+/* It was seen once more. */
 void sketch_add(struct sketch *sketch, uint64_t hash);
-unsigned sketch_count(const struct sketch *sketch, uint64_t hash); /* 0 to 15 */
+
+/* 0 to 15; at least what was counted for it since, perhaps more. */
+unsigned sketch_count(const struct sketch *sketch, uint64_t hash);
 
 /* For twice as many entries; takes sketch_bytes() more. */
 void sketch_grow(struct sketch *sketch);
@@ -43,6 +46,7 @@ void sketch_grow(struct sketch *sketch);
 /* Whether it was made for fewer than @entries entries, and can grow. */
 bool sketch_is_small(const struct sketch *sketch, uint64_t entries);
 
+/* Memory that it takes. */
 size_t sketch_bytes(const struct sketch *sketch);
 
 #endif
