@@ -70,14 +70,14 @@ static bool settle_locked(struct store_shard *shard, struct store_entry *entry, 
     entry->charged_bytes = charge_of(entry);
     if (!entry->in_index)
         return false;
-    if (entry->charged_bytes >= store__shard_object_bytes_max(shard->limit_bytes) ||
-        !shard->policy.kind->admit(&shard->policy, entry, &victims, queue)) {
+    const bool stays = entry->charged_bytes < store__shard_object_bytes_max(shard->limit_bytes) &&
+                       shard->policy.kind->admit(&shard->policy, entry, &victims, queue);
+    if (!stays) {
         shard->counted.rejected++;
         store__shard_unlink_locked(shard, entry);
-        return false;
     }
     store__shard_evict_locked(shard, &victims);
-    return true;
+    return stays;
 }
 
 bool store__settle_in(struct store_entry *entry, uint8_t queue)

@@ -68,6 +68,11 @@ static _Atomic(struct store_entry *) *chain_of(struct index *index, uint64_t has
     return &index->buckets[bucket_of(hash, atomic_load(&index->buckets_count))];
 }
 
+struct store_entry *index_first_of(struct index *index, uint64_t hash)
+{
+    return atomic_load(chain_of(index, hash));
+}
+
 void index_add(struct index *index, struct store_entry *entry)
 {
     _Atomic(struct store_entry *) *chain = chain_of(index, entry->hash);
