@@ -70,14 +70,14 @@ static bool settle_locked(struct store_shard *shard, struct store_entry *entry, 
     entry->charged_bytes = charge_of(entry);
     if (!entry->in_index)
         return false;
-    if (entry->charged_bytes >= store__shard_object_bytes_max(shard->limit_bytes) ||
-        !shard->policy.kind->admit(&shard->policy, entry, &victims, queue)) {
+    const bool stays = entry->charged_bytes < store__shard_object_bytes_max(shard->limit_bytes) &&
+                       shard->policy.kind->admit(&shard->policy, entry, &victims, queue);
+    if (!stays) {
         shard->counted.rejected++;
         store__shard_unlink_locked(shard, entry);
-        return false;
     }
     store__shard_evict_locked(shard, &victims);
-    return true;
+    return stays;
 }
 
 bool store__settle_in(struct store_entry *entry, uint8_t queue)
@@ -115,7 +115,9 @@ bool store_remove_hash(struct store *store, uint64_t hash)
 {
     struct store_shard *shard = store__shard_of(store, hash);
     pthread_mutex_lock(&shard->lock);
-    struct store_entry *entry = index_find_hash(&shard->index, hash);
+    struct store_entry *entry = index_first_of(&shard->index, hash);
+    while (entry != NULL && entry->hash != hash)
+        entry = atomic_load(&entry->next);
     if (entry != NULL) {
         shard->counted.removed++;
         store__shard_unlink_locked(shard, entry);
