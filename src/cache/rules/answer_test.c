@@ -319,6 +319,8 @@ static const struct row date_rows[] = {
      KEPT(3600)},
     {"9111 5.3", "past", 0, "Expires: " TESTING_HOUR_AGO "\nDate: " TESTING_NOW TAG, KEPT(0)},
     {"9111 5.3", "now", 0, "Expires: " TESTING_NOW "\nDate: " TESTING_NOW TAG, KEPT(0)},
+    {"9111 5.3", "a second ago", 0,
+     "Expires: Sun, 06 Nov 1994 08:49:36 GMT\nDate: " TESTING_NOW TAG, KEPT(0)},
     {"9111 5.3", "0 is past", 0, "Expires: 0\nDate: " TESTING_NOW TAG, KEPT(0)},
     {"9111 5.3", "-1 is past", 0, "Expires: -1" TAG, KEPT(0)},
     {"9111 5.3", "empty is past", 0, "Expires:" TAG, KEPT(0)},
