@@ -20,7 +20,7 @@ import pando
 from pando import until
 
 PROGRAM = str(pathlib.Path(__file__).with_name("cache_crowd.py"))
-REQUESTS = 1_000_000 if pando.LONG else 100_000
+REQUESTS = 1_000_000 if pando.LONG else 20_000 if pando.SANITIZED else 100_000
 CROWDS = 2
 LASTING = ["public", "s-maxage", "to-caches", "vary-language", "max-age", "expires", "gone", "moved"]
 
