@@ -343,6 +343,13 @@ static void resume_open(struct cache_visit *visit)
     cache_fill_unref(fill);
 }
 
+/* What came is what the first client would have got without a cache. */
+static bool may_relay(const struct cache_visit *visit, const struct cache_fill *fill)
+{
+    return (!visit->ask.has_range || fill->is_part) && !visit->ask.has_conditions &&
+           fill->fetched_status != 304;
+}
+
 void cache__visit_resume(struct cache_visit *visit)
 {
     struct cache_fill *fill = visit->fill;
@@ -355,8 +362,7 @@ void cache__visit_resume(struct cache_visit *visit)
     case CACHE_FILL_OPEN: resume_open(visit); break;
     case CACHE_FILL_ALONE:
         visit->op->on_cancel = NULL;
-        if (visit->fetch != NULL && (!visit->ask.has_range || fill->is_part) &&
-            !visit->ask.has_conditions) {
+        if (visit->fetch != NULL && may_relay(visit, fill)) {
             cache__fetch_relay(visit->fetch, visit);
             break;
         }

@@ -82,15 +82,27 @@ static bool tell_open(struct cache_fetch *fetch, struct store_entry *entry)
     return tell(fetch, CACHE_FILL_OPEN);
 }
 
+/* May what is stale be used in place of this answer, or of none? What is broken off in the middle
+ * counts as an answer. */
+static bool may_use_stale(const struct cache_fetch *fetch)
+{
+    const struct cache_stage *stage = fetch->stage;
+    const uint64_t now_ms = cache_now_ms(stage->side);
+    if (fetch->stale == NULL)
+        return false;
+    const struct cache_meta *meta = &cache_object_of(fetch->stale)->meta;
+    if (fetch->op->answer.error != ERR_NONE)
+        return cache_may_use_cut_off(meta, &fetch->ask, stage->settings, now_ms);
+    return cache_may_use_on_error(meta, &fetch->ask, now_ms);
+}
+
 static void fail(struct cache_fetch *fetch, enum err_kind error, const char *detail)
 {
     struct cache_fill *fill = fetch->fill;
-    const uint64_t now_ms = cache_now_ms(fetch->stage->side);
     row_add(&row_of(fetch)->fetches_failed, 1);
     fetch->is_settled = true;
     cache_fill_hide(fill);
-    if (fetch->stale != NULL &&
-        cache_may_use_on_error(&cache_object_of(fetch->stale)->meta, &fetch->ask, now_ms)) {
+    if (may_use_stale(fetch)) {
         fill->is_stale = true;
         (void)tell_open(fetch, store_entry_ref(fetch->stale));
         return;
@@ -501,6 +513,13 @@ static void freshen(struct cache_fetch *fetch, const struct cache_exchange *exch
     (void)tell_open(fetch, store_entry_ref(fetch->entry));
 }
 
+/* Nobody asked for that: a part of what was asked for whole; or it has not changed since another
+ * state than ours (RFC 9111 4.3.4). */
+static bool is_odd(const struct cache_fetch *fetch, const struct http_head *head)
+{
+    return (head->status == 206 && !fetch->is_part) || head->status == 304;
+}
+
 static void answered(struct frame *self, struct op *op)
 {
     struct cache_fetch *fetch = (struct cache_fetch *)(void *)self;
@@ -527,17 +546,15 @@ static void answered(struct frame *self, struct op *op)
             freshen(fetch, &exchange);
             return;
         }
-        if (cache_is_error_status(head->status) &&
-            cache_may_use_on_error(&stale->meta, &fetch->ask, exchange.received_ms)) {
+        if (cache_is_error_status(head->status) && may_use_stale(fetch)) {
             fail(fetch, ERR_TARGET_ERROR, NULL);
             drop_answer(fetch);
             free_if_over(fetch);
             return;
         }
     }
-    const enum cache_refusal refusal = head->status == 206 && !fetch->is_part
-                                           ? CACHE_REFUSED_PARTIAL /* nobody asked for a part */
-                                           : cache_judge_answer(&meta, head, &exchange);
+    const enum cache_refusal refusal = is_odd(fetch, head) ? CACHE_REFUSED_ODD
+                                                            : cache_judge_answer(&meta, head, &exchange);
     if (refusal == CACHE_REFUSED_NONE)
         keep(fetch, &meta);
     else

@@ -7,8 +7,8 @@
 #include <string.h>
 
 enum {
-    ADDED_FIELDS = 3,
-    ADDED_BYTES = 3 * 64 + CACHE_ETAG_BYTES_MAX + 64 + HTTP_DATE_BYTES,
+    ADDED_FIELDS = 4,
+    ADDED_BYTES = 4 * 64 + CACHE_ETAG_BYTES_MAX + 64 + HTTP_DATE_BYTES,
 };
 
 /* Lines are added behind the copied head. */
@@ -18,24 +18,31 @@ struct request_writer {
     uint32_t          used;
 };
 
-static void add(struct request_writer *w, enum http_field_id id, const void *value,
-                uint32_t value_bytes)
+static void add_name(struct request_writer *w, const char *name, const void *value,
+                     uint32_t value_bytes)
 {
-    const struct http_field_row *row = http_field_row(id);
+    const uint16_t name_bytes = (uint16_t)strlen(name);
+    const enum http_field_id id = http_field_find((const uint8_t *)name, name_bytes);
     struct http_head *head = w->head;
     head->fields[head->fields_count++] = (struct http_field){
         .name_at = w->used,
-        .name_bytes = row->name_bytes,
-        .value_at = w->used + row->name_bytes + 2,
+        .name_bytes = name_bytes,
+        .value_at = w->used + name_bytes + 2,
         .value_bytes = value_bytes,
         .id = (uint8_t)id,
     };
     head->present[(unsigned)id >> 6] |= 1ull << ((unsigned)id & 63);
-    memcpy(w->base + w->used, row->name, row->name_bytes);
-    memcpy(w->base + w->used + row->name_bytes, ": ", 2);
-    memcpy(w->base + w->used + row->name_bytes + 2, value, value_bytes);
-    memcpy(w->base + w->used + row->name_bytes + 2 + value_bytes, "\r\n", 2);
-    w->used += row->name_bytes + value_bytes + 4u;
+    memcpy(w->base + w->used, name, name_bytes);
+    memcpy(w->base + w->used + name_bytes, ": ", 2);
+    memcpy(w->base + w->used + name_bytes + 2, value, value_bytes);
+    memcpy(w->base + w->used + name_bytes + 2 + value_bytes, "\r\n", 2);
+    w->used += name_bytes + value_bytes + 4u;
+}
+
+static void add(struct request_writer *w, enum http_field_id id, const void *value,
+                uint32_t value_bytes)
+{
+    add_name(w, http_field_row(id)->name, value, value_bytes);
 }
 
 static void take_out(struct http_head *head, enum http_field_id id)
@@ -69,6 +76,8 @@ static void lower_authority(struct http_head *head, uint8_t *base)
 /* Conditions and ranges are the client's; what it accepts is said in the form that the key has. */
 static void rewrite(struct request_writer *w, const struct http_head *from, bool is_part)
 {
+    static const char capability[] = "Surrogate-Capability";
+    static const char capabilities[] = CACHE_SURROGATE "=\"Surrogate/1.0\"";
     char encodings[64];
     if (!is_part) {
         take_out(w->head, HTTP_FIELD_RANGE);
@@ -77,7 +86,8 @@ static void rewrite(struct request_writer *w, const struct http_head *from, bool
     take_out(w->head, HTTP_FIELD_IF_NONE_MATCH);
     take_out(w->head, HTTP_FIELD_IF_MODIFIED_SINCE);
     take_out(w->head, HTTP_FIELD_PANDO_SESSION); /* what is kept is for everybody */
-    take_name_out(w->head, "Surrogate-Capability");
+    take_name_out(w->head, capability);
+    add_name(w, capability, capabilities, sizeof capabilities - 1);
     if (!http_head_has(from, HTTP_FIELD_ACCEPT_ENCODING))
         return;
     const size_t bytes = cache_encodings_write(cache_encodings_read(from), encodings);

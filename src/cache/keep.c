@@ -269,7 +269,7 @@ void cache__keep_passing(struct cache_fetch *fetch, enum cache_refusal refusal)
     /* What passes without cookie or authorization passes with them, too. */
     const unsigned classes = class == 0 ? 0xfu : 1u << class;
     if (refusal == CACHE_REFUSED_MEMORY || refusal == CACHE_REFUSED_NO_STORE_ASKED ||
-        refusal == CACHE_REFUSED_BYPASS)
+        refusal == CACHE_REFUSED_BYPASS || refusal == CACHE_REFUSED_ODD)
         return;
     struct store_entry *there = store_find_surely(cache->store, &key);
     const bool is_better = there != NULL && class != 0 &&

@@ -463,3 +463,33 @@ def test_a_reload_keeps_what_is_cached(start, origin):
     proxy.ask("/kept")
     assert proxy.reload(config_of(origin, memory="32MiB", **{"negative-for": "5s"})).returncode == 0
     assert hit(proxy.ask("/kept"))
+
+
+def test_what_is_stale_is_used_while_no_server_can_be_reached(start, origin):
+    """By preset, for an hour; a server that answers with an error is reached."""
+    page = origin.page("/cut", cache="max-age=1", etag='"a"')
+    proxy = start(config_of(origin))
+    proxy.ask("/cut")
+    time.sleep(2.1)
+    page.status = 503
+    assert proxy.ask("/cut").status == 503
+    origin.stop()
+    answer = proxy.ask("/cut")
+    assert answer.status == 200 and serial(answer) == 1 and int(answer.get("Age")) >= 2
+
+
+def test_a_304_about_something_else_is_not_passed_on(start, origin):
+    """RFC 9111 4.3.4: it freshens nothing; and a client that asked without conditions never sees it."""
+    page = origin.page("/odd", cache="max-age=1", etag='"a"')
+    proxy = start(config_of(origin))
+    proxy.ask("/odd")
+    time.sleep(2.1)
+    def other(exchange):
+        if exchange.request.get("If-None-Match"):
+            exchange.answer(304, [("ETag", '"b"'), ("Cache-Control", "max-age=60")])
+        else:
+            exchange.answer(200, [("ETag", '"b"'), ("Cache-Control", "max-age=60")], b"new")
+    page.status = 200
+    origin.on("/odd", other)
+    answer = proxy.ask("/odd")
+    assert answer.status == 200 and answer.body == b"new"

@@ -12,21 +12,16 @@ static uint64_t ms_of(uint64_t ns)
     return ns / NS_IN_MS;
 }
 
-/* RFC 9111 5.1: of several ages the first counts, and one that is no number does not; Date still
- * tells then how old the answer is at least. */
+/* Of several ages, or one that is no number, RFC 9111 5.1 says SHOULD: take the first, or ignore it.
+ * Then an answer of an age that nobody knows would count as new, so here it counts as old: it is
+ * asked for anew, which is never wrong (decision 0017). */
 static int64_t age_field_s(const struct http_head *answer)
 {
     const struct http_field *field = http_head_find(answer, HTTP_FIELD_AGE);
     if (field == NULL)
         return 0;
-    const uint8_t *value = http_field_value(answer, field);
-    size_t bytes = 0;
-    while (bytes < field->value_bytes && value[bytes] != ',')
-        bytes++;
-    while (bytes > 0 && cache__is_space(value[bytes - 1]))
-        bytes--;
-    const int64_t age_s = cache__seconds_read(value, bytes);
-    return age_s > 0 ? age_s : 0;
+    const int64_t age_s = cache__seconds_read(http_field_value(answer, field), field->value_bytes);
+    return age_s < 0 || http_head_find_next(answer, field) != NULL ? CACHE_SECONDS_MAX : age_s;
 }
 
 static void read_age(struct cache_meta *meta, const struct http_head *answer,

@@ -18,6 +18,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* This cache's name where servers speak to edges by name: Surrogate-Capability says it, and
+ * Surrogate-Control may. */
+#define CACHE_SURROGATE "pando"
+
 enum {
     CACHE_VARY_BYTES_MAX = 512,   /* of the names that an answer varies by; more is not kept */
     CACHE_ETAG_BYTES_MAX = 256,   /* a longer one is no validator */
@@ -86,6 +90,7 @@ struct cache_meta {
     X(VARY_LONG, "vary-long", "it varies by more than is looked at")                               \
     X(NO_LIFETIME, "no-lifetime", "nothing says how long it is good, and it has no validator")     \
     X(PARTIAL, "partial", "a part that cannot be put to others")                                   \
+    X(ODD, "odd", "it is not an answer to what was asked")                                         \
     X(MALFORMED, "malformed", "what it says of caching cannot be read")                            \
     X(SESSION, "session", "it carries a session")                                                  \
     X(LARGE, "large", "it is larger than what is kept")                                            \
@@ -156,6 +161,10 @@ enum cache_use cache_judge_use(const struct cache_meta *meta, const struct cache
  * cache_judge_use() did not say NOT_FOR. */
 bool cache_may_use_on_error(const struct cache_meta *meta, const struct cache_ask *ask,
                             uint64_t now_ms);
+
+/* May it be used where no server can be reached at all (RFC 9111 4.2.4: disconnected)? */
+bool cache_may_use_cut_off(const struct cache_meta *meta, const struct cache_ask *ask,
+                           const struct cache_settings *settings, uint64_t now_ms);
 
 /* RFC 9111 4.2.3 current_age, whole seconds. */
 uint64_t cache_age_s(const struct cache_meta *meta, uint64_t now_ms);
