@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cache/rules/lifetime.c - how old an answer came, and how long it is fresh (RFC 9111 4.2).
  *
- * An error (4xx, 5xx) has a lifetime only if it says one, or by `negative-for`; never a guess, and
+ * An error (4xx, 5xx) has a lifetime only if it says one, or says `public`, or by `negative-for`;
  * never by `edge-for`, which is for what the path is there to give. */
 #include "cache/rules/parts.h"
 
@@ -72,8 +72,8 @@ static int64_t explicit_s(const struct cache__said *said, const struct http_head
 /* May it have a lifetime though it says none? */
 static bool may_be_given(const struct cache__said *said, const struct http_head *answer)
 {
-    return answer->status < ERRORS_FROM &&
-           (said->is_public || cache__is_heuristic_status(answer->status));
+    return said->is_public ||
+           (answer->status < ERRORS_FROM && cache__is_heuristic_status(answer->status));
 }
 
 /* In answers it has no meaning (RFC 9111 5.4), but who writes it expects no guess. */
