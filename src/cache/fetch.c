@@ -35,6 +35,7 @@ static void free_fetch(struct cache_fetch *fetch)
     cache_fill_unref(fetch->fill);
     store_entry_unref(fetch->stale);
     store_entry_unref(fetch->entry);
+    cache_purge_end(side, &fetch->begun);
     op_free(fetch->op);
     if (path.release != NULL)
         path.release(path.path); /* the stage may go with it */
@@ -88,7 +89,7 @@ static void fail(struct cache_fetch *fetch, enum err_kind error, const char *det
     row_add(&row_of(fetch)->fetches_failed, 1);
     fetch->is_settled = true;
     cache_fill_hide(fill);
-    if (fetch->stale != NULL &&
+    if (fetch->stale != NULL && !cache__is_purged(fetch->stage->side, fetch->stale) &&
         cache_may_use_on_error(&cache_object_of(fetch->stale)->meta, &fetch->ask, now_ms)) {
         fill->is_stale = true;
         (void)tell_open(fetch, store_entry_ref(fetch->stale));
@@ -248,7 +249,9 @@ static struct cache_object *object_of(const struct cache_fetch *fetch)
 static void keep_whole(struct cache_fetch *fetch)
 {
     struct cache_object *object = object_of(fetch);
-    struct store *store = fetch->stage->side->cache->store;
+    struct cache_side *side = fetch->stage->side;
+    struct store *store = side->cache->store;
+    (void)cache__is_purged(side, fetch->entry); /* it is marked before it is found whole */
     if (fetch->wants_etag)
         cache_object_set_etag(object, XXH64_digest(&fetch->hash));
     atomic_store(&object->total_bytes, fetch->filled_bytes);
@@ -261,7 +264,7 @@ static void keep_whole(struct cache_fetch *fetch)
     if (!fetch->is_put && !atomic_load(&fetch->fill->is_doomed))
         store_put(store, fetch->entry);
     (void)store_settle(store, fetch->entry);
-    if (atomic_load(&fetch->fill->is_doomed))
+    if (atomic_load(&fetch->fill->is_doomed) || cache__is_purged(side, fetch->entry))
         (void)store_remove(store, fetch->entry);
 }
 
@@ -499,6 +502,7 @@ static void answered(struct frame *self, struct op *op)
             return;
         }
         if (cache_is_error_status(head->status) &&
+            !cache__is_purged(fetch->stage->side, fetch->stale) &&
             cache_may_use_on_error(&stale->meta, &fetch->ask, exchange.received_ms)) {
             fail(fetch, ERR_TARGET_ERROR, NULL);
             drop_answer(fetch);
@@ -564,6 +568,7 @@ void cache__fetch(const struct cache_order *order)
         .requested_ms = cache_now_ms(stage->side),
     };
     timer_init(&fetch->room_again, on_room_again);
+    cache_purge_begin(stage->side, &fetch->begun);
     fill->fetch = fetch;
     fill->resumed = resumed;
     fill->groups[fill->owner].loop = stage->side->worker->loop;

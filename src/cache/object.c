@@ -132,6 +132,7 @@ struct store_entry *cache_object_new(struct store *store, const struct store_key
         .tags_at = tags_at,
         .tags_count = parts->tags_count,
         .url_bytes = parts->url_bytes,
+        .purges_seen = parts->purges_seen,
     };
     struct http_head *head = &object->head;
     head->fields = (struct http_field *)(void *)cache_object_at(object, fields_at);
