@@ -303,8 +303,6 @@ static void purge_url(struct cache *cache, const struct cache_purge_order *order
     if (kind == CACHE_OBJECT_PASSES || (kind == CACHE_OBJECT_VARIES && !order->is_soft))
         (void)store_remove(cache->store, entry);
     store_entry_unref(entry);
-    if (!order->is_soft)
-        cache_fills_doom(&cache->fills, &key);
 }
 
 /* --- Ordering, walking --------------------------------------------------------------------------- */
@@ -333,6 +331,9 @@ enum err_kind cache_purge(struct cache *cache, const struct cache_purge_order *o
     memcpy(made.text, order->text, order->bytes);
     sum->waiting_count++;
     struct cache_purge_rule *rule = add_rule(purges, &made);
+    /* By which tags it goes is not known before its head has come. */
+    if (order->by != CACHE_PURGE_TAG)
+        cache_fills_part(&cache->fills, order->text, order->bytes, order->by == CACHE_PURGE_PREFIX);
     if (order->by == CACHE_PURGE_URL) {
         purge_url(cache, order, now_ms);
         tell(rule);

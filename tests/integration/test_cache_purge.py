@@ -108,7 +108,7 @@ def test_a_tag(shop, origin, name, value):
         warm(shop, path)
     purge(shop, "--tag", "product-1", expected=1)
     assert [hit(ask(shop, path)) for path in ("/1", "/2", "/3")] == [False, True, True]
-    purge(shop, "--tag", "product-10", "--tag", "home", expected=2)
+    purge(shop, "--tag", "product-10", "--tag", "home", expected=3)    # one of them was fetched again
 
 
 def test_many_answers(shop, origin):
@@ -179,10 +179,17 @@ def test_what_was_asked_for_before_the_purge_is_not_kept(shop, origin, how, vary
         until(lambda: shop.metric("pando_cache_pinned_bytes") > 0, "the answer grows")
     purge(shop, *how)
     setattr(page, gate, None)
-    later = ask(shop, "/g")    # must not be given what is on its way
+    # Must not be given what is on its way; by which tags that goes is only known when it comes.
+    later = threading.Thread(target=lambda: answers.append(ask(shop, "/g")))
+    later.start()
+    if how[0] != "--tag":
+        later.join()
+        assert serial(answers.pop()) == asked + 2
     held.set()
     first.join()
-    assert serial(later) == asked + 2
+    later.join()
+    assert sorted(map(serial, answers)) == [asked + 1, asked + 2][:len(answers)]
+    answers.sort(key=serial)
     assert answers[0].status == 200 and serial(answers[0]) == asked + 1
     assert serial(ask(shop, "/g")) >= asked + 2
     until(lambda: shop.metric("pando_cache_pinned_bytes") == 0, "all is settled")
