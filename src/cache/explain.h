@@ -25,12 +25,12 @@ enum cache_expectation {
 
 struct cache_explained {
     enum cache_expectation expected;
-    const char            *why;      /* static text */
-    const char            *forward;  /* what Cache-Status would say after fwd=; NULL: nothing */
+    const char            *why;     /* static text */
+    const char            *forward; /* what Cache-Status would say after fwd=; NULL: nothing */
     char                   key[CACHE_KEY_BYTES_MAX + 1]; /* the URL's; "": there is none */
     bool                   is_varied; /* answers to this URL differ by the fields `names` */
     char                   names[CACHE_VARY_BYTES_MAX + 1];
-    uint64_t               variant; /* the number of the one that is meant */
+    uint64_t               variant;    /* the number of the one that is meant */
     bool                   has_answer; /* one is kept, and the following tells of it */
     bool                   is_growing, is_purged, is_heuristic;
     bool                   has_own_etag; /* which servers are not asked with */
@@ -40,10 +40,10 @@ struct cache_explained {
     uint64_t               bytes; /* of the body; CACHE_BYTES_UNKNOWN */
     uint32_t               tags_count;
     char                   etag[CACHE_ETAG_BYTES_MAX + 1];
-    int64_t                last_modified_s;      /* -1: none */
+    int64_t                last_modified_s;                /* -1: none */
     char                   control[512], cdn_control[512]; /* what it came with; "": nothing */
-    uint64_t               passes_s; /* so long requests pass, as the last answer was not to be kept */
-    unsigned               passes_for; /* bit i: for those who ask with the CACHE_ASKED_ bits i */
+    uint64_t passes_s;   /* so long requests pass, as the last answer was not to be kept */
+    unsigned passes_for; /* bit i: for those who ask with the CACHE_ASKED_ bits i */
 };
 
 /* As in the table. */
@@ -55,7 +55,6 @@ void cache_stage_explain(struct cache_stage *stage, const struct request *reques
                          struct cache_explained *out);
 
 /* For cache_stage.c: tells of the entry that was found. */
-void cache__explain_entry(struct cache_explained *out, struct store_entry *entry,
-                          uint64_t now_ms);
+void cache__explain_entry(struct cache_explained *out, struct store_entry *entry, uint64_t now_ms);
 
 #endif

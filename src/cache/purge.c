@@ -152,9 +152,9 @@ enum cache_purge_verdict cache_purge_look(struct cache *cache, struct cache_row 
         atomic_load(&object->purges_seen) < atomic_load(&purges->floor) && mark(object, false, 0))
         row_add(&row->purged, 1);
     const uint64_t stale_ms = atomic_load_explicit(&object->stale_ms, memory_order_relaxed);
-    return stale_ms == 0                    ? CACHE_PURGE_NOT
+    return stale_ms == 0                   ? CACHE_PURGE_NOT
            : stale_ms == CACHE_PURGED_HARD ? CACHE_PURGE_HARD
-                                            : CACHE_PURGE_SOFT;
+                                           : CACHE_PURGE_SOFT;
 }
 
 /* --- Fetches ------------------------------------------------------------------------------------- */
@@ -272,8 +272,7 @@ static struct cache_row *own_row(struct cache *cache)
 
 static void purge_entry(struct cache *cache, struct store_entry *entry, uint64_t now_ms)
 {
-    if (entry != NULL &&
-        cache_purge_look(cache, own_row(cache), entry, now_ms) == CACHE_PURGE_HARD)
+    if (entry != NULL && cache_purge_look(cache, own_row(cache), entry, now_ms) == CACHE_PURGE_HARD)
         (void)store_remove(cache->store, entry);
 }
 

@@ -73,8 +73,7 @@ static void tell_done(struct server *server, const struct server_purge *purge)
 {
     for (size_t i = 0; i < purge->parts_count; i++)
         events_tell(server->events, LOG_LEVEL_INFO, "%s: %llu answers of its cache were purged",
-                    purge->parts[i].service,
-                    (unsigned long long)purge->parts[i].sum.purged_count);
+                    purge->parts[i].service, (unsigned long long)purge->parts[i].sum.purged_count);
 }
 
 /* Also those that a reload has taken out of use: who asked is told what became of them. */
@@ -190,8 +189,7 @@ static const char *read_member(struct wish *wish, const struct admin_member *mem
 }
 
 /* NULL, or what is wrong; *@about is then what is meant. */
-static const char *read_wish(struct wish *wish, const struct admin_query *query,
-                             const char **about)
+static const char *read_wish(struct wish *wish, const struct admin_query *query, const char **about)
 {
     *about = "";
     for (size_t i = 0; i < query->count; i++) {
@@ -279,8 +277,7 @@ static unsigned order_wish(struct server *server, const struct wish *wish, FILE 
 {
     const char *service = wish->service;
     struct err e = {0};
-    struct server_purge *purge =
-        new_purge(server, server->generation->settings->services_count);
+    struct server_purge *purge = new_purge(server, server->generation->settings->services_count);
     if (purge == NULL)
         return refuse(out, STATUS_LATER, "", "64 purges are under way; try again in a moment");
     add_parts(server, purge, service);
@@ -345,7 +342,7 @@ struct question {
     struct request         request;
     struct http_field      fields[128];
     char                   url[CACHE_KEY_BYTES_MAX];
-    char                  *text; /* the head of the request */
+    char                  *text;        /* the head of the request */
     char                   service[64]; /* "": none */
     bool                   is_stopping, has_cache;
     struct cache_explained explained;
@@ -358,9 +355,9 @@ static void ask(struct worker_thread *thread, void *argument)
     question->is_stopping = thread->path == NULL;
     if (question->is_stopping)
         return;
-    const struct http_route *route = http_router_find(
-        path_router(thread->path), http_span_bytes(head, head->host), head->host.bytes,
-        http_span_bytes(head, head->path), head->path.bytes);
+    const struct http_route *route =
+        http_router_find(path_router(thread->path), http_span_bytes(head, head->host),
+                         head->host.bytes, http_span_bytes(head, head->path), head->path.bytes);
     if (route == NULL || route->service == NULL)
         return;
     (void)snprintf(question->service, sizeof question->service, "%s", route->service->name);
@@ -391,9 +388,9 @@ static const char *write_head(struct question *question, const struct admin_quer
             method = query->at[i].value;
     }
     *about = url == NULL ? "" : url;
-    const char *wrong = url == NULL ? "url= is missing"
-                                    : cache_url_write(url, question->url, sizeof question->url,
-                                                      &bytes);
+    const char *wrong = url == NULL
+                            ? "url= is missing"
+                            : cache_url_write(url, question->url, sizeof question->url, &bytes);
     if (wrong != NULL)
         return wrong;
     const char *host = strstr(question->url, "://") + 3;
@@ -460,13 +457,13 @@ static json_t *write_kept(const struct cache_explained *x)
     return json_pack(
         "{s:i, s:o, s:o, s:o, s:I, s:b, s:o, s:o, s:b, s:b, s:o, s:o, s:b, s:o, s:o, s:o}",
         "status", (int)x->status, "bytes",
-        x->bytes == CACHE_BYTES_UNKNOWN ? json_null() : whole(x->bytes), "age_s",
-        whole(x->age_s), "lifetime_s", whole(x->lifetime_s), "ttl_s", (json_int_t)x->ttl_s,
-        "heuristic", x->is_heuristic, "stale_while_revalidate_s", whole(x->swr_s),
-        "stale_if_error_s", whole(x->sie_s), "growing", x->is_growing, "purged_softly",
-        x->is_purged, "tags", whole(x->tags_count), "etag", text_or_null(x->etag), "own_etag",
-        x->has_own_etag, "last_modified", text_or_null(date), "cache_control",
-        text_or_null(x->control), "cdn_cache_control", text_or_null(x->cdn_control));
+        x->bytes == CACHE_BYTES_UNKNOWN ? json_null() : whole(x->bytes), "age_s", whole(x->age_s),
+        "lifetime_s", whole(x->lifetime_s), "ttl_s", (json_int_t)x->ttl_s, "heuristic",
+        x->is_heuristic, "stale_while_revalidate_s", whole(x->swr_s), "stale_if_error_s",
+        whole(x->sie_s), "growing", x->is_growing, "purged_softly", x->is_purged, "tags",
+        whole(x->tags_count), "etag", text_or_null(x->etag), "own_etag", x->has_own_etag,
+        "last_modified", text_or_null(date), "cache_control", text_or_null(x->control),
+        "cdn_cache_control", text_or_null(x->cdn_control));
 }
 
 /* For whom requests pass. */

@@ -46,7 +46,7 @@ struct server_purge_part {
 
 /* A purge that was ordered; kept until its place is needed. */
 struct server_purge {
-    uint64_t                  id; /* 0: none */
+    uint64_t                  id;      /* 0: none */
     bool                      is_told; /* it is done */
     struct server_purge_part *parts;
     size_t                    parts_count;

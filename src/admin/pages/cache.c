@@ -25,8 +25,7 @@ void pages_sum_cache(const struct cache_figures *figures, struct pages_cache_sum
     sums->met = answered + figures->misses;
     sums->hit_share = share(figures->hits, sums->met);
     /* What is fetched behind a client's back is asked of servers all the same. */
-    sums->spared =
-        answered > figures->fetches_behind ? answered - figures->fetches_behind : 0;
+    sums->spared = answered > figures->fetches_behind ? answered - figures->fetches_behind : 0;
     sums->spared_share = share(sums->spared, sums->met + figures->passed);
     sums->age_s = figures->hits == 0 ? 0 : (double)figures->hit_age_seconds / (double)figures->hits;
 }
@@ -56,7 +55,8 @@ static const char *unit_of(const char *name)
     static const char *const units[] = {"bytes", "seconds"};
     for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
         const size_t bytes = strlen(units[i]), all = strlen(name);
-        if (all > bytes && name[all - bytes - 1] == '_' && strcmp(name + all - bytes, units[i]) == 0)
+        if (all > bytes && name[all - bytes - 1] == '_' &&
+            strcmp(name + all - bytes, units[i]) == 0)
             return units[i];
     }
     return "";
@@ -147,8 +147,8 @@ static void put_memory(FILE *out, const struct store_figures *store)
 {
     enum { WIDTH = 60, HEIGHT = 8 };
     char used[32], limit[32];
-    const uint64_t full = store->used_bytes < store->limit_bytes ? store->used_bytes
-                                                                 : store->limit_bytes;
+    const uint64_t full =
+        store->used_bytes < store->limit_bytes ? store->used_bytes : store->limit_bytes;
     const unsigned width = (unsigned)(share(full, store->limit_bytes) * WIDTH + 0.5);
     pages_write_bytes(used, store->used_bytes);
     pages_write_bytes(limit, store->limit_bytes);
@@ -176,8 +176,7 @@ void pages_put_cache(const struct pages *pages, const struct service *service, F
     pages_write_bytes(bytes, cache.figures.hit_bytes);
     pages_write_count(spared, sums.spared);
     if (sums.spared > 0)
-        fprintf(out,
-                "<span>servers were spared <b>%s</b> requests (%.0f %%) and <b>%s</b></span>",
+        fprintf(out, "<span>servers were spared <b>%s</b> requests (%.0f %%) and <b>%s</b></span>",
                 spared, 100 * sums.spared_share, bytes);
     if (cache.figures.collapsed > 0)
         put_count(out, "collapsed ", cache.figures.collapsed, "");

@@ -67,8 +67,8 @@ bool pages_cache(const struct pages *pages, const struct service *service,
 
 /* What follows from the figures of a cache; shares are 0 to 1. */
 struct pages_cache_sums {
-    uint64_t met;    /* requests that it looked something up for */
-    uint64_t spared; /* requests that no server had to answer */
+    uint64_t met;                            /* requests that it looked something up for */
+    uint64_t spared;                         /* requests that no server had to answer */
     double   hit_share, spared_share, age_s; /* of met; of all requests; mean of all hits */
 };
 void pages_sum_cache(const struct cache_figures *figures, struct pages_cache_sums *sums);

@@ -17,7 +17,7 @@
 enum {
     EXIT_USAGE = 2,
     COMMAND_SETS_MAX = 256,
-    COMMAND_WORDS_MAX = 64,  /* the most that a row allows */
+    COMMAND_WORDS_MAX = 64,   /* the most that a row allows */
     COMMAND_VALUES_MAX = 256, /* of flags that may be repeated */
 };
 

@@ -195,8 +195,9 @@ int command_explain(const struct command_line *line)
     struct control control = {0};
     int status = EXIT_USAGE;
     if (line->words_count == 0) {
-        fputs("error: which URL?\n  pando explain http://shop.example/cart -H 'Accept-Language: de'\n",
-              stderr);
+        fputs(
+            "error: which URL?\n  pando explain http://shop.example/cart -H 'Accept-Language: de'\n",
+            stderr);
         return EXIT_USAGE;
     }
     if (!write_target(target, line)) {

@@ -103,8 +103,7 @@ static int wait_and_print(const struct control *control, const struct command_li
     return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-static int order(const struct control *control, const struct command_line *line,
-                 const char *target)
+static int order(const struct control *control, const struct command_line *line, const char *target)
 {
     struct control_text text = {0};
     unsigned status;
