@@ -27,6 +27,7 @@ static void drop(struct kept *kept)
     for (unsigned i = 0; i < cache->workers_count; i++)
         mem_free(cache->sides[i]);
     cache_fills_fini(&cache->fills);
+    cache_purges_fini(&cache->purges);
     store_free(cache->store);
     mem_free(cache->sides);
     mem_free(cache->rows);
@@ -46,9 +47,10 @@ static struct cache *cache_new(const struct cache_settings *settings, unsigned w
     cache->workers_count = workers_count;
     cache->policy = (enum store_policy)settings->policy;
     cache->clock_ms = clock_offset_ms();
-    cache->rows = mem_alloc(workers_count * sizeof *cache->rows);
+    cache->rows = mem_alloc((workers_count + 1) * sizeof *cache->rows);
     cache->sides = mem_alloc(workers_count * sizeof(struct cache_side *));
     cache_fills_init(&cache->fills);
+    const bool has_purges = cache_purges_init(&cache->purges, workers_count);
     const struct store_options options = {
         .memory_bytes = settings->memory_bytes,
         .policy = cache->policy,
@@ -58,7 +60,7 @@ static struct cache *cache_new(const struct cache_settings *settings, unsigned w
     };
     if (getrandom(&cache->key, sizeof cache->key, 0) == (ssize_t)sizeof cache->key)
         cache->store = store_new(&options);
-    if (cache->rows == NULL || cache->sides == NULL || cache->store == NULL) {
+    if (!has_purges || cache->rows == NULL || cache->sides == NULL || cache->store == NULL) {
         drop(&cache->kept);
         return NULL;
     }
@@ -116,10 +118,10 @@ void cache_side_unref(struct cache_side *side)
     kept_unref(&side->cache->kept); /* the side may go with it */
 }
 
-void cache_read_figures(const struct cache *cache, struct cache_row *sum)
+void cache_read_figures(const struct cache *cache, struct cache_figures *sum)
 {
-    memset(sum, 0, sizeof *sum);
-    for (unsigned i = 0; i < cache->workers_count; i++) {
+    *sum = (struct cache_figures){0};
+    for (unsigned i = 0; i <= cache->workers_count; i++) {
         const struct cache_row *row = &cache->rows[i];
 #define X(name, help) sum->name += atomic_load_explicit(&row->name, memory_order_relaxed);
         CACHE_FIGURES(X)

@@ -12,12 +12,13 @@
 #ifndef PANDO_CACHE_CACHE_H
 #define PANDO_CACHE_CACHE_H
 
-#include "cache/cache_row.h"
 #include "cache/cache_settings.h"
 #include "cache/fill.h"
+#include "cache/purge.h"
 #include "core/hash.h"
 #include "core/slab.h"
 #include "core/units.h"
+#include "path/cache_row.h"
 #include "path/keep.h"
 #include "path/worker.h"
 
@@ -44,8 +45,9 @@ struct cache {
     unsigned            workers_count;
     enum store_policy   policy;
     struct cache_fills  fills;
+    struct cache_purges purges;
     _Atomic uint64_t    generations_count; /* names for sets of variants */
-    struct cache_row   *rows;              /* workers_count of them */
+    struct cache_row   *rows;              /* workers_count of them, and the control thread's */
     struct cache_side **sides;             /* likewise; each made by its worker */
 };
 
@@ -76,7 +78,11 @@ static inline uint64_t cache_now_ms(const struct cache_side *side)
 /* The hash by which @bytes bytes are found in the store. */
 uint64_t cache_hash(const struct cache *cache, const uint8_t *at, size_t bytes);
 
+/* Writes the key of a URL that a person gave, as a request for it has it, to @out: scheme and host in
+ * lower case, without fragment, with a path. NULL, or a sentence about what is wrong. */
+const char *cache_url_write(const char *url, char *out, size_t room, size_t *bytes);
+
 /* Adds up the rows. Any thread. */
-void cache_read_figures(const struct cache *cache, struct cache_row *sum);
+void cache_read_figures(const struct cache *cache, struct cache_figures *sum);
 
 #endif

@@ -154,6 +154,12 @@ void cache__pass(struct cache_stage *stage, struct op *op, const char *forward,
 /* The class of a request: CACHE_ASKED_ bits. */
 unsigned cache__class_of(const struct cache_stage *stage, const struct cache_ask *ask);
 
+/* Was it purged hard? Looks at what operators have said of late. */
+static inline bool cache__is_purged(struct cache_side *side, struct store_entry *entry)
+{
+    return cache_purge_look(side->cache, side->row, entry, cache_now_ms(side)) == CACHE_PURGE_HARD;
+}
+
 /* What is kept of this URL is out of date. Returns whether there was something. */
 bool cache__invalidate(struct cache_stage *stage, const struct store_key *url);
 

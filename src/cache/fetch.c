@@ -36,6 +36,7 @@ static void free_fetch(struct cache_fetch *fetch)
     store_entry_unref(fetch->stale);
     store_entry_unref(fetch->entry);
     store_entry_unref(fetch->part);
+    cache_purge_end(side, &fetch->begun);
     op_free(fetch->op);
     if (path.release != NULL)
         path.release(path.path); /* the stage may go with it */
@@ -88,7 +89,7 @@ static bool may_use_stale(const struct cache_fetch *fetch)
 {
     const struct cache_stage *stage = fetch->stage;
     const uint64_t now_ms = cache_now_ms(stage->side);
-    if (fetch->stale == NULL)
+    if (fetch->stale == NULL || cache__is_purged(stage->side, fetch->stale))
         return false;
     const struct cache_meta *meta = &cache_object_of(fetch->stale)->meta;
     if (fetch->op->answer.error != ERR_NONE)
@@ -261,7 +262,9 @@ static struct cache_object *object_of(const struct cache_fetch *fetch)
 static void keep_whole(struct cache_fetch *fetch)
 {
     struct cache_object *object = object_of(fetch);
-    struct store *store = fetch->stage->side->cache->store;
+    struct cache_side *side = fetch->stage->side;
+    struct store *store = side->cache->store;
+    (void)cache__is_purged(side, fetch->entry); /* it is marked before it is found whole */
     if (fetch->wants_etag)
         cache_object_set_etag(object, XXH64_digest(&fetch->hash));
     atomic_store(&object->total_bytes, fetch->filled_bytes);
@@ -274,7 +277,7 @@ static void keep_whole(struct cache_fetch *fetch)
     if (!fetch->is_put && !atomic_load(&fetch->fill->is_doomed))
         store_put(store, fetch->entry);
     (void)store_settle(store, fetch->entry);
-    if (atomic_load(&fetch->fill->is_doomed))
+    if (atomic_load(&fetch->fill->is_doomed) || cache__is_purged(side, fetch->entry))
         (void)store_remove(store, fetch->entry);
     else if (fetch->part != NULL && cache_object_is_part(object))
         cache__join_parts(fetch->stage->side, fetch->part, fetch->entry);
@@ -614,6 +617,7 @@ void cache__fetch(const struct cache_order *order)
         .requested_ms = cache_now_ms(stage->side),
     };
     timer_init(&fetch->room_again, on_room_again);
+    cache_purge_begin(stage->side, &fetch->begun);
     fill->fetch = fetch;
     fill->resumed = resumed;
     fill->groups[fill->owner].loop = stage->side->worker->loop;

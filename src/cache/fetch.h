@@ -24,6 +24,7 @@ struct cache_fetch {
     struct op               *op;
     struct cache_fill       *fill;  /* a reference; fill->fetch is this until it is over */
     struct cache_visit      *first; /* whose request it was made for; NULL: none, or it has left */
+    struct cache_begun       begun;
     struct store_entry      *stale; /* a reference */
     struct store_entry      *entry; /* that is being filled; a reference */
     struct store_entry      *part;  /* that the new part may be put to; a reference; NULL: none */

@@ -189,6 +189,28 @@ void cache_fills_doom(struct cache_fills *fills, const struct store_key *key)
     pthread_mutex_unlock(&stripe->lock);
 }
 
+static bool is_of(const struct cache_fill *fill, const char *url, size_t bytes, bool is_prefix)
+{
+    if (fill->key_bytes < bytes || memcmp(fill->key, url, bytes) != 0)
+        return false;
+    return is_prefix || fill->key_bytes == bytes || fill->key[bytes] == '\0';
+}
+
+void cache_fills_part(struct cache_fills *fills, const char *url, size_t bytes, bool is_prefix)
+{
+    for (unsigned i = 0; i < CACHE_FILL_STRIPES; i++) {
+        struct cache_fill_stripe *stripe = &fills->stripes[i];
+        pthread_mutex_lock(&stripe->lock);
+        list_each(&stripe->fills, link, after)
+        {
+            struct cache_fill *fill = list_item(link, struct cache_fill, link);
+            if (is_of(fill, url, bytes, is_prefix))
+                fill->may_be_joined = false;
+        }
+        pthread_mutex_unlock(&stripe->lock);
+    }
+}
+
 /* --- waiting ------------------------------------------------------------------------------------ */
 
 void cache_fill_wait(struct cache_fill *fill, unsigned index, struct loop *loop,

@@ -176,6 +176,7 @@ enum cache_refusal cache__keep_answer(struct cache_fetch *fetch, const struct ca
         .tags = tags,
         .tags_count = tags_count,
         .total_bytes = total_bytes,
+        .purges_seen = fetch->begun.seen,
         .url_bytes = url_bytes,
         .is_vary = names_bytes > 0,
     };
@@ -237,6 +238,7 @@ bool cache__keep_freshened(struct cache_fetch *fetch, const struct cache_exchang
         .tags = (const uint64_t *)(void *)cache_object_at(stale, stale->tags_at),
         .tags_count = stale->tags_count,
         .total_bytes = atomic_load(&stale->total_bytes),
+        .purges_seen = fetch->begun.seen,
         .url_bytes = stale->url_bytes,
         .is_vary = stale->is_vary,
         .part_first = stale->part_first,
@@ -255,6 +257,8 @@ bool cache__keep_freshened(struct cache_fetch *fetch, const struct cache_exchang
     copy_body(object, stale);
     store_put(cache->store, fetch->entry);
     (void)store_settle(cache->store, fetch->entry);
+    if (cache__is_purged(fetch->stage->side, fetch->entry))
+        (void)store_remove(cache->store, fetch->entry);
     return true;
 }
 

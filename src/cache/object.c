@@ -134,6 +134,7 @@ struct store_entry *cache_object_new(struct store *store, const struct store_key
         .url_bytes = parts->url_bytes,
         .part_first = parts->part_first,
         .whole_bytes = parts->whole_bytes,
+        .purges_seen = parts->purges_seen,
     };
     struct http_head *head = &object->head;
     head->fields = (struct http_field *)(void *)cache_object_at(object, fields_at);

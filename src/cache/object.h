@@ -14,7 +14,7 @@
 #include "store/store.h"
 
 enum {
-    CACHE_OBJECT_FORMAT = 1,    /* of this struct in a snapshot; a change counts it up */
+    CACHE_OBJECT_FORMAT = 2,    /* of this struct in a snapshot; a change counts it up */
     CACHE_INLINE_BYTES = 4096,  /* a body up to here lies beside its head */
     CACHE_OWN_ETAG_BYTES = 18,  /* "0123456789abcdef" with its quotes */
     CACHE_TAGS_MAX = 64,        /* that an answer may have; more are not looked at */
@@ -50,7 +50,8 @@ struct cache_object {
     uint64_t          part_first;   /* 206: which part of the whole this body is */
     uint64_t          whole_bytes;  /* 206: of the whole; else 0 */
     uint64_t          expires_ms;   /* PASSES: no longer than that */
-    _Atomic uint64_t  stale_ms;     /* it was purged softly then; 0: it was not */
+    _Atomic uint64_t  stale_ms;     /* it was purged softly then; 0: it was not; else see purge.h */
+    _Atomic uint64_t  purges_seen;  /* purges up to that number do not mean it */
     uint64_t          generation;   /* VARIES: part of its variants' keys */
     uint32_t          names_at, names_bytes; /* VARIES */
     uint32_t          variants_at, variants_max;
@@ -79,6 +80,7 @@ struct cache_object_parts {
     const uint64_t          *tags;
     uint32_t                 tags_count;
     uint64_t                 total_bytes;  /* CACHE_BYTES_UNKNOWN: its body is chunked */
+    uint64_t                 purges_seen; /* when it was asked for */
     uint32_t                 url_bytes;
     bool                     is_vary;
     uint64_t                 part_first;  /* of a part, with the next */

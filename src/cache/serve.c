@@ -307,6 +307,12 @@ static void take_part(const struct cache_serving *serving, struct cache_object *
     cache__say_range(serving->op, &range, object->whole_bytes);
 }
 
+/* Did no server have to send the body? */
+static bool is_spared(const struct cache_said *said)
+{
+    return !said->is_stored || said->forward_status == 304;
+}
+
 static void plan(const struct cache_serving *serving, struct cache_object *object,
                  struct part *part)
 {
@@ -332,7 +338,7 @@ static void plan(const struct cache_serving *serving, struct cache_object *objec
         take_range(serving, object, part);
     if (serving->ask->is_head)
         part->is_bodyless = true;
-    else if (!part->is_bodyless && part->end != CACHE_BYTES_UNKNOWN)
+    else if (!part->is_bodyless && part->end != CACHE_BYTES_UNKNOWN && is_spared(&serving->said))
         row_add(&serving->stage->side->row->hit_bytes, part->end - part->offset);
 }
 
@@ -361,6 +367,7 @@ static void send_inline(const struct cache_serving *serving, struct cache_object
 static void count_hit(const struct cache_side *side, const struct cache_object *object)
 {
     row_add(&side->row->hits, 1);
+    row_add(&side->row->hit_age_seconds, cache_age_s(&object->meta, cache_now_ms(side)));
     if (cache_ttl_s(&object->meta, cache_now_ms(side)) < 0)
         row_add(&side->row->hits_stale, 1);
 }

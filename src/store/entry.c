@@ -186,6 +186,17 @@ struct store_entry *store_find_surely(struct store *store, const struct store_ke
     return entry;
 }
 
+struct store_entry *store_find_hash(struct store *store, uint64_t hash)
+{
+    struct store_shard *shard = store__shard_of(store, hash);
+    pthread_mutex_lock(&shard->lock);
+    struct store_entry *entry = index_find_hash(&shard->index, hash);
+    if (entry != NULL)
+        store_entry_ref(entry);
+    pthread_mutex_unlock(&shard->lock);
+    return entry;
+}
+
 /* --- All of them -------------------------------------------------------------------------------- */
 
 static void walk_bucket(struct store_shard *shard, uint64_t bucket,

@@ -194,6 +194,9 @@ bool store_remove(struct store *store, struct store_entry *entry);
 /* As store_remove() for whatever has that hash. */
 bool store_remove_hash(struct store *store, uint64_t hash);
 
+/* As store_find_surely() for whatever has that hash. */
+struct store_entry *store_find_hash(struct store *store, uint64_t hash) must_check;
+
 /* The entry of that key with a reference, or NULL. Counts as a use. @thread: the caller's number.
  * While the index grows an entry may be missed: who must know asks store_find_surely(). */
 struct store_entry *store_find(struct store *store, unsigned thread, const struct store_key *key)
