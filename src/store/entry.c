@@ -111,13 +111,19 @@ bool store_remove(struct store *store, struct store_entry *entry)
     return was_there;
 }
 
+static struct store_entry *find_hash_locked(struct store_shard *shard, uint64_t hash)
+{
+    struct store_entry *entry = index_first_of(&shard->index, hash);
+    while (entry != NULL && entry->hash != hash)
+        entry = atomic_load(&entry->next);
+    return entry;
+}
+
 bool store_remove_hash(struct store *store, uint64_t hash)
 {
     struct store_shard *shard = store__shard_of(store, hash);
     pthread_mutex_lock(&shard->lock);
-    struct store_entry *entry = index_first_of(&shard->index, hash);
-    while (entry != NULL && entry->hash != hash)
-        entry = atomic_load(&entry->next);
+    struct store_entry *entry = find_hash_locked(shard, hash);
     if (entry != NULL) {
         shard->counted.removed++;
         store__shard_unlink_locked(shard, entry);
@@ -190,7 +196,7 @@ struct store_entry *store_find_hash(struct store *store, uint64_t hash)
 {
     struct store_shard *shard = store__shard_of(store, hash);
     pthread_mutex_lock(&shard->lock);
-    struct store_entry *entry = index_find_hash(&shard->index, hash);
+    struct store_entry *entry = find_hash_locked(shard, hash);
     if (entry != NULL)
         store_entry_ref(entry);
     pthread_mutex_unlock(&shard->lock);
