@@ -262,7 +262,7 @@ bool cache__keep_freshened(struct cache_fetch *fetch, const struct cache_exchang
     return true;
 }
 
-/* Not where it is only this request's doing: others may be answered better. */
+/* Not where it is only this request's or this moment's doing: others may be answered better. */
 void cache__keep_passing(struct cache_fetch *fetch, enum cache_refusal refusal)
 {
     struct cache_stage *stage = fetch->stage;
@@ -272,6 +272,8 @@ void cache__keep_passing(struct cache_fetch *fetch, enum cache_refusal refusal)
     const unsigned class = cache__class_of(stage, &fetch->ask);
     /* What passes without cookie or authorization passes with them, too. */
     const unsigned classes = class == 0 ? 0xfu : 1u << class;
+    if (cache_is_error_status(fetch->op->answer.head.status))
+        return;
     if (refusal == CACHE_REFUSED_MEMORY || refusal == CACHE_REFUSED_NO_STORE_ASKED ||
         refusal == CACHE_REFUSED_BYPASS || refusal == CACHE_REFUSED_ODD)
         return;
