@@ -66,6 +66,7 @@ void store__shard_grow_locked(struct store_shard *shard)
     struct sketch *sketch = &shard->policy.sketch;
     if (growth == 0 || has_room(shard, growth))
         index_grow(&shard->index);
+    store__shard_weigh_locked(shard);
     if (sketch_is_small(sketch, shard->index.entries_count) &&
         has_room(shard, sketch_bytes(sketch)))
         sketch_grow(sketch);
