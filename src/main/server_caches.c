@@ -72,8 +72,10 @@ static void forget(struct server_purge *purge)
 static void tell_done(struct server *server, const struct server_purge *purge)
 {
     for (size_t i = 0; i < purge->parts_count; i++)
-        events_tell(server->events, LOG_LEVEL_INFO, "%s: %llu answers of its cache were purged",
-                    purge->parts[i].service, (unsigned long long)purge->parts[i].sum.purged_count);
+        if (purge->parts[i].sum.purged_count > 0)
+            events_tell(server->events, LOG_LEVEL_INFO, "%s: answers purged from its cache: %llu",
+                        purge->parts[i].service,
+                        (unsigned long long)purge->parts[i].sum.purged_count);
 }
 
 /* Also those that a reload has taken out of use: who asked is told what became of them. */
