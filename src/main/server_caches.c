@@ -24,7 +24,7 @@ enum {
     STATUS_LATER = 503,
 };
 
-/* --- figures ------------------------------------------------------------------------------------- */
+/* --- figures -------------------------------------------------------------------------------- */
 
 bool server__cache_of(void *self, const struct service *service, struct admin_cache *out)
 {
@@ -43,7 +43,7 @@ bool server__cache_of(void *self, const struct service *service, struct admin_ca
     return true;
 }
 
-/* --- purges: walking ------------------------------------------------------------------------------ */
+/* --- purges: walking ------------------------------------------------------------------------ */
 
 static bool is_done(const struct server_purge *purge)
 {
@@ -122,7 +122,7 @@ void server__end_purges(struct server *server)
         forget(&server->purges[i]);
 }
 
-/* --- purges: ordering ----------------------------------------------------------------------------- */
+/* --- purges: ordering ----------------------------------------------------------------------- */
 
 /* What is asked for, checked whole before anything is done. */
 struct wish {
@@ -212,7 +212,7 @@ static unsigned refuse(FILE *out, unsigned status, const char *about, const char
     return status;
 }
 
-/* A place for a new one: the oldest that is done. NULL: all are under way, or there is no memory. */
+/* A place for a new one: the oldest that is done. NULL: all are under way, or no memory. */
 static struct server_purge *new_purge(struct server *server, size_t parts_max)
 {
     struct server_purge *place = NULL;
@@ -337,7 +337,7 @@ unsigned server__purged(void *self, const struct admin_query *query, FILE *out)
     return refuse(out, STATUS_NOT_FOUND, "", "there is no such purge, or it was long ago");
 }
 
-/* --- explaining ----------------------------------------------------------------------------------- */
+/* --- explaining ----------------------------------------------------------------------------- */
 
 /* What is asked of a worker, and what it says. */
 struct question {
