@@ -306,7 +306,8 @@ static void do_order(struct visit *visit)
     draft_send(&draft, &reply);
 }
 
-/* Reads a query whole. False: no memory, or it is malformed; *@text and *@members are to be freed. */
+/* Reads a query whole. False: no memory, or it is malformed. *@text and *@members are to be
+ * freed. */
 static bool read_query(const struct visit *visit, char **text, struct admin_member **members,
                        size_t *count)
 {

@@ -65,7 +65,7 @@ static struct cache *cache_new(const struct cache_settings *settings, unsigned w
         return NULL;
     }
     /* Those of a snapshot come from a process before, which counted from an earlier time. */
-    atomic_init(&cache->generations_count, cache->clock_ms << 20);
+    atomic_init(&cache->generations_count, (clock_wall_ns() / NS_PER_MS) << 20);
     return cache;
 }
 

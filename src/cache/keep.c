@@ -225,7 +225,7 @@ bool cache__keep_freshened(struct cache_fetch *fetch, const struct cache_exchang
     if (bytes == NULL || merged.fields == NULL ||
         !cache_merge_heads(&merged, bytes, room, &kept, news))
         return false;
-    if (atomic_load(&fetch->fill->is_doomed) ||
+    if (atomic_load(&fetch->fill->is_doomed) || cache_purge_forgot(cache, &fetch->begun) ||
         cache_judge_answer(&meta, &merged, exchange) != CACHE_REFUSED_NONE)
         return false;
     mark_fields(&merged);

@@ -41,7 +41,7 @@ void cache_purges_fini(struct cache_purges *purges)
     purges->workers = NULL;
 }
 
-/* --- What a rule means --------------------------------------------------------------------------- */
+/* --- What a rule means ---------------------------------------------------------------------- */
 
 static bool has_tag(const struct cache_purge_facts *facts, uint64_t hash)
 {
@@ -102,7 +102,7 @@ enum cache_purge_verdict cache_purges_apply(struct cache *cache,
     return verdict;
 }
 
-/* --- Entries ------------------------------------------------------------------------------------- */
+/* --- Entries -------------------------------------------------------------------------------- */
 
 /* True: it was not so before. */
 static bool mark(struct cache_object *object, bool is_soft, uint64_t now_ms)
@@ -157,7 +157,7 @@ enum cache_purge_verdict cache_purge_look(struct cache *cache, struct cache_row 
                                            : CACHE_PURGE_SOFT;
 }
 
-/* --- Fetches ------------------------------------------------------------------------------------- */
+/* --- Fetches -------------------------------------------------------------------------------- */
 
 /* Whoever drops a rule must not overlook a fetch that has just read an older number: so `oldest` is
  * low before the number is read. */
@@ -183,6 +183,11 @@ void cache_purge_end(struct cache_side *side, struct cache_begun *begun)
                  first == NULL ? UINT64_MAX : list_item(first, struct cache_begun, link)->seen);
 }
 
+bool cache_purge_forgot(const struct cache *cache, const struct cache_begun *begun)
+{
+    return begun->seen < atomic_load(&cache->purges.floor);
+}
+
 static uint64_t oldest_begun(const struct cache_purges *purges)
 {
     uint64_t oldest = UINT64_MAX;
@@ -193,7 +198,7 @@ static uint64_t oldest_begun(const struct cache_purges *purges)
     return oldest;
 }
 
-/* --- The table ----------------------------------------------------------------------------------- */
+/* --- The table ------------------------------------------------------------------------------ */
 
 static void raise_floor(struct cache_purges *purges, uint64_t number)
 {
@@ -263,7 +268,7 @@ static void tell(struct cache_purge_rule *rule)
     rule->sum = NULL;
 }
 
-/* --- One URL ------------------------------------------------------------------------------------- */
+/* --- One URL -------------------------------------------------------------------------------- */
 
 static struct cache_row *own_row(struct cache *cache)
 {
@@ -304,7 +309,7 @@ static void purge_url(struct cache *cache, const struct cache_purge_order *order
     store_entry_unref(entry);
 }
 
-/* --- Ordering, walking --------------------------------------------------------------------------- */
+/* --- Ordering, walking ---------------------------------------------------------------------- */
 
 enum err_kind cache_purge(struct cache *cache, const struct cache_purge_order *order,
                           uint64_t now_ns, struct cache_purge_sum *sum, struct err *e)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cache/purge.h - what an operator says is out of date: one URL, all that begin so, or all with a tag.
+/* cache/purge.h - what an operator says is out of date: a URL, all that begin so, all with a tag.
  *
  * A purge is a rule with a number. Whatever was asked of a server before the rule was made, and is
  * meant by it, is gone (hard) or stale (soft): for a hit from that moment on, for an answer that is
- * still on its way when it has come, and for all the rest as a walk finds it. The rule goes when the
- * walk is over and no fetch from before it is under way.
+ * still on its way when it has come, and for all the rest as a walk finds it. The rule goes when
+ * the walk is over and no fetch from before it is under way.
  *
  *     URL          no walk: its entry and the variants that its sign knows are dealt with at once
  *     prefix, tag  a walk over all entries, in steps
@@ -121,8 +121,8 @@ void cache_purges_fini(struct cache_purges *purges);
 enum err_kind cache_purge(struct cache *cache, const struct cache_purge_order *order,
                           uint64_t now_ns, struct cache_purge_sum *sum, struct err *e) must_check;
 
-/* Goes on with the walk, and drops rules that are done. True: there is more to walk, so it should be
- * called again soon; else now and then. @now_ns: monotonic. */
+/* Goes on with the walk, and drops rules that are done. True: there is more to walk, so it is to
+ * be called again soon; else now and then. @now_ns: monotonic. */
 bool cache_purges_step(struct cache *cache, uint64_t now_ns);
 
 /* What rules say of something that is kept elsewhere; it counts as purged by them. */
@@ -138,5 +138,8 @@ enum cache_purge_verdict cache_purge_look(struct cache *cache, struct cache_row 
  * thread. */
 void cache_purge_begin(struct cache_side *side, struct cache_begun *begun);
 void cache_purge_end(struct cache_side *side, struct cache_begun *begun);
+
+/* A rule that may mean what it brings has gone already: it is not to be kept. */
+bool cache_purge_forgot(const struct cache *cache, const struct cache_begun *begun);
 
 #endif

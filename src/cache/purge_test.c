@@ -219,7 +219,12 @@ Test(purge, a_rule_does_not_stay_for_ever)
     cr_expect(look(late) == CACHE_PURGE_NOT, "what has settled was walked over");
     atomic_store(&cache_object_of(late)->is_over, false);
     cr_expect(look(late) == CACHE_PURGE_HARD);
+    struct cache_begun after;
+    cache_purge_begin(&house.side, &after);
+    cr_expect(cache_purge_forgot(house.cache, &before));
+    cr_expect(!cache_purge_forgot(house.cache, &after));
     cache_purge_end(&house.side, &before);
+    cache_purge_end(&house.side, &after);
     store_entry_unref(late);
 }
 

@@ -24,7 +24,7 @@ enum {
     STATUS_LATER = 503,
 };
 
-/* --- figures ------------------------------------------------------------------------------------- */
+/* --- figures -------------------------------------------------------------------------------- */
 
 bool server__cache_of(void *self, const struct service *service, struct admin_cache *out)
 {
@@ -43,7 +43,7 @@ bool server__cache_of(void *self, const struct service *service, struct admin_ca
     return true;
 }
 
-/* --- purges: walking ------------------------------------------------------------------------------ */
+/* --- purges: walking ------------------------------------------------------------------------ */
 
 static bool is_done(const struct server_purge *purge)
 {
@@ -72,8 +72,10 @@ static void forget(struct server_purge *purge)
 static void tell_done(struct server *server, const struct server_purge *purge)
 {
     for (size_t i = 0; i < purge->parts_count; i++)
-        events_tell(server->events, LOG_LEVEL_INFO, "%s: %llu answers of its cache were purged",
-                    purge->parts[i].service, (unsigned long long)purge->parts[i].sum.purged_count);
+        if (purge->parts[i].sum.purged_count > 0)
+            events_tell(server->events, LOG_LEVEL_INFO, "%s: answers purged from its cache: %llu",
+                        purge->parts[i].service,
+                        (unsigned long long)purge->parts[i].sum.purged_count);
 }
 
 /* Also those that a reload has taken out of use: who asked is told what became of them. */
@@ -120,7 +122,7 @@ void server__end_purges(struct server *server)
         forget(&server->purges[i]);
 }
 
-/* --- purges: ordering ----------------------------------------------------------------------------- */
+/* --- purges: ordering ----------------------------------------------------------------------- */
 
 /* What is asked for, checked whole before anything is done. */
 struct wish {
@@ -210,7 +212,7 @@ static unsigned refuse(FILE *out, unsigned status, const char *about, const char
     return status;
 }
 
-/* A place for a new one: the oldest that is done. NULL: all are under way, or there is no memory. */
+/* A place for a new one: the oldest that is done. NULL: all are under way, or no memory. */
 static struct server_purge *new_purge(struct server *server, size_t parts_max)
 {
     struct server_purge *place = NULL;
@@ -335,7 +337,7 @@ unsigned server__purged(void *self, const struct admin_query *query, FILE *out)
     return refuse(out, STATUS_NOT_FOUND, "", "there is no such purge, or it was long ago");
 }
 
-/* --- explaining ----------------------------------------------------------------------------------- */
+/* --- explaining ----------------------------------------------------------------------------- */
 
 /* What is asked of a worker, and what it says. */
 struct question {

@@ -12,7 +12,7 @@ bool pages_cache(const struct pages *pages, const struct service *service,
     return sources->cache_of != NULL && sources->cache_of(sources->self, service, cache);
 }
 
-/* --- what follows from the figures ---------------------------------------------------------------- */
+/* --- what follows from the figures ---------------------------------------------------------- */
 
 static double share(uint64_t part, uint64_t whole)
 {
@@ -30,7 +30,7 @@ void pages_sum_cache(const struct cache_figures *figures, struct pages_cache_sum
     sums->age_s = figures->hits == 0 ? 0 : (double)figures->hit_age_seconds / (double)figures->hits;
 }
 
-/* --- /metrics ------------------------------------------------------------------------------------- */
+/* --- /metrics ------------------------------------------------------------------------------- */
 
 /* A figure of a cache: where it stands in struct admin_cache. */
 struct figure {
@@ -89,7 +89,7 @@ void pages_put_cache_families(const struct pages *pages, struct openmetrics *out
         put_figure(pages, out, &figures[i]);
 }
 
-/* --- /api/status ---------------------------------------------------------------------------------- */
+/* --- /api/status ---------------------------------------------------------------------------- */
 
 static void set(json_t *object, const char *name, uint64_t value)
 {
@@ -118,7 +118,7 @@ json_t *pages_cache_json(const struct pages *pages, const struct service *servic
     return object;
 }
 
-/* --- the page ------------------------------------------------------------------------------------- */
+/* --- the page ------------------------------------------------------------------------------- */
 
 void pages_write_bytes(char out[32], uint64_t bytes)
 {

@@ -21,7 +21,7 @@ static void print_line(const char *name, const char *text)
         printf("  %-14s %s\n", name, text);
 }
 
-/* --- what is known of the answer ------------------------------------------------------------------ */
+/* --- what is known of the answer ------------------------------------------------------------ */
 
 static void print_age(const json_t *kept)
 {
@@ -91,7 +91,7 @@ static void print_kept(const json_t *kept)
     print_line("CDN-Cache-Control", string_of(kept, "cdn_cache_control"));
 }
 
-/* --- the request ---------------------------------------------------------------------------------- */
+/* --- the request ---------------------------------------------------------------------------- */
 
 static void print_vary(const json_t *vary)
 {
@@ -141,7 +141,7 @@ static void print(const json_t *all)
         print_cached(all);
 }
 
-/* --- the command ---------------------------------------------------------------------------------- */
+/* --- the command ---------------------------------------------------------------------------- */
 
 static int show(const struct command_line *line, const char *answer)
 {
@@ -196,7 +196,7 @@ int command_explain(const struct command_line *line)
     int status = EXIT_USAGE;
     if (line->words_count == 0) {
         fputs(
-            "error: which URL?\n  pando explain http://shop.example/cart -H 'Accept-Language: de'\n",
+            "error: which URL?\n  pando explain http://shop.example/cart -H 'Accept: image/avif'\n",
             stderr);
         return EXIT_USAGE;
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* main/command/remote/purge.c - `pando purge`: answers are taken out of the caches; it ends when they
- * are. */
+/* main/command/remote/purge.c - `pando purge`: answers are taken out of the caches; it ends when
+ * they are. */
 #include "core/mem.h"
 #include "main/command/remote/control.h"
 #include "main/command/remote/json.h"

@@ -176,8 +176,11 @@ static void print_cache(const json_t *cache)
     write_count(met, remote_json_number(cache, "requests"));
     write_bytes(used, remote_json_number(cache, "used_bytes"));
     write_bytes(limit, remote_json_number(cache, "limit_bytes"));
-    printf("  cache %.0f %% hits (%s of %s), %s of %s",
-           100 * remote_json_number(cache, "hit_ratio"), hits, met, used, limit);
+    if (remote_json_number(cache, "requests") == 0)
+        printf("  cache, no requests yet, %s of %s", used, limit);
+    else
+        printf("  cache %.0f %% hits (%s of %s), %s of %s",
+               100 * remote_json_number(cache, "hit_ratio"), hits, met, used, limit);
     print_count(cache, "entries", "entries");
     print_count(cache, "collapsed", "collapsed");
     print_count(cache, "evicted", "evicted");
