@@ -14,7 +14,7 @@
 #include "store/store.h"
 
 enum {
-    CACHE_OBJECT_FORMAT = 1,    /* of this struct in a snapshot; a change counts it up */
+    CACHE_OBJECT_FORMAT = 2,    /* of this struct in a snapshot; a change counts it up */
     CACHE_INLINE_BYTES = 4096,  /* a body up to here lies beside its head */
     CACHE_OWN_ETAG_BYTES = 18,  /* "0123456789abcdef" with its quotes */
     CACHE_TAGS_MAX = 64,        /* that an answer may have; more are not looked at */
@@ -39,6 +39,7 @@ struct cache_object {
     uint8_t           kind;    /* enum cache_object_kind */
     uint8_t           classes; /* PASSES: bit i: for those who ask with the bits i */
     bool              is_vary; /* an answer that is one of several */
+    uint8_t           coded;   /* CACHE_CODED_ bits of compress.h */
     _Atomic bool      is_over; /* its body came whole: total_bytes is right */
     struct cache_meta meta;
     struct http_head  head; /* base and fields are NULL; spans are from `bytes_at` */
@@ -81,6 +82,7 @@ struct cache_object_parts {
     uint64_t                 total_bytes;  /* CACHE_BYTES_UNKNOWN: its body is chunked */
     uint32_t                 url_bytes;
     bool                     is_vary;
+    uint8_t                  coded; /* CACHE_CODED_ bits of compress.h */
 };
 
 /* A kept answer under @key that is not in the index yet; its body is to follow where it is not

@@ -14,7 +14,7 @@
  *
  * Memory:  one block, and what the library takes, which is bounded by the length of the body if
  *          that is known beforehand; at most, with a body that is long or of unknown length:
- *          gzip 270 KiB (window 32 KiB), br 4 MiB (window 512 KiB), zstd 4.5 MiB (window 512 KiB,
+ *          gzip 264 KiB (window 32 KiB), br 5 MiB (window 256 KiB), zstd 4.4 MiB (window 512 KiB,
  *          of the 8 MiB that RFC 9659 allows). compress_memory_bytes() says how much.
  * Threads: one at a time.
  * Errors:  no memory: COMPRESS_BROKEN, for good. */

@@ -22,7 +22,7 @@ struct state {
  * holds. */
 static size_t memory_bytes(uint64_t body_bytes)
 {
-    static const uint16_t kib_of[] = {1024, 1280, 2048, 4096, 4224, 4480};
+    static const uint16_t kib_of[] = {256, 512, 1024, 1792, 2688, 4480};
     return (size_t)kib_of[compress__window_log(body_bytes, WINDOW_LOG_MIN, WINDOW_LOG_MAX) -
                           WINDOW_LOG_MIN] *
            KIB;
@@ -33,6 +33,14 @@ static bool set(ZSTD_CCtx *context, ZSTD_cParameter parameter, int value)
     return !ZSTD_isError(ZSTD_CCtx_setParameter(context, parameter, value));
 }
 
+/* Tables as large as the window are enough; the library would make them for a body of any length. */
+static bool set_window(ZSTD_CCtx *context, int window_log)
+{
+    return set(context, ZSTD_c_windowLog, window_log) &&
+           (window_log == WINDOW_LOG_MAX || (set(context, ZSTD_c_hashLog, window_log) &&
+                                             set(context, ZSTD_c_chainLog, window_log - 1)));
+}
+
 /* TCP and the store guard the bytes: no checksum. */
 static bool init(struct compressor *compressor, void *state, uint64_t body_bytes)
 {
@@ -40,8 +48,8 @@ static bool init(struct compressor *compressor, void *state, uint64_t body_bytes
     (void)compressor;
     s->context = ZSTD_createCCtx();
     return s->context != NULL && set(s->context, ZSTD_c_compressionLevel, LEVEL) &&
-           set(s->context, ZSTD_c_windowLog,
-               compress__window_log(body_bytes, WINDOW_LOG_MIN, WINDOW_LOG_MAX));
+           set_window(s->context,
+                      compress__window_log(body_bytes, WINDOW_LOG_MIN, WINDOW_LOG_MAX));
 }
 
 static enum compress_verdict step(void *state, struct compress_io *io, enum compress_mode mode)
