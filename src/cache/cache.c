@@ -97,6 +97,7 @@ struct cache_side *cache_side_get(struct cache *cache, struct worker *worker)
         side = mem_alloc(sizeof *side);
         if (side == NULL)
             return NULL;
+        cache__turns_init(&side->turns);
         side->cache = cache;
         side->worker = worker;
         side->row = &cache->rows[worker->index];

@@ -18,6 +18,7 @@
 #include "core/hash.h"
 #include "core/slab.h"
 #include "core/units.h"
+#include "loop/timer.h"
 #include "path/cache_row.h"
 #include "path/keep.h"
 #include "path/worker.h"
@@ -27,6 +28,17 @@ enum {
 };
 
 struct cache;
+struct cache_coder;
+
+/* Those of a worker's side that compress; one after the other has its turn. */
+struct cache_turns {
+    struct list         waiting;
+    struct timer        next;
+    struct cache_coder *called;       /* that has its turn now; NULL: none */
+    uint64_t            now_ns;       /* the loop's turn that left_bytes is of */
+    uint32_t            left_bytes;   /* that may still be compressed in it */
+    size_t              memory_bytes; /* that they take together */
+};
 
 struct cache_side {
     struct cache     *cache;
@@ -34,6 +46,7 @@ struct cache_side {
     struct cache_row *row;
     uint32_t          refs_count; /* stages, lent buffers, fetches and readers of this worker */
     struct slab       lends;
+    struct cache_turns turns;
     uint8_t           key[CACHE_KEY_BYTES_MAX]; /* where keys are written to be looked up */
 };
 
@@ -74,6 +87,9 @@ static inline uint64_t cache_now_ms(const struct cache_side *side)
 {
     return *side->worker->now_ns / NS_PER_MS + side->cache->clock_ms;
 }
+
+/* Before the first one compresses. */
+void cache__turns_init(struct cache_turns *turns);
 
 /* The hash by which @bytes bytes are found in the store. */
 uint64_t cache_hash(const struct cache *cache, const uint8_t *at, size_t bytes);

@@ -8,6 +8,7 @@
  *     an error       -> what is stale where it may be used, OPEN; else FAILED */
 #include "cache/fetch.h"
 
+#include "cache/compress.h"
 #include "core/units.h"
 #include "loop/loop.h"
 #include "path/target.h"
@@ -37,6 +38,8 @@ static void free_fetch(struct cache_fetch *fetch)
     store_entry_unref(fetch->entry);
     store_entry_unref(fetch->part);
     cache_purge_end(side, &fetch->begun);
+    store_entry_unref(fetch->source);
+    cache__coder_free(fetch->coder);
     op_free(fetch->op);
     if (path.release != NULL)
         path.release(path.path); /* the stage may go with it */
@@ -274,6 +277,7 @@ static void keep_whole(struct cache_fetch *fetch)
     if (fetch->is_window)
         return;
     row_add(&row_of(fetch)->stored, 1);
+    row_add(&row_of(fetch)->compressed, fetch->coder != NULL);
     if (!fetch->is_put && !atomic_load(&fetch->fill->is_doomed))
         store_put(store, fetch->entry);
     (void)store_settle(store, fetch->entry);
@@ -424,6 +428,33 @@ static bool fill_slice(struct cache_fetch *fetch)
     return true;
 }
 
+/* As fill_slice(), for a body that is kept compressed. */
+static bool fill_coded(struct cache_fetch *fetch)
+{
+    size_t bytes;
+    if (fetch->is_window && !slide(fetch))
+        return false;
+    const uint8_t *at = cache__coder_peek(fetch->coder, &bytes);
+    if (bytes == 0)
+        return cache__coder_step(fetch->coder, &fetch->op->answer_body);
+    const size_t taken = fill_some(fetch, at, bytes);
+    cache__coder_take(fetch->coder, taken);
+    if (taken < bytes || is_too_large(fetch))
+        outgrow(fetch);
+    if (taken < bytes)
+        wait_for_memory(fetch);
+    return taken > 0;
+}
+
+static bool is_body_over(const struct cache_fetch *fetch, enum err_kind *error)
+{
+    const struct pipe *pipe = &fetch->op->answer_body;
+    if (fetch->coder != NULL)
+        return cache__coder_is_over(fetch->coder, pipe, error);
+    *error = (enum err_kind)pipe->error;
+    return pipe_is_drained(pipe);
+}
+
 static bool is_unwanted(const struct cache_fetch *fetch)
 {
     return fetch->is_window && atomic_load(&fetch->fill->readers_count) == 0;
@@ -434,23 +465,32 @@ static void fill_body(struct cache_fetch *fetch)
 {
     struct pipe *pipe = &fetch->op->answer_body;
     const uint64_t before = fetch->filled_bytes;
+    enum err_kind error;
     if (fetch->is_pumping || fetch->is_settled || fetch->entry == NULL)
         return;
     fetch->is_pumping = true;
-    while (fill_slice(fetch))
+    while (fetch->coder != NULL ? fill_coded(fetch) : fill_slice(fetch))
         ;
-    if (pipe_is_drained(pipe))
-        body_over(fetch, (enum err_kind)pipe->error);
-    else if (fetch->is_put && fetch->filled_bytes > before)
+    if (is_body_over(fetch, &error)) {
+        body_over(fetch, error);
+        if (!pipe_is_drained(pipe))
+            drop_answer(fetch);
+    } else if (fetch->is_put && fetch->filled_bytes > before) {
         cache_fill_wake(fetch->fill);
-    else if (!fetch->is_put && fetch->filled_bytes > 0)
+    } else if (!fetch->is_put && fetch->filled_bytes > 0) {
         move_out(fetch);
+    }
     if (!fetch->is_settled && is_unwanted(fetch)) {
         store_body_end(fetch->entry->body, false);
         drop_answer(fetch);
     }
     fetch->is_pumping = false;
     free_if_over(fetch);
+}
+
+void cache__fetch_fill(struct cache_fetch *fetch)
+{
+    fill_body(fetch);
 }
 
 static void on_body(void *self, struct pipe *pipe)
@@ -477,6 +517,7 @@ static void resumed(struct cache_fill *fill)
 static void release_all(struct cache_fetch *fetch, enum cache_refusal refusal)
 {
     row_add(&row_of(fetch)->not_stored, 1);
+    cache__code_undo(fetch);
     cache__keep_passing(fetch, refusal);
     cache_fill_hide(fetch->fill);
     fetch->fill->is_part = fetch->is_part;
@@ -486,8 +527,9 @@ static void release_all(struct cache_fetch *fetch, enum cache_refusal refusal)
     }
 }
 
-static void keep(struct cache_fetch *fetch, const struct cache_meta *meta)
+static void keep(struct cache_fetch *fetch, struct cache_meta *meta)
 {
+    cache__code_answer(fetch, meta);
     const enum cache_refusal refusal =
         atomic_load(&fetch->fill->is_doomed) ? CACHE_REFUSED_BYPASS : cache__keep_answer(fetch, meta);
     if (refusal != CACHE_REFUSED_NONE) {
@@ -535,7 +577,7 @@ static void answered(struct frame *self, struct op *op)
         .requested_ms = fetch->requested_ms,
         .received_ms = cache_now_ms(fetch->stage->side),
     };
-    fetch->fill->fetched_status = head->status;
+    fetch->fill->fetched_status = fetch->source != NULL ? 0 : head->status;
     if (fetch->first != NULL)
         copy_story(fetch->first->op, op);
     if (op->answer.error != ERR_NONE) {
@@ -544,7 +586,8 @@ static void answered(struct frame *self, struct op *op)
     }
     if (fetch->stale != NULL) {
         struct cache_object *stale = cache_object_of(fetch->stale);
-        const struct cache_validators validators = cache_object_validators(stale);
+        uint8_t etag[CACHE_ETAG_BYTES_MAX];
+        const struct cache_validators validators = cache__server_validators(stale, etag);
         if (head->status == 304 && cache_is_about(&validators, head)) {
             freshen(fetch, &exchange);
             return;
@@ -587,6 +630,22 @@ static void finished(struct frame *self, struct op *op, enum outcome outcome)
     free_if_over(fetch);
 }
 
+/* What is kept is read as a client of its own would. The fetch may be gone afterwards. */
+static void code_source(struct cache_fetch *fetch, struct cache_visit *first)
+{
+    static const struct cache_ask whole = {.is_get = true};
+    row_add(&row_of(fetch)->recoded, 1);
+    if (first != NULL)
+        first->said = (struct cache_said){.is_hit = true, .detail = "compressed"};
+    cache__serve(&(struct cache_serving){
+        .stage = fetch->stage,
+        .op = fetch->op,
+        .ask = &whole,
+        .rule = fetch->rule,
+        .entry = store_entry_ref(fetch->source),
+    });
+}
+
 void cache__fetch(const struct cache_order *order)
 {
     struct cache_stage *stage = order->stage;
@@ -626,7 +685,12 @@ void cache__fetch(const struct cache_order *order)
     if (stage->path.hold != NULL)
         stage->path.hold(stage->path.path);
     cache_side_ref(stage->side);
-    row_add(&row_of(fetch)->fetches, 1);
     op_push(op, &fetch->frame);
+    fetch->source = cache__code_source(order, op);
+    if (fetch->source != NULL) {
+        code_source(fetch, order->first);
+        return;
+    }
+    row_add(&row_of(fetch)->fetches, 1);
     stage_submit(stage->stage.below, op);
 }

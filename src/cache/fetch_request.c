@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cache/fetch_request.c - the request of a fetch: what the client asked, as a cache asks it. */
+#include "cache/compress.h"
 #include "cache/fetch.h"
 
 #include "core/random.h"
@@ -74,12 +75,13 @@ static void lower_authority(struct http_head *head, uint8_t *base)
 }
 
 /* Conditions and ranges are the client's; what it accepts is said in the form that the key has. */
-static void rewrite(struct request_writer *w, const struct http_head *from, bool is_part)
+static void rewrite(struct request_writer *w, const struct http_head *from,
+                    const struct cache_order *order)
 {
     static const char capability[] = "Surrogate-Capability";
     static const char capabilities[] = CACHE_SURROGATE "=\"Surrogate/1.0\"";
     char encodings[64];
-    if (!is_part) {
+    if (!order->is_part) {
         take_out(w->head, HTTP_FIELD_RANGE);
         take_out(w->head, HTTP_FIELD_IF_RANGE);
     }
@@ -90,7 +92,7 @@ static void rewrite(struct request_writer *w, const struct http_head *from, bool
     add_name(w, capability, capabilities, sizeof capabilities - 1);
     if (!http_head_has(from, HTTP_FIELD_ACCEPT_ENCODING))
         return;
-    const size_t bytes = cache_encodings_write(cache_encodings_read(from), encodings);
+    const size_t bytes = cache_encodings_write(cache__codings_asked(order->rule, from), encodings);
     take_out(w->head, HTTP_FIELD_ACCEPT_ENCODING);
     if (bytes > 0)
         add(w, HTTP_FIELD_ACCEPT_ENCODING, encodings, (uint32_t)bytes);
@@ -101,7 +103,8 @@ static void rewrite(struct request_writer *w, const struct http_head *from, bool
 static void add_validators(struct request_writer *w, struct store_entry *stale)
 {
     struct cache_object *object = cache_object_of(stale);
-    const struct cache_validators validators = cache_object_validators(object);
+    uint8_t etag[CACHE_ETAG_BYTES_MAX];
+    const struct cache_validators validators = cache__server_validators(object, etag);
     if (object->meta.etag_bytes > 0 && validators.etag_bytes <= CACHE_ETAG_BYTES_MAX)
         add(w, HTTP_FIELD_IF_NONE_MATCH, validators.etag, validators.etag_bytes);
     if (validators.last_modified_s >= 0) {
@@ -129,7 +132,7 @@ static bool copy_head(struct request *to, const struct cache_order *order)
     to->head.keep_alive = true;
     lower_authority(&to->head, bytes);
     struct request_writer w = {.head = &to->head, .base = bytes, .used = from->head_bytes};
-    rewrite(&w, from, order->is_part);
+    rewrite(&w, from, order);
     if (order->stale != NULL && atomic_load(&cache_object_of(order->stale)->is_over))
         add_validators(&w, order->stale);
     if (order->first == NULL) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cache/keep.c - answers become entries of the store, under the keys that they vary by. */
+#include "cache/compress.h"
 #include "cache/fetch.h"
 
 #include "path/target.h"
@@ -153,7 +154,8 @@ enum cache_refusal cache__keep_answer(struct cache_fetch *fetch, const struct ca
     char names[CACHE_VARY_BYTES_MAX];
     uint64_t tags[CACHE_TAGS_MAX];
     const uint64_t total_bytes = body_bytes(head);
-    const size_t names_bytes = cache_vary_read(head, names, sizeof names);
+    const size_t names_bytes = cache__code_names(
+        fetch, names, cache_vary_read(head, names, sizeof names), sizeof names);
     struct store_key key = url_of(fetch, side->key);
     const uint32_t url_bytes = key.bytes;
     if (is_too_large(fetch, total_bytes))
@@ -179,6 +181,7 @@ enum cache_refusal cache__keep_answer(struct cache_fetch *fetch, const struct ca
         .purges_seen = fetch->begun.seen,
         .url_bytes = url_bytes,
         .is_vary = names_bytes > 0,
+        .coded = fetch->coded,
     };
     if (meta->status == 206) {
         if (!read_part(head, &parts))
@@ -223,7 +226,8 @@ bool cache__keep_freshened(struct cache_fetch *fetch, const struct cache_exchang
     };
     struct cache_meta meta;
     if (bytes == NULL || merged.fields == NULL ||
-        !cache_merge_heads(&merged, bytes, room, &kept, news))
+        !cache_merge_heads(&merged, bytes, room, &kept, news) ||
+        !cache__code_freshened(fetch, &merged))
         return false;
     if (atomic_load(&fetch->fill->is_doomed) || cache_purge_forgot(cache, &fetch->begun) ||
         cache_judge_answer(&meta, &merged, exchange) != CACHE_REFUSED_NONE)
@@ -243,6 +247,7 @@ bool cache__keep_freshened(struct cache_fetch *fetch, const struct cache_exchang
         .is_vary = stale->is_vary,
         .part_first = stale->part_first,
         .whole_bytes = stale->whole_bytes,
+        .coded = stale->coded,
     };
     if (fetch->stale->body == NULL && parts.total_bytes > CACHE_INLINE_BYTES)
         return false;

@@ -124,6 +124,7 @@ struct store_entry *cache_object_new(struct store *store, const struct store_key
     *object = (struct cache_object){
         .kind = CACHE_OBJECT_ANSWER,
         .is_vary = parts->is_vary,
+        .coded = parts->coded,
         .fields_at = fields_at,
         .bytes_at = bytes_at,
         .inline_at = inline_at,

@@ -39,6 +39,7 @@ struct cache_object {
     uint8_t           kind;    /* enum cache_object_kind */
     uint8_t           classes; /* PASSES: bit i: for those who ask with the bits i */
     bool              is_vary; /* an answer that is one of several */
+    uint8_t           coded;   /* CACHE_CODED_ bits of compress.h */
     _Atomic bool      is_over; /* its body came whole: total_bytes is right */
     struct cache_meta meta;
     struct http_head  head; /* base and fields are NULL; spans are from `bytes_at` */
@@ -85,6 +86,7 @@ struct cache_object_parts {
     bool                     is_vary;
     uint64_t                 part_first;  /* of a part, with the next */
     uint64_t                 whole_bytes; /* 0: it is no part */
+    uint8_t                  coded; /* CACHE_CODED_ bits of compress.h */
 };
 
 /* A kept answer under @key that is not in the index yet; its body is to follow where it is not

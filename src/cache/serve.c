@@ -5,6 +5,7 @@
  * Nobody is given half an answer for a whole one: where the rest does not come, the pipe ends with an
  * error and the front cuts the connection. */
 #include "cache/cache_inside.h"
+#include "cache/compress.h"
 #include "cache/lend.h"
 #include "path/target.h"
 
@@ -270,6 +271,8 @@ static void take_range(const struct cache_serving *serving, struct cache_object 
     struct cache_range range;
     if (!head->has_content_length)
         return; /* how long it will be is not known yet: it is answered whole */
+    if ((object->coded & CACHE_CODED_HERE) != 0)
+        return; /* coded once more it may be other bytes, and parts would not fit */
     const uint64_t whole_bytes = head->content_length;
     switch (cache_judge_range(&range, &validators, &serving->op->request->head, whole_bytes)) {
     case CACHE_RANGE_PART:

@@ -220,6 +220,39 @@ unsigned cache_encodings_read(const struct http_head *request);
  * "identity;q=0" where that is not. Returns the bytes, without a NUL; 0: nothing but identity. */
 size_t cache_encodings_write(unsigned set, char out[64]);
 
+/* What remains of a set where Pando codes by itself: the coding that @request likes best (by weight,
+ * then as in the table) of those in @makes, and identity if that was acceptable. Reducing what a
+ * reduced set is written as gives the same set. */
+unsigned cache_encodings_reduce(const struct http_head *request, unsigned makes);
+
+/* The coding of a reduced set. */
+enum cache_encoding cache_encodings_best(unsigned reduced);
+
+/* --- Compressing --- */
+
+enum {
+    CACHE_COMPRESS_BYTES_MIN = 256, /* a shorter body gets hardly shorter */
+    CACHE_CODED_ETAG_EXTRA = 8,     /* what cache_etag_code() adds at most */
+};
+
+/* The name that stands for Accept-Encoding among the names that answers vary by, where Pando codes
+ * by itself: what cache_vary_write() writes for it is the reduced set. No field is called so. */
+#define CACHE_VARY_BY_CODING ":coding"
+
+/* May this final answer to GET be kept in another coding, and is it worth it? */
+bool cache_may_compress(const struct http_head *answer);
+
+/* False: it says no-transform (RFC 9111 5.2.2.6). */
+bool cache_may_transform(const struct http_head *answer);
+
+/* The ETag of the coded form of a body with @etag: `W/"x-br"` of `"x"`. Weak, since coding the same
+ * body twice need not give the same bytes; different for each coding. Returns the bytes at @out:
+ * at most CACHE_CODED_ETAG_EXTRA more. */
+size_t cache_etag_code(const uint8_t *etag, size_t bytes, const char *coding, uint8_t *out);
+
+/* The opposite; @was_strong: what it was made from. 0: it was not made so. */
+size_t cache_etag_decode(const uint8_t *etag, size_t bytes, bool was_strong, uint8_t *out);
+
 /* --- Conditions (RFC 9110 13) --- */
 
 /* A kept answer as conditions see it. */

@@ -3,6 +3,8 @@
  * 4.1). */
 #include "cache/rules/parts.h"
 
+#include "codec/compress/compress.h"
+
 #include <string.h>
 
 /* No value holds these bytes, so what is written can be read in one way only. */
@@ -213,10 +215,10 @@ static void put_list_line(struct writer *w, const uint8_t *value, size_t bytes)
     }
 }
 
-static void put_encodings(struct text *text, const struct http_head *request)
+static void put_encodings(struct text *text, unsigned set)
 {
     char normal[64];
-    const size_t bytes = cache_encodings_write(cache_encodings_read(request), normal);
+    const size_t bytes = cache_encodings_write(set, normal);
     put(text, PRESENT);
     put_exact(text, (const uint8_t *)normal, bytes);
     put(text, END);
@@ -227,7 +229,11 @@ static void put_field(struct text *text, const struct http_head *request,
 {
     const enum http_field_id id = http_field_find(name->at, name->bytes);
     if (id == HTTP_FIELD_ACCEPT_ENCODING) {
-        put_encodings(text, request);
+        put_encodings(text, cache_encodings_read(request));
+        return;
+    }
+    if (name->at[0] == CACHE_VARY_BY_CODING[0]) {
+        put_encodings(text, cache_encodings_reduce(request, compress_set()));
         return;
     }
     struct writer w = {.text = text, .marks = ","};
