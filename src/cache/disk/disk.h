@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cache/disk/disk.h - a second tier: what memory lets go of, in one file under a hard limit.
+ *
+ * The file is a log of segments. What is put is appended; when the limit is reached the oldest
+ * segment is overwritten, and what was read of it is appended once more first (FIFO with a second
+ * chance). Where everything lies is known from memory alone, so a miss costs no I/O.
+ *
+ *     disk_put(disk, entry, born_ms);      from the store's `evicted`; written later, or dropped
+ *     if (disk_find(disk, hash))           from memory, at once
+ *         disk_get(disk, &read);           later read.done() on the loop of who asked
+ *     disk_forget(disk, hash, now_ms);     it does not come back, neither from what is being
+ *                                          written or read now nor after a restart
+ *
+ * Nobody is ever given half an object or one for another: the checksum is compared over front, key
+ * and body, the key byte by byte, before the entry can be found. Nothing is synced: a crash of the
+ * machine may lose the newest, or all.
+ *
+ * Memory:  32 bytes for each object on the disk and 4 for each that there is room for (together at
+ *          most 36 for DISK_OBJECT_BYTES of the limit), half a byte likewise for what was asked for
+ *          once, buffers of 3 MiB, and what waits to be written, at most queue_bytes, which belongs
+ *          to the store. The rest does not count as the store's memory.
+ * Threads: any, and nobody waits: one lock is held for a look into a table, never over I/O. One
+ *          thread writes, DISK_READERS read.
+ * Errors:  of opening: a story. Later: counted. A full or failing disk takes no writes for a while;
+ *          what is there is read. */
+#ifndef PANDO_CACHE_DISK_DISK_H
+#define PANDO_CACHE_DISK_DISK_H
+
+#include "core/err.h"
+#include "core/hash.h"
+#include "core/list.h"
+#include "loop/post.h"
+#include "store/store.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+    DISK_READERS = 2,
+    DISK_WRITES_MAX = 1024,    /* entries that wait to be written; more are dropped */
+    DISK_READS_MAX = 512,      /* that wait to be read; more are refused */
+    DISK_FORGETS_MAX = 4096,   /* that wait to be written; more: the file is empty after a restart */
+    DISK_OBJECT_BYTES = 4096,  /* smallest average that the index has room for */
+};
+
+#define DISK_LIMIT_BYTES_MIN (8ull * 1024 * 1024)
+
+/* What a disk did so far and holds now. */
+#define DISK_FIGURES(X)                                                                            \
+    /* name            sort     help */                                                            \
+    X(limit_bytes,     GAUGE,   "most bytes that the file may have")                               \
+    X(used_bytes,      GAUGE,   "bytes that the file has on the disk, all of it")                  \
+    X(live_bytes,      GAUGE,   "of it, objects that can be found")                                \
+    X(index_bytes,     GAUGE,   "memory of the index, as far as it was ever used")                 \
+    X(queued_bytes,    GAUGE,   "memory of entries that wait to be written")                       \
+    X(objects,         GAUGE,   "objects that can be found")                                       \
+    X(hits,            COUNTER, "objects read")                                                    \
+    X(hit_bytes,       COUNTER, "their bytes, with fronts and keys")                               \
+    X(misses,          COUNTER, "reads of what was gone by then")                                  \
+    X(reads_refused,   COUNTER, "reads refused since too many waited")                             \
+    X(reads_failed,    COUNTER, "reads that failed, were torn, or found no memory")                \
+    X(writes,          COUNTER, "objects written")                                                 \
+    X(written_bytes,   COUNTER, "bytes written, all of them")                                      \
+    X(unchanged,       COUNTER, "objects not written since they were on the disk")                 \
+    X(unwanted,        COUNTER, "objects not written since they were asked for only once")         \
+    X(dropped_writes,  COUNTER, "objects not written since too many waited, or the disk was full") \
+    X(writes_failed,   COUNTER, "writes that failed; also of a full disk")                         \
+    X(moved,           COUNTER, "objects written again since they were read")                      \
+    X(evicted,         COUNTER, "objects that had to make room")                                   \
+    X(forgotten,       COUNTER, "objects that were taken out")
+
+struct disk_figures {
+#define X(name, sort, help) uint64_t name;
+    DISK_FIGURES(X)
+#undef X
+};
+
+struct disk_options {
+    const char     *path;        /* of the file; made, with its folders, if it is not there */
+    uint64_t        limit_bytes; /* at least DISK_LIMIT_BYTES_MIN */
+    uint64_t        queue_bytes; /* of entries that wait to be written */
+    uint32_t        format;      /* the owner's version of what is in fronts */
+    struct hash_key key;         /* with which the owner hashes; a file of another key is emptied */
+    /* May what was read be used? On a reader's thread, before it can be found. NULL: all may. */
+    bool (*accepts)(void *self, struct store_entry *entry);
+    void *self;
+};
+
+struct disk;
+
+/* The key of a file of this format. False: there is none, or it cannot be read. */
+bool disk_read_key(const char *path, uint32_t format, struct hash_key *key) must_check;
+
+/* Opens or makes the file and finds what is there. One that is of another format or key, or was
+ * not closed in order after its forgets overflowed, is emptied. If another has it open, then the
+ * disk is empty and takes nothing until that one lets go. NULL: @e says why. */
+struct disk *disk_open(const struct disk_options *options, struct err *e) must_check;
+
+/* One more holder. */
+struct disk *disk_ref(struct disk *disk);
+
+/* Of the last one: writes what waits, and ends the threads. No read may be under way. Accepts
+ * NULL. */
+void disk_unref(struct disk *disk);
+
+/* Waits until no entry waits to be written: a store may only go when none of its entries does. */
+void disk_drain(struct disk *disk);
+
+/* To be written, if it is settled, not there yet, and wanted: asked for more than once, or the disk
+ * has room. @born_ms: when it was made, on the clock of disk_forget(). Holds a reference until it
+ * is written. */
+void disk_put(struct disk *disk, struct store_entry *entry, uint64_t born_ms);
+
+/* Is there something of that hash? */
+bool disk_find(struct disk *disk, uint64_t hash);
+
+/* A read under way; the caller's, until done() begins. */
+struct disk_read {
+    struct store_key key;   /* its bytes stay where they are */
+    struct store    *store; /* into which it is read */
+    struct loop     *loop;  /* where done() is called */
+    /* @entry has a reference, and can be found in the store unless that rejected it. NULL: nothing
+     * was read. */
+    void (*done)(struct disk_read *read, struct store_entry *entry);
+    struct post         post; /* the disk's, as what follows */
+    struct list_link    link;
+    struct store_entry *entry;
+    struct disk        *disk;
+};
+
+/* False: nothing is there, or too many wait; done() is not called. */
+bool disk_get(struct disk *disk, struct disk_read *read) must_check;
+
+/* What is there under that hash, is being written or being read, and was made at @now_ms or
+ * before, is gone. True: something was there. */
+bool disk_forget(struct disk *disk, uint64_t hash, uint64_t now_ms);
+
+/* What a walk sees of an object. */
+struct disk_seen {
+    struct store_key key;
+    const uint8_t   *front;
+    uint32_t         front_bytes;
+    uint64_t         born_ms;
+};
+
+/* Reads fronts and keys of all objects that are there from its begin to its end, and forgets those
+ * of which @visit says STORE_REMOVE. Waits for the disk, so not on a worker's thread. Returns how
+ * many were removed. */
+uint64_t disk_walk(struct disk *disk, uint64_t now_ms,
+                   enum store_visit (*visit)(void *self, const struct disk_seen *seen),
+                   void *self);
+
+/* Any thread. */
+void disk_read_figures(struct disk *disk, struct disk_figures *figures);
+
+#endif
