@@ -9,10 +9,16 @@
 #include <assert.h>
 #include <string.h>
 #include <sys/random.h>
+#include <xxhash.h>
 
 static uint64_t hash_of_key(const void *self, const uint8_t *at, size_t bytes)
 {
     return cache_hash(self, at, bytes);
+}
+
+uint64_t cache_tag_hash(const uint8_t *at, size_t bytes)
+{
+    return XXH3_64bits(at, bytes);
 }
 
 uint64_t cache_hash(const struct cache *cache, const uint8_t *at, size_t bytes)

@@ -56,6 +56,7 @@ struct cache {
     struct hash_key     key;
     uint64_t            clock_ms; /* what is added to the monotonic clock */
     unsigned            workers_count;
+    bool                is_warm; /* its snapshot was looked for */
     enum store_policy   policy;
     struct cache_fills  fills;
     struct cache_purges purges;
@@ -90,6 +91,9 @@ static inline uint64_t cache_now_ms(const struct cache_side *side)
 
 /* Before the first one compresses. */
 void cache__turns_init(struct cache_turns *turns);
+
+/* The hash of a tag. Servers choose tags, so it needs no key; it is the same after a restart. */
+uint64_t cache_tag_hash(const uint8_t *at, size_t bytes);
 
 /* The hash by which @bytes bytes are found in the store. */
 uint64_t cache_hash(const struct cache *cache, const uint8_t *at, size_t bytes);

@@ -15,8 +15,8 @@ static bool is_between(uint8_t byte)
 }
 
 /* Surrogate-Key has spaces between its tags, Cache-Tag commas; a tag holds neither. */
-static uint32_t read_tags(const struct cache *cache, const struct http_head *head,
-                          enum http_field_id id, uint64_t *tags, uint32_t count)
+static uint32_t read_tags(const struct http_head *head, enum http_field_id id, uint64_t *tags,
+                          uint32_t count)
 {
     for (const struct http_field *field = http_head_find(head, id); field != NULL;
          field = http_head_find_next(head, field)) {
@@ -27,7 +27,7 @@ static uint32_t read_tags(const struct cache *cache, const struct http_head *hea
             while (at < end && !is_between(*at))
                 at++;
             if (at > begin)
-                tags[count++] = cache_hash(cache, begin, (size_t)(at - begin));
+                tags[count++] = cache_tag_hash(begin, (size_t)(at - begin));
             at += at < end;
         }
     }
@@ -168,8 +168,8 @@ enum cache_refusal cache__keep_answer(struct cache_fetch *fetch, const struct ca
         if (refusal != CACHE_REFUSED_NONE)
             return refusal;
     }
-    uint32_t tags_count = read_tags(cache, head, HTTP_FIELD_SURROGATE_KEY, tags, 0);
-    tags_count = read_tags(cache, head, HTTP_FIELD_CACHE_TAG, tags, tags_count);
+    uint32_t tags_count = read_tags(head, HTTP_FIELD_SURROGATE_KEY, tags, 0);
+    tags_count = read_tags(head, HTTP_FIELD_CACHE_TAG, tags, tags_count);
     mark_fields(head);
     struct cache_object_parts parts = {
         .head = head,

@@ -326,7 +326,7 @@ enum err_kind cache_purge(struct cache *cache, const struct cache_purge_order *o
         .by = order->by,
         .is_soft = order->is_soft,
         .bytes = order->bytes,
-        .hash = cache_hash(cache, (const uint8_t *)order->text, order->bytes),
+        .hash = cache_tag_hash((const uint8_t *)order->text, order->bytes),
         .text = mem_alloc(order->bytes + 1),
         .sum = sum,
     };

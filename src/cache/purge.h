@@ -71,7 +71,7 @@ struct cache_purge_facts {
     uint64_t        seen; /* the number of the last purge before it was asked for */
     const uint8_t  *url;  /* its key, without what a variant adds */
     uint32_t        url_bytes;
-    const uint64_t *tags; /* cache_hash() of each */
+    const uint64_t *tags; /* cache_tag_hash() of each */
     uint32_t        tags_count;
 };
 

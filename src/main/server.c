@@ -370,6 +370,7 @@ static enum err_kind start(struct server *server, struct settings *settings, str
     server->generation = generation_new(settings, server->registry, &server->admit, &server->keeps);
     if (server->generation == NULL)
         return err_set(e, ERR_MEMORY, "no memory for the configuration");
+    server__warm_caches(server, server->generation);
     server->facts = (struct admin_facts){
         .config_file = server->request->file,
         .config_revision = 1,
@@ -401,6 +402,8 @@ static void end(struct server *server)
     admin_free(server->admin);
     worker_thread_fini(&server->control);
     server__end_purges(server);
+    if (server->generation != NULL)
+        server__save_caches(server, server->generation);
     generation_unref(server->generation); /* gives its services back */
     keeps_fini(&server->keeps);
     registry_free(server->registry);

@@ -4,11 +4,13 @@
  * A purge is ordered by POST /control/purge and has a number, by which GET /control/purged tells
  * whether its walk is over: who asked may leave, and a stop waits for nobody. */
 #include "cache/explain.h"
+#include "cache/snapshot.h"
 #include "codec/http1.h"
 #include "core/mem.h"
 #include "core/units.h"
 #include "main/server_inside.h"
 
+#include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +43,49 @@ bool server__cache_of(void *self, const struct service *service, struct admin_ca
     cache_read_figures(cache, &out->figures);
     store_read_figures(cache->store, &out->store);
     return true;
+}
+
+/* --- over restarts -------------------------------------------------------------------------- */
+
+static void tell_snapshot(struct server *server, const char *service, const char *did,
+                          uint64_t count, enum err_kind failed, const struct err *e)
+{
+    if (failed != ERR_NONE)
+        events_tell(server->events, LOG_LEVEL_WARNING, "%s: the cache could not be %s: %s", service,
+                    did, e->story);
+    else if (count > 0)
+        events_tell(server->events, LOG_LEVEL_INFO, "%s: the cache was %s, %" PRIu64 " answers",
+                    service, did, count);
+}
+
+void server__warm_caches(struct server *server, const struct generation *generation)
+{
+    const struct settings *settings = generation->settings;
+    for (size_t i = 0; i < settings->services_count; i++) {
+        const struct settings_service *service = &settings->services[i];
+        uint64_t count;
+        struct err e = {0};
+        if (generation->caches[i] == NULL || !service->cache.warm_start)
+            continue;
+        const enum err_kind failed =
+            cache_warm(generation->caches[i], settings->data_path, service->name, &count, &e);
+        tell_snapshot(server, service->name, "read back", count, failed, &e);
+    }
+}
+
+void server__save_caches(struct server *server, const struct generation *generation)
+{
+    const struct settings *settings = generation->settings;
+    for (size_t i = 0; i < settings->services_count; i++) {
+        const struct settings_service *service = &settings->services[i];
+        uint64_t count;
+        struct err e = {0};
+        if (generation->caches[i] == NULL || !service->cache.warm_start)
+            continue;
+        const enum err_kind failed =
+            cache_save(generation->caches[i], settings->data_path, service->name, &count, &e);
+        tell_snapshot(server, service->name, "saved", count, failed, &e);
+    }
 }
 
 /* --- purges: walking ------------------------------------------------------------------------ */

@@ -7,6 +7,8 @@ whether it is asked.
 import contextlib
 import email.utils
 import json
+import os
+import signal
 import threading
 import time
 
@@ -493,3 +495,39 @@ def test_a_304_about_something_else_is_not_passed_on(start, origin):
     origin.on("/odd", other)
     answer = proxy.ask("/odd")
     assert answer.status == 200 and answer.body == b"new"
+
+
+@pytest.mark.parametrize("how", ["clean", "killed"])
+def test_a_restart_keeps_the_cache_warm(start, origin, how):
+    """A clean stop writes what is kept, variants, parts and all; a crash may lose it, and brings nothing back."""
+    origin.page("/small", cache="max-age=600", bytes=100)
+    origin.page("/large", cache="max-age=600", bytes=3_000_000, chunk=50_000)
+    origin.page("/varies", cache="max-age=600", vary="Accept-Language")
+    origin.page("/gone", cache="max-age=600")
+    origin.on("/part", serve_ranges(seen := []))
+    language = [("Accept-Language", "de")]
+    proxy = start(config_of(origin), may_die=True)
+    bodies = {path: proxy.ask(path, fields=language).body for path in ("/small", "/large", "/varies", "/gone")}
+    ask_range(proxy, "/part", "100-5000")
+    assert proxy.ask("/gone", "DELETE").status == 200
+    if how == "killed":
+        os.kill(proxy.server_pid(), signal.SIGKILL)
+        until(lambda: proxy.ask("/small").status == 200, "the supervisor has started it anew")
+        assert not hit(proxy.ask("/large")), "nothing was written"
+        return
+    restart(proxy)
+    for path in ("/small", "/large", "/varies"):
+        answer = proxy.ask(path, fields=language)
+        assert hit(answer) and answer.body == bodies[path], path
+    assert hit(ask_range(proxy, "/part", "200-300")) and not hit(proxy.ask("/gone"))
+    assert not hit(proxy.ask("/varies", fields=[("Accept-Language", "fr")]))
+    assert not list((proxy.folder / "data" / "cache").glob("*.snapshot")), "it is used up"
+    assert "the cache was read back" in proxy.stderr
+
+
+def restart(proxy):
+    """SIGTERM, and the same configuration again in the same folder."""
+    proxy.signal(signal.SIGTERM)
+    assert proxy.process.wait(pando.PATIENCE_S) == 0
+    proxy.was_told_to_end = False
+    proxy.start()
