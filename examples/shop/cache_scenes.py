@@ -24,6 +24,9 @@ LIST_FRESH_S = 2    # as the shop says of its list of products
 class Seen(collections.namedtuple("Seen", "status said content")):
     """An answer; @said is Cache-Status, or Proxy-Status of an error, without the name of who says it."""
 
+    def field(self):
+        return "Cache-Status" if self.status < 500 else "Proxy-Status"
+
     def is_hit(self):
         return self.said.startswith("hit")
 
@@ -64,7 +67,7 @@ class CacheScenes:
         finally:
             if connection is None:
                 mine.close()
-        said = fields.get("cache-status" if status < 500 else "proxy-status", "")
+        said = fields.get(Seen(status, "", b"").field().lower(), "")
         return Seen(status, said.partition(";")[2].strip(), content)
 
     def copies_answered(self):
@@ -156,7 +159,7 @@ class CacheScenes:
         self.say(f"  kill -9 {', '.join(self.copies)}: {served} of {len(PAGES)} pages and pictures are still "
                  f"served, {fresh} fresh, {served - fresh} stale.")
         for path in ("/pictures/oak.svg", "/"):
-            self.say(f"    GET {path:20}{seen[path].status}  Cache-Status: {seen[path].said}")
+            self.say(f"    GET {path:20}{seen[path].status}  {seen[path].field()}: {seen[path].said}")
         self.refused = self.orders_refused()
         for path, one in seen.items():
             self.check(one.status == 200, f"{path} got {one.status} {one.said}")
@@ -169,7 +172,7 @@ class CacheScenes:
         cart = self.ask("/api/carts/dead")
         orders = [self.ask(f"/api/orders/{number}", "PUT", {"cart": "dead"}) for number in numbers]
         kept = self.ask(f"/api/orders/{next(iter(self.load.confirmed))}")
-        self.say(f"    PUT /api/orders/...     {orders[0].status}  Proxy-Status: {orders[0].said}")
+        self.say(f"    PUT /api/orders/...     {orders[0].status}  {orders[0].field()}: {orders[0].said}")
         for what, one in (("a cart", cart), ("an order of before", kept), *(("an order", one) for one in orders)):
             self.check(one.status in (502, 503, 504), f"{what} was answered with {one.status}")
         return numbers
