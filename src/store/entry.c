@@ -111,7 +111,7 @@ bool store_remove(struct store *store, struct store_entry *entry)
     return was_there;
 }
 
-/* --- Finding ------------------------------------------------------------------------------------ */
+/* --- Finding -------------------------------------------------------------------------------- */
 
 /* False: the last one was given back already, so it has left the index since it was found there. */
 static bool ref_unless_gone(struct store_entry *entry)
@@ -171,7 +171,7 @@ struct store_entry *store_find_surely(struct store *store, const struct store_ke
     return entry;
 }
 
-/* --- All of them -------------------------------------------------------------------------------- */
+/* --- All of them ---------------------------------------------------------------------------- */
 
 static void walk_bucket(struct store_shard *shard, uint64_t bucket,
                         enum store_visit (*visit)(void *self, struct store_entry *entry),

@@ -8,9 +8,9 @@
  * what the small one has no room for.
  *
  * In place of the ghost queue a sketch counts how often a key came. Who comes has a duel with those
- * that would leave for it: against one, it is rejected if that one came more often; against several,
- * unless it came more often than all of them together. Who wins against a newcomer stays at the
- * other end of its queue. */
+ * that would leave for it: against one, it is rejected if that one came more often; against
+ * several, unless it came more often than all of them together. Who wins against a newcomer stays
+ * at the other end of its queue. */
 #include "store/policy/policy.h"
 
 enum {
@@ -39,8 +39,8 @@ static void move(struct policy *policy, struct store_entry *entry, uint8_t queue
     policy_set_uses(entry, uses);
 }
 
-/* Whether it goes on from the end of its queue, and there it goes. What is held goes on too, and out
- * of the way of others in the small queue. */
+/* Whether it goes on from the end of its queue, and there it goes. What is held goes on too, and
+ * out of the way of others in the small queue. */
 static bool goes_on(struct policy *policy, struct store_entry *entry)
 {
     const uint8_t uses = policy_uses(entry);
