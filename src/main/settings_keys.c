@@ -234,7 +234,6 @@ static const struct config_key cache_keys[] = {
     CACHE_SETTINGS(X)
     {.name = "rules", .kind = CONFIG_LIST, .highest = RULES_MAX, .one_or_many = true,
      ELEMENTS(struct cache_settings, rules, cache_rule_table),
-     .example = "  - {path: /static, browser-for: 1h, edge-for: 1d, compress: true}\n",
      .help = "what is different for some paths"},
     END};
 static const struct config_table cache_table = TABLE(cache_keys, struct cache_settings);
