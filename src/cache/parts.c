@@ -157,7 +157,7 @@ void cache__join_parts(struct cache_side *side, struct store_entry *older,
         store_body_end(joined->body, ok);
     if (ok) {
         atomic_store(&object->is_over, true);
-        store_put(store, joined);
+        cache__put(side->cache, joined);
         (void)store_settle(store, joined);
     }
     store_entry_unref(joined);
