@@ -17,9 +17,10 @@ enum {
     SMALL = 1,
     MAIN = 2,
     SMALL_PERCENT = 10,
-    /* The paper and TinyUFO ask for two uses. With the duel, on the streams of ratios_testing.h (5 %,
-     * three seeds), one gave 0.2 to 0.5 points less in 1 MiB and 0.9 to 1.8 more in 4 MiB where
-     * sizes are equal; where they differ, 3.7 to 5.6 more in 1 MiB and 0.2 to 2.7 less in 4 MiB. */
+    /* The paper and TinyUFO ask for two uses. With the duel, on the streams of ratios_testing.h (at
+     * 5 %, up to three seeds), one gave 0.2 to 0.5 points less in 1 MiB and 0.9 to 1.8 more in
+     * 4 MiB where sizes are equal; where they differ, 3.7 to 5.6 more in 1 MiB and 0.2 to 2.7 less
+     * in 4 MiB. */
     PROMOTED_FROM = 1,
 };
 
