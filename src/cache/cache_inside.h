@@ -6,6 +6,7 @@
  *     fetch.c        an op of its own -> an entry that grows; everybody who waits is told
  *     said.c         what the answer says of the cache: Cache-Status, Age
  *     parts.c        parts of answers: what they cover, and putting them together
+ *     tier.c         what memory lets go of, and what comes back from the disk
  *     key.c          names of what is kept */
 #ifndef PANDO_CACHE_CACHE_INSIDE_H
 #define PANDO_CACHE_CACHE_INSIDE_H
@@ -26,6 +27,7 @@ struct cache_said {
 
 enum {
     CACHE_TRIES_MAX = 3,       /* times that one request waits for others; then it asks itself */
+    CACHE_RECALLS_MAX = 2,     /* times that it waits for the disk: a sign, and what it leads to */
     CACHE_PASSES_MS = 120000,  /* how long an answer that was not to be kept is remembered as that */
 };
 
@@ -46,6 +48,7 @@ struct cache_visit {
     struct cache_said        said;
     uint64_t                 offset, end; /* in the body, of what is still to be sent */
     uint8_t                  tries;
+    uint8_t                  recalls;
     bool                     is_reading; /* counts among its fill's readers */
     bool                     is_pumping;
     bool                     is_as_fetched; /* a part is what the server sent for this request */
@@ -138,6 +141,17 @@ bool cache__part_covers(struct cache_object *object, const struct http_head *req
  * touch. @newer is over, and in the index. */
 void cache__join_parts(struct cache_side *side, struct store_entry *older,
                        struct store_entry *newer);
+
+/* --- tier.c --- */
+
+/* store_put(); what the disk has under its key is out of date. */
+void cache__put(struct cache *cache, struct store_entry *entry);
+
+/* Is what was looked for, and is not in memory, on the disk? */
+bool cache__is_on_disk(const struct cache *cache, const struct cache_look *look);
+
+/* Reads it into the store; then @fill, whose reference is taken over, is OPEN and says is_recalled. */
+void cache__recall(struct cache_stage *stage, struct cache_fill *fill);
 
 /* --- cache_stage.c --- */
 

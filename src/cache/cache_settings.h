@@ -45,6 +45,9 @@ struct cache_rule {
     X(memory_bytes, "memory", SIZE_OR_NONE, CONFIG_MIB(1), CONFIG_TIB(1), CONFIG_NONE, LIVE,       \
       "memory for answers that may be kept, everything that keeping them takes counted; none: "    \
       "there is no cache")                                                                         \
+    X(disk_bytes, "disk", SIZE_OR_NONE, CONFIG_MIB(16), CONFIG_TIB(64), CONFIG_NONE, START,          \
+      "a file in the data directory for answers that leave the memory, so that more is kept than " \
+      "fits there, also over a restart; another size may empty it")                                \
     X(policy, "policy", CHOICE, cache_policies, 0, STORE_S3_FIFO, LIVE, "what leaves first when it is full; a " \
                                                            "change starts an empty cache")         \
     X(object_bytes, "object-bytes", SIZE, CONFIG_KIB(1), CONFIG_TIB(1), CONFIG_MIB(64), LIVE,      \

@@ -129,10 +129,13 @@ static void passed_answered(struct frame *self, struct op *op)
 bool cache__invalidate(struct cache_stage *stage, const struct store_key *url)
 {
     struct cache *cache = stage->side->cache;
+    const bool was_on_disk = cache_disk_forget(cache, url->hash);
     struct store_entry *entry = store_find_surely(cache->store, url);
     cache_fills_doom(&cache->fills, url);
-    const bool was_there = entry != NULL && cache_object_of(entry)->kind != CACHE_OBJECT_PASSES &&
-                           store_remove(cache->store, entry);
+    const bool was_in_memory = entry != NULL &&
+                               cache_object_of(entry)->kind != CACHE_OBJECT_PASSES &&
+                               store_remove(cache->store, entry);
+    const bool was_there = was_in_memory || was_on_disk;
     store_entry_unref(entry);
     if (was_there)
         row_add(&stage->side->row->invalidated, 1);
@@ -210,6 +213,15 @@ static void pass_watched(struct cache_stage *stage, struct op *op, const struct 
 }
 
 /* --- waiting ------------------------------------------------------------------------------------- */
+
+enum known {
+    KNOWN_NOTHING, /* it has to be fetched */
+    KNOWN_ANSWER,  /* it may be used */
+    KNOWN_BEHIND,  /* it may be used, and a new one is to be fetched */
+    KNOWN_STALE,   /* the server has to be asked */
+    KNOWN_PASSES,  /* it passes, watched */
+    KNOWN_NOT_FOR, /* it passes: what is kept is not for this client */
+};
 
 static void decide(struct cache_visit *visit, struct cache_look *look);
 
@@ -355,6 +367,26 @@ static bool may_relay(const struct cache_visit *visit, const struct cache_fill *
            fill->fetched_status != 304;
 }
 
+static enum known judge_entry(struct cache_stage *stage, const struct cache_ask *ask,
+                              const struct http_head *head, struct store_entry *entry,
+                              const char **forward);
+
+/* What came from the disk is for all who waited, but each has his own claims. */
+static void resume_recalled(struct cache_visit *visit)
+{
+    struct store_entry *entry = visit->fill->entry;
+    const char *forward;
+    if (entry == NULL || judge_entry(visit->stage, &visit->ask, &visit->op->request->head, entry,
+                                     &forward) != KNOWN_ANSWER) {
+        look_again(visit);
+        return;
+    }
+    store_entry_ref(entry);
+    cache__visit_release(visit);
+    visit->said = (struct cache_said){.is_hit = true, .detail = "disk"};
+    serve_visit(visit, NULL, entry);
+}
+
 void cache__visit_resume(struct cache_visit *visit)
 {
     struct cache_fill *fill = visit->fill;
@@ -364,7 +396,12 @@ void cache__visit_resume(struct cache_visit *visit)
         cache_fill_wait(fill, worker->index, worker->loop, &visit->waiter);
         break;
     }
-    case CACHE_FILL_OPEN: resume_open(visit); break;
+    case CACHE_FILL_OPEN:
+        if (fill->is_recalled)
+            resume_recalled(visit);
+        else
+            resume_open(visit);
+        break;
     case CACHE_FILL_ALONE:
         visit->op->on_cancel = NULL;
         if (visit->fetch != NULL && may_relay(visit, fill)) {
@@ -413,6 +450,53 @@ static void start_fetch(struct cache_visit *visit, struct cache_fill *fill,
     cache__fetch(&order); /* without memory it resumes the visit by itself */
 }
 
+/* Waits for what others wait for; a reference to it is taken over. */
+static void join(struct cache_visit *visit, struct cache_fill *others)
+{
+    if (atomic_load(&others->readers_count) >= visit->stage->settings->waiters) {
+        cache_fill_unref(others);
+        cache__pass(visit->stage, visit->op, visit->said.forward, "waiters");
+        return;
+    }
+    attach(visit, others);
+    if (atomic_load(&others->state) != CACHE_FILL_ASKING) {
+        cache_fill_leave(others, visit->stage->side->worker->index, &visit->waiter);
+        cache__visit_resume(visit);
+    }
+}
+
+/* Waits for the disk, and then looks again. */
+static void recall_or_join(struct cache_visit *visit, const struct cache_look *look)
+{
+    struct cache_side *side = visit->stage->side;
+    struct cache *cache = side->cache;
+    struct cache_fill *others = NULL;
+    struct store_entry *newer = NULL;
+    struct cache_fill *fill = cache_fill_new(&cache->fills, &look->key, side->worker->index,
+                                             cache->workers_count);
+    if (fill == NULL) {
+        give_up(visit, ERR_MEMORY);
+        return;
+    }
+    visit->recalls++;
+    fill->classes = (uint8_t)cache__class_of(visit->stage, &visit->ask);
+    switch (cache_fill_begin(fill, cache->store, NULL, &others, &newer)) {
+    case CACHE_FILL_IS_MINE:
+        attach(visit, cache_fill_ref(fill));
+        cache__recall(visit->stage, fill);
+        break;
+    case CACHE_FILL_IS_OVER:
+        cache_fill_unref(fill);
+        store_entry_unref(newer);
+        look_again(visit);
+        break;
+    case CACHE_FILL_IS_OTHERS:
+        cache_fill_unref(fill);
+        join(visit, others);
+        break;
+    }
+}
+
 /* Waits for a fetch of what was looked for, one's own or another's. @stale is borrowed. */
 static void fetch_or_join(struct cache_visit *visit, const struct cache_look *look,
                           struct store_entry *stale)
@@ -454,16 +538,7 @@ static void fetch_or_join(struct cache_visit *visit, const struct cache_look *lo
         break;
     case CACHE_FILL_IS_OTHERS:
         cache_fill_unref(fill);
-        if (atomic_load(&others->readers_count) >= visit->stage->settings->waiters) {
-            cache_fill_unref(others);
-            cache__pass(visit->stage, visit->op, visit->said.forward, "waiters");
-            break;
-        }
-        attach(visit, others);
-        if (atomic_load(&others->state) != CACHE_FILL_ASKING) {
-            cache_fill_leave(others, side->worker->index, &visit->waiter);
-            cache__visit_resume(visit);
-        }
+        join(visit, others);
         break;
     }
 }
@@ -523,15 +598,6 @@ static struct cache_visit *new_visit(struct cache_stage *stage, struct op *op,
     visit->key.at = (const uint8_t *)(visit + 1);
     return visit;
 }
-
-enum known {
-    KNOWN_NOTHING, /* it has to be fetched */
-    KNOWN_ANSWER,  /* it may be used */
-    KNOWN_BEHIND,  /* it may be used, and a new one is to be fetched */
-    KNOWN_STALE,   /* the server has to be asked */
-    KNOWN_PASSES,  /* it passes, watched */
-    KNOWN_NOT_FOR, /* it passes: what is kept is not for this client */
-};
 
 /* How operators see it; what is purged hard is gone. */
 static enum cache_purge_verdict look_purged(struct cache_side *side, struct store_entry *entry)
@@ -608,7 +674,10 @@ static void decide(struct cache_visit *visit, struct cache_look *look)
     case KNOWN_NOT_FOR: cache__pass(stage, op, forward, NULL); break;
     case KNOWN_NOTHING:
     case KNOWN_STALE:
-        if (visit->ask.only_if_cached) {
+        if (visit->recalls < CACHE_RECALLS_MAX && !visit->ask.no_cache &&
+            cache__is_on_disk(stage->side->cache, look)) {
+            recall_or_join(visit, look);
+        } else if (visit->ask.only_if_cached) {
             op->answer.status = 504;
             cache__say(stage, op, &visit->said, NULL, NULL);
             op_refuse(op, ERR_NO_TARGET, "it is not in the cache, and the request asks only that");

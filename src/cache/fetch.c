@@ -279,7 +279,7 @@ static void keep_whole(struct cache_fetch *fetch)
     row_add(&row_of(fetch)->stored, 1);
     row_add(&row_of(fetch)->compressed, fetch->coder != NULL);
     if (!fetch->is_put && !atomic_load(&fetch->fill->is_doomed))
-        store_put(store, fetch->entry);
+        cache__put(fetch->stage->side->cache, fetch->entry);
     (void)store_settle(store, fetch->entry);
     if (atomic_load(&fetch->fill->is_doomed) || cache__is_purged(side, fetch->entry))
         (void)store_remove(store, fetch->entry);
@@ -376,7 +376,7 @@ static bool open_body(struct cache_fetch *fetch)
     const struct store_key key = {fetch->entry->hash, store_entry_key(fetch->entry),
                                   fetch->entry->key_bytes};
     fetch->fill->entry = store_entry_ref(fetch->entry);
-    store_put(fetch->stage->side->cache->store, fetch->entry);
+    cache__put(fetch->stage->side->cache, fetch->entry);
     fetch->is_put = true;
     if (!cache_fill_show(fetch->fill, &key, false)) {
         body_over(fetch, ERR_MEMORY);
@@ -551,6 +551,7 @@ static void freshen(struct cache_fetch *fetch, const struct cache_exchange *exch
     cache_fill_hide(fetch->fill);
     if (!cache__keep_freshened(fetch, exchange)) {
         /* It holds for those who asked, but for nobody after them. */
+        (void)cache_disk_forget(fetch->stage->side->cache, fetch->stale->hash);
         (void)store_remove(fetch->stage->side->cache->store, fetch->stale);
         (void)tell_open(fetch, store_entry_ref(fetch->stale));
         return;

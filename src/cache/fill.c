@@ -217,7 +217,8 @@ void cache_fill_wait(struct cache_fill *fill, unsigned index, struct loop *loop,
                      struct cache_waiter *waiter)
 {
     struct cache_group *group = &fill->groups[index];
-    group->loop = loop;
+    if (group->loop == NULL) /* once it is wanted, the owner reads it */
+        group->loop = loop;
     if (!link_is_in_list(&waiter->link))
         list_add_last(&group->waiters, &waiter->link);
     /* The owner first changes and then looks here; whoever waits does the opposite. */

@@ -70,6 +70,8 @@ struct cache_fill {
     _Atomic bool              is_doomed;     /* what it fetches is out of date already */
     _Atomic uint8_t           state;         /* enum cache_fill_state */
     bool                      is_stale;      /* OPEN: the entry is an old one, as servers fail */
+    bool                      is_recalled;   /* OPEN: of the disk; who waited looks again; entry may
+                                              * be NULL: it was not there after all */
     bool                      is_part;       /* ALONE: what its first client asked is what came */
     uint16_t                  fetched_status; /* of the server's answer; 0: none */
     struct store_entry       *entry;         /* OPEN; a reference */

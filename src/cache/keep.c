@@ -70,7 +70,8 @@ static struct store_entry *sign_for(struct cache_fetch *fetch, const struct stor
         (uint32_t)fetch->stage->settings->variants);
     if (sign == NULL)
         return NULL;
-    store_put(cache->store, sign);
+    cache_object_of(sign)->meta.received_ms = cache_now_ms(fetch->stage->side);
+    cache__put(cache, sign);
     (void)store_settle(cache->store, sign);
     return sign;
 }
@@ -91,8 +92,10 @@ static enum cache_refusal variant_key(struct cache_fetch *fetch, const struct st
     *key = (struct store_key){cache_hash(cache, side->key, bytes), side->key, (uint32_t)bytes};
     const uint64_t oldest =
         bytes == 0 ? 0 : cache_object_add_variant(cache_object_of(sign), key->hash);
-    if (oldest != 0)
+    if (oldest != 0) {
+        (void)cache_disk_forget(cache, oldest);
         store_remove_hash(cache->store, oldest);
+    }
     store_entry_unref(sign);
     return bytes == 0 ? CACHE_REFUSED_VARY_LONG : CACHE_REFUSED_NONE;
 }
@@ -260,7 +263,7 @@ bool cache__keep_freshened(struct cache_fetch *fetch, const struct cache_exchang
         object->inline_bytes = 0;
     }
     copy_body(object, stale);
-    store_put(cache->store, fetch->entry);
+    cache__put(cache, fetch->entry);
     (void)store_settle(cache->store, fetch->entry);
     if (cache__is_purged(fetch->stage->side, fetch->entry))
         (void)store_remove(cache->store, fetch->entry);
@@ -295,7 +298,7 @@ void cache__keep_passing(struct cache_fetch *fetch, enum cache_refusal refusal)
         cache->store, &key, classes | others, cache_now_ms(stage->side) + CACHE_PASSES_MS);
     if (sign == NULL)
         return;
-    store_put(cache->store, sign);
+    cache__put(cache, sign);
     (void)store_settle(cache->store, sign);
     store_entry_unref(sign);
 }

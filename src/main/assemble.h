@@ -23,7 +23,8 @@
 
 /* What services keep over reloads, by name; outlives every generation. */
 struct keeps {
-    unsigned    workers_count;
+    unsigned       workers_count;
+    struct events *events; /* where trouble is told; NULL: nowhere */
     struct keep rates;
     struct keep circuits;
     struct keep permits;

@@ -352,6 +352,7 @@ static enum err_kind start(struct server *server, struct settings *settings, str
     if (getrandom(&key, sizeof key, 0) != sizeof key)
         return err_set_errno(e, "getrandom");
     keeps_init(&server->keeps, server->workers_count);
+    server->keeps.events = server->events;
     enum err_kind failed = server__start_signals(server, e);
     if (failed == ERR_NONE && !admit_init(&server->admit, &settings->limits, key))
         failed = err_set(e, ERR_MEMORY, "no memory");

@@ -237,7 +237,7 @@ def test_stale_if_error(start, origin, how, error):
         assert answer.status == 200 and serial(answer) == 1, answer.head
         assert cache_status(answer)["fwd"] == "stale" and int(answer.get("Age")) >= 2
     assert proxy.ask("/strict").status >= 500
-    assert proxy.metric("pando_cache_hits_on_error") == 2
+    assert proxy.metric("pando_cache_hits_on_error_total") == 2
 
 
 # --- validation ---

@@ -227,6 +227,17 @@ bool disk_forget(struct disk *disk, uint64_t hash, uint64_t now_ms)
     return slot != NULL;
 }
 
+void disk_replace(struct disk *disk, uint64_t hash)
+{
+    if (!disk->is_open)
+        return;
+    pthread_mutex_lock(&disk->lock);
+    struct disk_slot *slot = places_find(&disk->places, hash);
+    if (slot != NULL)
+        kill_locked(disk, slot);
+    pthread_mutex_unlock(&disk->lock);
+}
+
 /* --- writing ------------------------------------------------------------------------------------ */
 
 /* While there is room all are; then those that were asked for again, be it after they had left. */

@@ -135,6 +135,9 @@ bool disk_get(struct disk *disk, struct disk_read *read) must_check;
  * before, is gone. True: something was there. */
 bool disk_forget(struct disk *disk, uint64_t hash, uint64_t now_ms);
 
+/* A newer one is about to take the place of what is there under that hash. */
+void disk_replace(struct disk *disk, uint64_t hash);
+
 /* What a walk sees of an object. */
 struct disk_seen {
     struct store_key key;
