@@ -27,7 +27,9 @@ static void set_up(void)
     static const struct cache_settings settings = {.memory_bytes = 64 * MIB,
                                                    .policy = STORE_S3_FIFO};
     keep_init(&house.keep);
-    house.cache = cache_get(&house.keep, "shop", &settings, WORKERS);
+    const struct cache_wish wish = {
+        .service = "shop", .settings = &settings, .data_path = "", .workers_count = WORKERS};
+    house.cache = cache_get(&house.keep, &wish);
     cr_assert(house.cache != NULL);
     house.now_ns = 1000ull * MS;
     house.worker = (struct worker){.now_ns = &house.now_ns};
