@@ -38,9 +38,9 @@ struct client {
 };
 
 static struct {
-    int           epoll_fd, listener;
+    int epoll_fd, listener;
     struct client clients[CLIENTS_MAX];
-    char          body[(size_t)SIZES_MOST];
+    char body[(size_t)SIZES_MOST];
 } server;
 
 static void leave(int fd)
@@ -163,9 +163,8 @@ static void serve(void)
 static void listen_on(uint16_t port)
 {
     const int on = 1;
-    const struct sockaddr_in address = {.sin_family = AF_INET,
-                                        .sin_port = htons(port),
-                                        .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    const struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     server.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     server.listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     (void)setsockopt(server.listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);

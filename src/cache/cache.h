@@ -42,13 +42,13 @@ struct cache_turns {
 };
 
 struct cache_side {
-    struct cache     *cache;
-    struct worker    *worker; /* NULL: not used yet */
-    struct cache_row *row;
-    uint32_t          refs_count; /* stages, lent buffers, fetches and readers of this worker */
-    struct slab       lends;
+    struct cache      *cache;
+    struct worker     *worker; /* NULL: not used yet */
+    struct cache_row  *row;
+    uint32_t           refs_count; /* stages, lent buffers, fetches and readers of this worker */
+    struct slab        lends;
     struct cache_turns turns;
-    uint8_t           key[CACHE_KEY_BYTES_MAX]; /* where keys are written to be looked up */
+    uint8_t            key[CACHE_KEY_BYTES_MAX]; /* where keys are written to be looked up */
 };
 
 struct cache {

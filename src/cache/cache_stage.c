@@ -11,11 +11,25 @@
 /* Requests that some servers answer as if they were for another URL or method. What passes for one
  * URL is not kept for it. */
 static const char *const override_names[] = {
-    "X-Original-URL",         "X-Rewrite-URL",    "X-Original-URI",       "X-Original-Host",
-    "X-HTTP-Method-Override", "X-HTTP-Method",    "X-Method-Override",    "X-Host",
-    "X-Forwarded-Server",     "X-Forwarded-Path", "X-Forwarded-Prefix",   "X-Forwarded-Scheme",
-    "X-Forwarded-Ssl",        "Front-End-Https",  "X-Url-Scheme",         "X-Forwarded-Protocol",
-    "X-HTTP-Host-Override",   "X-Real-URL",       "X-Amz-Website-Redirect-Location",
+    "X-Original-URL",
+    "X-Rewrite-URL",
+    "X-Original-URI",
+    "X-Original-Host",
+    "X-HTTP-Method-Override",
+    "X-HTTP-Method",
+    "X-Method-Override",
+    "X-Host",
+    "X-Forwarded-Server",
+    "X-Forwarded-Path",
+    "X-Forwarded-Prefix",
+    "X-Forwarded-Scheme",
+    "X-Forwarded-Ssl",
+    "Front-End-Https",
+    "X-Url-Scheme",
+    "X-Forwarded-Protocol",
+    "X-HTTP-Host-Override",
+    "X-Real-URL",
+    "X-Amz-Website-Redirect-Location",
 };
 
 /* Servers that make variables of fields take "_" and "-" for one. */
@@ -62,8 +76,7 @@ static const struct cache_rule *rule_of(const struct cache_settings *settings,
 
 unsigned cache__class_of(const struct cache_stage *stage, const struct cache_ask *ask)
 {
-    const bool cookie_counts =
-        ask->has_cookie && stage->settings->cookies != CACHE_COOKIES_IGNORE;
+    const bool cookie_counts = ask->has_cookie && stage->settings->cookies != CACHE_COOKIES_IGNORE;
     return (cookie_counts ? CACHE_ASKED_WITH_COOKIE : 0u) |
            (ask->has_authorization ? CACHE_ASKED_WITH_AUTHORIZATION : 0u);
 }
@@ -80,12 +93,12 @@ void cache__pass(struct cache_stage *stage, struct op *op, const char *forward, 
 
 /* A frame on a request that passes, and whose answer matters to what is kept of its URL. */
 struct watch {
-    struct frame        frame; /* first */
-    struct cache_stage *stage;
-    struct cache_ask    ask;
+    struct frame             frame; /* first */
+    struct cache_stage      *stage;
+    struct cache_ask         ask;
     const struct cache_rule *rule;
-    uint64_t            requested_ms;
-    struct store_key    url; /* the bytes lie in the op's arena */
+    uint64_t                 requested_ms;
+    struct store_key         url; /* the bytes lie in the op's arena */
 };
 
 static struct watch *push_watch(struct cache_stage *stage, struct op *op,
@@ -179,21 +192,21 @@ static void unsafe_answered(struct frame *self, struct op *op)
     op_answer_above(self, op);
 }
 
-static bool write_key(struct cache_side *side, const struct request *request,
-                      struct store_key *key)
+static bool write_key(struct cache_side *side, const struct request *request, struct store_key *key)
 {
     const size_t bytes = cache__key_write(request, side->key, sizeof side->key);
     if (bytes > sizeof side->key)
         return false;
-    *key = (struct store_key){cache_hash(side->cache, side->key, bytes), side->key,
-                              (uint32_t)bytes};
+    *key =
+        (struct store_key){cache_hash(side->cache, side->key, bytes), side->key, (uint32_t)bytes};
     return true;
 }
 
 static void pass_unsafe(struct cache_stage *stage, struct op *op)
 {
     struct store_key url;
-    if (!http_method_is_safe(op->request->head.method) && write_key(stage->side, op->request, &url) &&
+    if (!http_method_is_safe(op->request->head.method) &&
+        write_key(stage->side, op->request, &url) &&
         push_watch(stage, op, &url, unsafe_answered) == NULL) {
         op_refuse(op, ERR_MEMORY, NULL);
         return;
@@ -304,12 +317,12 @@ static bool is_for(struct cache_visit *visit, struct store_entry *entry)
     if (visit->fetch == NULL && cache_object_is_part(object) &&
         !cache__part_covers(object, &visit->op->request->head, &range))
         return false;
-    if (visit->fetch == NULL && cache_purge_look(side->cache, side->row, entry,
-                                                 cache_now_ms(side)) != CACHE_PURGE_NOT)
+    if (visit->fetch == NULL &&
+        cache_purge_look(side->cache, side->row, entry, cache_now_ms(side)) != CACHE_PURGE_NOT)
         return false; /* it may have been asked for before the purge and this one after it */
     if (visit->fetch == NULL) {
-        const enum cache_use use = cache_judge_use(&object->meta, &visit->ask,
-                                                   visit->stage->settings, cache_now_ms(side));
+        const enum cache_use use =
+            cache_judge_use(&object->meta, &visit->ask, visit->stage->settings, cache_now_ms(side));
         if (use != CACHE_USE_FRESH && use != CACHE_USE_STALE && use != CACHE_USE_REVALIDATE)
             return false;
     }
@@ -472,8 +485,8 @@ static void recall_or_join(struct cache_visit *visit, const struct cache_look *l
     struct cache *cache = side->cache;
     struct cache_fill *others = NULL;
     struct store_entry *newer = NULL;
-    struct cache_fill *fill = cache_fill_new(&cache->fills, &look->key, side->worker->index,
-                                             cache->workers_count);
+    struct cache_fill *fill =
+        cache_fill_new(&cache->fills, &look->key, side->worker->index, cache->workers_count);
     if (fill == NULL) {
         give_up(visit, ERR_MEMORY);
         return;
@@ -505,8 +518,8 @@ static void fetch_or_join(struct cache_visit *visit, const struct cache_look *lo
     struct cache *cache = side->cache;
     struct cache_fill *others = NULL;
     struct store_entry *newer = NULL;
-    struct cache_fill *fill = cache_fill_new(&cache->fills, &look->key, side->worker->index,
-                                             cache->workers_count);
+    struct cache_fill *fill =
+        cache_fill_new(&cache->fills, &look->key, side->worker->index, cache->workers_count);
     if (fill == NULL) {
         give_up(visit, ERR_MEMORY);
         return;
@@ -517,8 +530,7 @@ static void fetch_or_join(struct cache_visit *visit, const struct cache_look *lo
         look->entry != NULL && cache_object_of(look->entry)->kind == CACHE_OBJECT_ANSWER
             ? look->entry
             : NULL;
-    const bool is_part =
-        stale == NULL && cache__wants_part(&visit->ask, &visit->op->request->head);
+    const bool is_part = stale == NULL && cache__wants_part(&visit->ask, &visit->op->request->head);
     const bool may_join = visit->tries++ < CACHE_TRIES_MAX && !visit->ask.no_cache && !is_part;
     if (!may_join) {
         if (!cache_fill_show(fill, &look->key, false)) {
@@ -551,8 +563,8 @@ static void fetch_behind(struct cache_stage *stage, const struct op *op,
     struct cache_side *side = stage->side;
     struct cache_fill *others = NULL;
     struct store_entry *newer = NULL;
-    struct cache_fill *fill = cache_fill_new(&side->cache->fills, &look->key,
-                                             side->worker->index, side->cache->workers_count);
+    struct cache_fill *fill = cache_fill_new(&side->cache->fills, &look->key, side->worker->index,
+                                             side->cache->workers_count);
     if (fill == NULL)
         return;
     fill->classes = (uint8_t)cache__class_of(stage, ask);
@@ -660,7 +672,8 @@ static void decide(struct cache_visit *visit, struct cache_look *look)
     struct cache_stage *stage = visit->stage;
     struct op *op = visit->op;
     const char *forward;
-    const enum known known = judge_entry(stage, &visit->ask, &op->request->head, look->entry, &forward);
+    const enum known known =
+        judge_entry(stage, &visit->ask, &op->request->head, look->entry, &forward);
     visit->said = (struct cache_said){.forward = forward_of(look, forward)};
     switch (known) {
     case KNOWN_ANSWER:

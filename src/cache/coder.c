@@ -9,20 +9,20 @@
 #include <assert.h>
 
 struct cache_coder {
-    struct list_link turn; /* among those that wait for one */
-    struct timer pause;
-    struct cache_side *side;
+    struct list_link    turn; /* among those that wait for one */
+    struct timer        pause;
+    struct cache_side  *side;
     struct cache_fetch *fetch;
-    struct compressor *compressor;
-    size_t memory_bytes;  /* that it is charged with */
-    uint32_t taken_bytes; /* of the first slice that waits */
-    uint32_t out_at, out_bytes;
-    bool holds;      /* what was given is perhaps not all out */
-    bool is_resting; /* the pause runs */
-    bool is_flushing;
-    bool is_over; /* the end was coded */
-    bool is_broken;
-    uint8_t out[CACHE_CODE_OUT_BYTES];
+    struct compressor  *compressor;
+    size_t              memory_bytes; /* that it is charged with */
+    uint32_t            taken_bytes;  /* of the first slice that waits */
+    uint32_t            out_at, out_bytes;
+    bool                holds;      /* what was given is perhaps not all out */
+    bool                is_resting; /* the pause runs */
+    bool                is_flushing;
+    bool                is_over; /* the end was coded */
+    bool                is_broken;
+    uint8_t             out[CACHE_CODE_OUT_BYTES];
 };
 
 /* --- turns ---------------------------------------------------------------------------------- */

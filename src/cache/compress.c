@@ -34,17 +34,17 @@ static const char accept_encoding[] = "Accept-Encoding";
 
 /* How a head is written anew. */
 struct change {
-    bool adds_vary;      /* Accept-Encoding among the names */
-    bool is_coded;       /* what describes the body without coding goes */
-    const char *coding;  /* that the body gets now; NULL: none */
-    const uint8_t *etag; /* that it gets; NULL: none, if coding is set */
-    uint32_t etag_bytes;
+    bool           adds_vary; /* Accept-Encoding among the names */
+    bool           is_coded;  /* what describes the body without coding goes */
+    const char    *coding;    /* that the body gets now; NULL: none */
+    const uint8_t *etag;      /* that it gets; NULL: none, if coding is set */
+    uint32_t       etag_bytes;
 };
 
 struct writer {
     struct http_head *head;
-    uint8_t *base;
-    uint32_t used;
+    uint8_t          *base;
+    uint32_t          used;
 };
 
 static bool is_named(const struct http_head *head, const struct http_field *field, const char *name)

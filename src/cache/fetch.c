@@ -128,8 +128,7 @@ static void end_relay(struct cache_fetch *fetch)
     const enum err_kind error = (enum err_kind)fetch->op->answer_body.error;
     if (fetch->op->answer_trailers != NULL) {
         struct http_head *trailers = arena_take(&client->arena, sizeof *trailers);
-        if (trailers != NULL &&
-            op_copy_head(&client->arena, trailers, fetch->op->answer_trailers))
+        if (trailers != NULL && op_copy_head(&client->arena, trailers, fetch->op->answer_trailers))
             client->answer_trailers = trailers;
     }
     fetch->first = NULL;
@@ -140,7 +139,7 @@ static void end_relay(struct cache_fetch *fetch)
     cache__visit_release(visit);
     if (!client->answer_body.ended)
         pipe_end(&client->answer_body, error);
-    op_finish(client, client->cancelled  ? OUTCOME_CANCELLED
+    op_finish(client, client->cancelled   ? OUTCOME_CANCELLED
                       : error != ERR_NONE ? OUTCOME_FAILED
                                           : OUTCOME_DONE);
 }
@@ -532,8 +531,9 @@ static void release_all(struct cache_fetch *fetch, enum cache_refusal refusal)
 static void keep(struct cache_fetch *fetch, struct cache_meta *meta)
 {
     cache__code_answer(fetch, meta);
-    const enum cache_refusal refusal =
-        atomic_load(&fetch->fill->is_doomed) ? CACHE_REFUSED_BYPASS : cache__keep_answer(fetch, meta);
+    const enum cache_refusal refusal = atomic_load(&fetch->fill->is_doomed)
+                                           ? CACHE_REFUSED_BYPASS
+                                           : cache__keep_answer(fetch, meta);
     if (refusal != CACHE_REFUSED_NONE) {
         release_all(fetch, refusal);
         return;
@@ -602,8 +602,8 @@ static void answered(struct frame *self, struct op *op)
             return;
         }
     }
-    const enum cache_refusal refusal = is_odd(fetch, head) ? CACHE_REFUSED_ODD
-                                                            : cache_judge_answer(&meta, head, &exchange);
+    const enum cache_refusal refusal =
+        is_odd(fetch, head) ? CACHE_REFUSED_ODD : cache_judge_answer(&meta, head, &exchange);
     if (refusal == CACHE_REFUSED_NONE)
         keep(fetch, &meta);
     else
@@ -627,8 +627,7 @@ static void finished(struct frame *self, struct op *op, enum outcome outcome)
 {
     struct cache_fetch *fetch = (struct cache_fetch *)(void *)self;
     if (!op->answer_body.ended)
-        pipe_end(&op->answer_body,
-                 outcome == OUTCOME_DONE ? ERR_NONE : ERR_TARGET_INCOMPLETE);
+        pipe_end(&op->answer_body, outcome == OUTCOME_DONE ? ERR_NONE : ERR_TARGET_INCOMPLETE);
     fetch->op_is_finished = true;
     free_if_over(fetch);
 }

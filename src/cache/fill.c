@@ -49,8 +49,7 @@ static bool set_key(struct cache_fill *fill, const struct store_key *key)
 struct cache_fill *cache_fill_new(struct cache_fills *fills, const struct store_key *key,
                                   unsigned owner, unsigned workers_count)
 {
-    struct cache_fill *fill =
-        mem_alloc(sizeof *fill + workers_count * sizeof(struct cache_group));
+    struct cache_fill *fill = mem_alloc(sizeof *fill + workers_count * sizeof(struct cache_group));
     if (fill == NULL || !set_key(fill, key)) {
         mem_free(fill);
         return NULL;
@@ -75,8 +74,7 @@ struct cache_fill *cache_fill_ref(struct cache_fill *fill)
 
 void cache_fill_unref(struct cache_fill *fill)
 {
-    if (fill == NULL ||
-        atomic_fetch_sub_explicit(&fill->refs_count, 1, memory_order_acq_rel) != 1)
+    if (fill == NULL || atomic_fetch_sub_explicit(&fill->refs_count, 1, memory_order_acq_rel) != 1)
         return;
     assert(fill->stripe == NULL);
     store_entry_unref(fill->entry);

@@ -42,8 +42,8 @@ struct cache_waiter {
 struct cache_group {
     struct post        post;
     struct cache_fill *fill;
-    struct loop       *loop;     /* set by the worker before it waits */
-    struct list        waiters;  /* the worker's */
+    struct loop       *loop;      /* set by the worker before it waits */
+    struct list        waiters;   /* the worker's */
     _Atomic bool       is_wanted; /* somebody waits */
     _Atomic bool       is_posted;
 };
@@ -74,8 +74,8 @@ struct cache_fill {
                                               * be NULL: it was not there after all */
     bool                      is_part;       /* ALONE: what its first client asked is what came */
     uint16_t                  fetched_status; /* of the server's answer; 0: none */
-    struct store_entry       *entry;         /* OPEN; a reference */
-    enum err_kind             error;         /* FAILED, with the next three */
+    struct store_entry       *entry;          /* OPEN; a reference */
+    enum err_kind             error;          /* FAILED, with the next three */
     const char               *detail;
     uint16_t                  error_status;
     uint32_t                  retry_after_s;
@@ -103,8 +103,8 @@ struct cache_fill *cache_fill_ref(struct cache_fill *fill);
 void cache_fill_unref(struct cache_fill *fill);
 
 /* From now on it is found by that key. False: no memory for the key. */
-bool cache_fill_show(struct cache_fill *fill, const struct store_key *key,
-                     bool may_be_joined) must_check;
+bool cache_fill_show(struct cache_fill *fill, const struct store_key *key, bool may_be_joined)
+    must_check;
 /* It is not found any more. Idempotent. */
 void cache_fill_hide(struct cache_fill *fill);
 

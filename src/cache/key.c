@@ -81,8 +81,8 @@ size_t cache__key_write_variant(const struct store_key *url, struct cache_object
     return bytes > room - prefix ? 0 : prefix + bytes;
 }
 
-void cache__look(struct cache_side *side, const struct store_key *url,
-                 const struct http_head *head, struct cache_look *look)
+void cache__look(struct cache_side *side, const struct store_key *url, const struct http_head *head,
+                 struct cache_look *look)
 {
     struct store *store = side->cache->store;
     const unsigned thread = side->worker->index;

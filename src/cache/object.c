@@ -93,9 +93,9 @@ static void set_framing(struct http_head *head, const struct cache_object_parts 
     head->has_content_length =
         parts->total_bytes != CACHE_BYTES_UNKNOWN && head->status != 204 && head->status != 304;
     head->content_length = head->has_content_length ? parts->total_bytes : 0;
-    head->framing = is_empty                                     ? HTTP_FRAMING_NONE
+    head->framing = is_empty                                    ? HTTP_FRAMING_NONE
                     : parts->total_bytes == CACHE_BYTES_UNKNOWN ? HTTP_FRAMING_CHUNKED
-                                                                 : HTTP_FRAMING_LENGTH;
+                                                                : HTTP_FRAMING_LENGTH;
 }
 
 struct store_entry *cache_object_new(struct store *store, const struct store_key *key,

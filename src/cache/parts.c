@@ -67,9 +67,9 @@ static bool put_run(struct sink *sink, const struct run *run, uint64_t from, uin
     struct store_piece *piece = NULL;
     bool ok = true;
     if (run->entry->body == NULL)
-        return offset >= end || put(sink,
-                                    cache_object_at(run->object, run->object->inline_at) + offset,
-                                    end - offset);
+        return offset >= end ||
+               put(sink, cache_object_at(run->object, run->object->inline_at) + offset,
+                   end - offset);
     while (ok && offset < end) {
         struct store_piece *next = store_body_find(run->entry->body, offset, piece);
         store_piece_unref(piece);
@@ -91,8 +91,8 @@ static bool are_joinable(const struct run *a, const struct run *b)
     const struct cache_validators one = cache_object_validators(a->object);
     const struct cache_validators other = cache_object_validators(b->object);
     return a->object->whole_bytes == b->object->whole_bytes &&
-           cache_is_same_representation(&one, &other) && a->first <= b->end &&
-           b->first <= a->end && !(a->first <= b->first && b->end <= a->end);
+           cache_is_same_representation(&one, &other) && a->first <= b->end && b->first <= a->end &&
+           !(a->first <= b->first && b->end <= a->end);
 }
 
 /* An empty entry for what both have, with the head of the newer. NULL: no room. */

@@ -51,8 +51,7 @@ static struct store_entry *keep_answer(const char *url, const char *tag, uint64_
 {
     static const struct http_head head = {.status = 200};
     static const struct cache_meta meta = {.status = 200, .lifetime_ms = 60000};
-    const uint64_t hash =
-        tag == NULL ? 0 : cache_tag_hash((const uint8_t *)tag, strlen(tag));
+    const uint64_t hash = tag == NULL ? 0 : cache_tag_hash((const uint8_t *)tag, strlen(tag));
     const struct store_key key = {cache_hash(house.cache, (const uint8_t *)url, strlen(url)),
                                   (const uint8_t *)url, (uint32_t)strlen(url)};
     const struct cache_object_parts parts = {

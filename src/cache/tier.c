@@ -29,9 +29,9 @@ enum {
 static uint32_t format_of_objects(void)
 {
     char text[128];
-    const int bytes = snprintf(text, sizeof text, "%s %d %zu %zu %d", PANDO_VERSION,
-                               (int)CACHE_OBJECT_FORMAT, sizeof(struct cache_object),
-                               sizeof(struct http_field), (int)HTTP_FIELDS_COUNT);
+    const int bytes =
+        snprintf(text, sizeof text, "%s %d %zu %zu %d", PANDO_VERSION, (int)CACHE_OBJECT_FORMAT,
+                 sizeof(struct cache_object), sizeof(struct http_field), (int)HTTP_FIELDS_COUNT);
     return (uint32_t)XXH3_64bits(text, (size_t)bytes);
 }
 
@@ -41,8 +41,9 @@ static bool write_path(const struct cache_wish *wish, char path[PATH_BYTES_MAX])
     int bytes = snprintf(path, PATH_BYTES_MAX, "%s/cache/", wish->data_path);
     for (const char *at = wish->service; *at != '\0' && bytes > 0 && bytes + 8 < PATH_BYTES_MAX;
          at++)
-        bytes += snprintf(path + bytes, 4, isalnum((unsigned char)*at) || *at == '-' || *at == '_'
-                                               ? "%c" : "%%%02X", (unsigned char)*at);
+        bytes += snprintf(path + bytes, 4,
+                          isalnum((unsigned char)*at) || *at == '-' || *at == '_' ? "%c" : "%%%02X",
+                          (unsigned char)*at);
     if (bytes <= 0 || bytes + 8 >= PATH_BYTES_MAX)
         return false;
     memcpy(path + bytes, ".disk", sizeof ".disk");

@@ -177,8 +177,7 @@ struct disk *disk_ref(struct disk *disk)
 
 void disk_unref(struct disk *disk)
 {
-    if (disk == NULL ||
-        atomic_fetch_sub_explicit(&disk->refs_count, 1, memory_order_acq_rel) != 1)
+    if (disk == NULL || atomic_fetch_sub_explicit(&disk->refs_count, 1, memory_order_acq_rel) != 1)
         return;
     end_threads(disk);
     close_all(disk);

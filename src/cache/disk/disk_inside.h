@@ -49,11 +49,11 @@ struct disk_log {
     uint32_t             segments_count;
     uint64_t             segment_bytes;
     uint64_t             laps_count;
-    uint32_t             head, spare;   /* that is written, and the one to be next; DISK_NONE */
-    uint64_t             at_units;      /* appended to the head */
-    uint64_t             sent_bytes;    /* of it, given to the file */
-    uint64_t             safe_units;    /* of it, whole records that are found */
-    struct disk_item    *items;         /* the head's table of contents */
+    uint32_t             head, spare; /* that is written, and the one to be next; DISK_NONE */
+    uint64_t             at_units;    /* appended to the head */
+    uint64_t             sent_bytes;  /* of it, given to the file */
+    uint64_t             safe_units;  /* of it, whole records that are found */
+    struct disk_item    *items;       /* the head's table of contents */
     uint32_t             items_count, items_max, safe_items;
     uint8_t             *buffer;
     uint32_t             buffer_bytes;
@@ -100,8 +100,8 @@ struct disk {
     uint32_t            seen_count;
     uint32_t            walkers_count; /* nothing is moved meanwhile */
 
-    _Atomic bool        has_wrapped;    /* there was no room for all */
-    _Atomic uint64_t    paused_until_ns; /* no entries are taken */
+    _Atomic bool     has_wrapped;     /* there was no room for all */
+    _Atomic uint64_t paused_until_ns; /* no entries are taken */
     struct {
 #define X(name, sort, help) _Atomic uint64_t name;
         DISK_FIGURES(X)

@@ -16,10 +16,10 @@
 #include <unistd.h>
 
 enum {
-    PAUSE_MS = 200,      /* without writes after one that failed */
-    FULL_AGAIN_S = 60,   /* until a full disk is asked for more */
+    PAUSE_MS = 200,    /* without writes after one that failed */
+    FULL_AGAIN_S = 60, /* until a full disk is asked for more */
     ITEMS_MIN = 1024,
-    DROP_AT_ONCE = 64,   /* slots under one hold of the lock */
+    DROP_AT_ONCE = 64, /* slots under one hold of the lock */
 };
 
 bool disk__read_at(const struct disk *disk, void *to, size_t bytes, uint64_t at)

@@ -16,8 +16,7 @@
 static bool read_header(int fd, uint32_t format, struct disk_header *header)
 {
     return pread(fd, header, sizeof *header, 0) == (ssize_t)sizeof *header &&
-           disk__header_is_right(header) && header->owner_format == format &&
-           !header->is_untrusted;
+           disk__header_is_right(header) && header->owner_format == format && !header->is_untrusted;
 }
 
 bool disk_read_key(const char *path, uint32_t format, struct hash_key *key)

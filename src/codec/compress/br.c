@@ -19,9 +19,9 @@ enum {
 
 struct state {
     BrotliEncoderState *encoder;
-    struct compressor *compressor;
-    struct list blocks; /* all that the library took, `encoder` too */
-    jmp_buf no_memory;
+    struct compressor  *compressor;
+    struct list         blocks; /* all that the library took, `encoder` too */
+    jmp_buf             no_memory;
 };
 
 struct block {

@@ -8,8 +8,8 @@
 
 struct compressor {
     const struct compress_kind *kind;
-    size_t used_bytes;
-    bool is_over;
+    size_t                      used_bytes;
+    bool                        is_over;
     _Alignas(16) uint8_t state[];
 };
 

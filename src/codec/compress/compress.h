@@ -62,19 +62,19 @@ enum compress_verdict {
 /* Both sides of a step; they move on as bytes are taken and written. */
 struct compress_io {
     const uint8_t *in;
-    size_t in_bytes;
-    uint8_t *out;
-    size_t out_bytes; /* room; at least COMPRESS_ROOM_BYTES_MIN at the call */
+    size_t         in_bytes;
+    uint8_t       *out;
+    size_t         out_bytes; /* room; at least COMPRESS_ROOM_BYTES_MIN at the call */
 };
 
 struct compressor;
 
 /* A coding: one per file. */
 struct compress_kind {
-    const char *name;   /* as in Content-Encoding and Accept-Encoding */
-    const char *gist;   /* one line */
-    bool is_there;      /* false: the build is without its library, and the rest is not set */
-    size_t state_bytes; /* zeroed by the caller */
+    const char *name;        /* as in Content-Encoding and Accept-Encoding */
+    const char *gist;        /* one line */
+    bool        is_there;    /* false: the build is without its library, and the rest is not set */
+    size_t      state_bytes; /* zeroed by the caller */
     /* The most that one for a body of @body_bytes takes in all. */
     size_t (*memory_bytes)(uint64_t body_bytes);
     /* False: no memory; fini() follows. */

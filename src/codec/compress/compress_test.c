@@ -81,15 +81,15 @@ static struct random random_seeded(uint64_t seed)
 
 /* How a body is given. */
 struct way {
-    size_t in_most, out_most; /* of a piece; drawn from 1 on if `random` is set */
-    unsigned flush_one_in;    /* after a piece; 0: never */
-    bool is_told;             /* how long it will be */
+    size_t   in_most, out_most; /* of a piece; drawn from 1 on if `random` is set */
+    unsigned flush_one_in;      /* after a piece; 0: never */
+    bool     is_told;           /* how long it will be */
 };
 
 struct coded {
     uint8_t *at;
-    size_t bytes;
-    size_t used_bytes_most;
+    size_t   bytes;
+    size_t   used_bytes_most;
 };
 
 static size_t draw(struct random *random, size_t most)
