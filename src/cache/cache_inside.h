@@ -2,6 +2,7 @@
 /* cache/cache_inside.h - inside the cache room: a request that is being dealt with, and a fetch.
  *
  *     cache_stage.c  submit -> what is known? -> serve, pass, or wait for a fetch
+ *     pass.c         what the cache does not answer
  *     serve.c        an entry, whole or growing -> the answer of an op
  *     fetch.c        an op of its own -> an entry that grows; everybody who waits is told
  *     said.c         what the answer says of the cache: Cache-Status, Age
@@ -79,9 +80,9 @@ void cache__look(struct cache_side *side, const struct store_key *url, const str
 
 /* --- said.c --- */
 
-/* Adds Cache-Status, and with @object Age, an ETag of ours and what the rule says to browsers, to
- * the fields of @op's answer, whose head must be there. @from: the part of it that is sent, or NULL.
- * Without memory the answer goes without. */
+/* Adds Cache-Status, and with @object Age, an ETag of ours and what the rule says to browsers,
+ * to the fields of @op's answer, whose head must be there. @from: the part of it that is sent,
+ * or NULL. Without memory the answer goes without. */
 void cache__say(struct cache_stage *stage, struct op *op, const struct cache_said *said,
                 struct cache_object *object, const struct cache_rule *rule);
 /* "Content-Range: bytes 0-9/100". */
@@ -130,7 +131,8 @@ void cache__fetch_relay(struct cache_fetch *fetch, struct cache_visit *visit);
 
 /* --- parts.c --- */
 
-/* Is a range asked for of which only that is fetched? One that begins at 0 and has no end is all. */
+/* Is a range asked for of which only that is fetched? One that begins at 0 and has no end is
+ * all. */
 bool cache__wants_part(const struct cache_ask *ask, const struct http_head *request);
 
 /* The range of @object's whole that the request asks for, if the part has all of it. */
@@ -150,8 +152,29 @@ void cache__put(struct cache *cache, struct store_entry *entry);
 /* Is what was looked for, and is not in memory, on the disk? */
 bool cache__is_on_disk(const struct cache *cache, const struct cache_look *look);
 
-/* Reads it into the store; then @fill, whose reference is taken over, is OPEN and says is_recalled. */
+/* Reads it into the store; then @fill, whose reference is taken over, is OPEN and says
+ * is_recalled. */
 void cache__recall(struct cache_stage *stage, struct cache_fill *fill);
+
+/* --- pass.c --- */
+
+/* Takes over the op: it goes down as if there were no cache. */
+void cache__pass(struct cache_stage *stage, struct op *op, const char *forward, const char *detail);
+
+/* The same for a request of another method than GET and HEAD; what is kept of its URL goes if its
+ * answer says that something has changed. */
+void cache__pass_unsafe(struct cache_stage *stage, struct op *op);
+
+/* The same for a URL whose last answer was not to be kept; if this one may be, the sign goes. */
+void cache__pass_watched(struct cache_stage *stage, struct op *op, const struct cache_ask *ask,
+                         const struct cache_rule *rule, const struct store_key *url);
+
+/* What is kept of this URL is out of date. Returns whether there was something. */
+bool cache__invalidate(struct cache_stage *stage, const struct store_key *url);
+
+/* The key of the request's URL in the side's buffer. False: too long. */
+bool cache__write_key(struct cache_side *side, const struct request *request,
+                      struct store_key *key);
 
 /* --- cache_stage.c --- */
 
@@ -161,9 +184,6 @@ void cache__visit_resume(struct cache_visit *visit);
 /* Lets go of everything that it holds; it is not called any more. */
 void cache__visit_release(struct cache_visit *visit);
 
-/* Takes over the op: it goes down as if there were no cache. */
-void cache__pass(struct cache_stage *stage, struct op *op, const char *forward, const char *detail);
-
 /* The class of a request: CACHE_ASKED_ bits. */
 unsigned cache__class_of(const struct cache_stage *stage, const struct cache_ask *ask);
 
@@ -172,8 +192,5 @@ static inline bool cache__is_purged(struct cache_side *side, struct store_entry 
 {
     return cache_purge_look(side->cache, side->row, entry, cache_now_ms(side)) == CACHE_PURGE_HARD;
 }
-
-/* What is kept of this URL is out of date. Returns whether there was something. */
-bool cache__invalidate(struct cache_stage *stage, const struct store_key *url);
 
 #endif

@@ -21,7 +21,7 @@ static struct cache_row *row_of(const struct cache_fetch *fetch)
     return fetch->stage->side->row;
 }
 
-/* --- ends ---------------------------------------------------------------------------------------- */
+/* --- ends ------------------------------------------------------------------------------------- */
 
 /* The op has finished and nothing of it is needed any more. */
 static void free_fetch(struct cache_fetch *fetch)
@@ -119,7 +119,7 @@ static void fail(struct cache_fetch *fetch, enum err_kind error, const char *det
     (void)tell(fetch, CACHE_FILL_FAILED);
 }
 
-/* --- passing on to the first client -------------------------------------------------------------- */
+/* --- passing on to the first client ----------------------------------------------------------- */
 
 static void end_relay(struct cache_fetch *fetch)
 {
@@ -254,7 +254,7 @@ void cache__fetch_relay(struct cache_fetch *fetch, struct cache_visit *visit)
         relay(fetch);
 }
 
-/* --- keeping ------------------------------------------------------------------------------------- */
+/* --- keeping ---------------------------------------------------------------------------------- */
 
 static struct cache_object *object_of(const struct cache_fetch *fetch)
 {
@@ -513,7 +513,7 @@ static void resumed(struct cache_fill *fill)
         fill_body(fill->fetch);
 }
 
-/* --- the answer ---------------------------------------------------------------------------------- */
+/* --- the answer ------------------------------------------------------------------------------- */
 
 static void release_all(struct cache_fetch *fetch, enum cache_refusal refusal)
 {

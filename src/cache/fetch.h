@@ -52,8 +52,8 @@ struct cache_fetch {
 /* There may be something to do: the body goes on. The fetch may be gone afterwards. */
 void cache__fetch_fill(struct cache_fetch *fetch);
 
-/* An op whose request is that of @order, as a cache asks it: a whole GET, with the validators of what
- * is stale. NULL: no memory. */
+/* An op whose request is that of @order, as a cache asks it: a whole GET, with the validators of
+ * what is stale. NULL: no memory. */
 struct op *cache__fetch_op(const struct cache_order *order) must_check;
 
 /* Makes the entry of an answer that may be kept, under the key that it varies by; not put yet. Its

@@ -29,7 +29,7 @@ static struct cache_fill_stripe *stripe_of(struct cache_fills *fills, uint64_t h
     return &fills->stripes[hash % CACHE_FILL_STRIPES];
 }
 
-/* --- one ---------------------------------------------------------------------------------------- */
+/* --- one -------------------------------------------------------------------------------------- */
 
 static void call_group(struct post *post);
 
@@ -82,7 +82,7 @@ void cache_fill_unref(struct cache_fill *fill)
     mem_free(fill);
 }
 
-/* --- the table ---------------------------------------------------------------------------------- */
+/* --- the table -------------------------------------------------------------------------------- */
 
 static bool has_key(const struct cache_fill *fill, const struct store_key *key)
 {
@@ -209,7 +209,7 @@ void cache_fills_part(struct cache_fills *fills, const char *url, size_t bytes, 
     }
 }
 
-/* --- waiting ------------------------------------------------------------------------------------ */
+/* --- waiting ---------------------------------------------------------------------------------- */
 
 void cache_fill_wait(struct cache_fill *fill, unsigned index, struct loop *loop,
                      struct cache_waiter *waiter)

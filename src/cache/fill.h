@@ -91,6 +91,7 @@ struct cache_fill {
     struct cache_group groups[]; /* one per worker */
 };
 
+/* An empty table. */
 void cache_fills_init(struct cache_fills *fills);
 /* Nothing is being fetched. */
 void cache_fills_fini(struct cache_fills *fills);
@@ -125,8 +126,8 @@ struct cache_fill *cache_fill_of(struct cache_fills *fills, const struct store_e
 /* Marks what is being fetched for that key as out of date. */
 void cache_fills_doom(struct cache_fills *fills, const struct store_key *key);
 
-/* Nobody joins any more what is being fetched for the URL @url and its variants, or with @is_prefix for
- * all that begin so. Those who wait already look at what has come. */
+/* Nobody joins any more what is being fetched for the URL @url and its variants, or with
+ * @is_prefix for all that begin so. Those who wait already look at what has come. */
 void cache_fills_part(struct cache_fills *fills, const char *url, size_t bytes, bool is_prefix);
 
 /* Waits in the group of worker @index. The caller then looks once more at what it waits for, and

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-/* --- tags ---------------------------------------------------------------------------------------- */
+/* --- tags ------------------------------------------------------------------------------------- */
 
 static bool is_between(uint8_t byte)
 {
@@ -34,7 +34,7 @@ static uint32_t read_tags(const struct http_head *head, enum http_field_id id, u
     return count;
 }
 
-/* --- variants ------------------------------------------------------------------------------------ */
+/* --- variants --------------------------------------------------------------------------------- */
 
 static struct store_key url_of(const struct cache_fetch *fetch, uint8_t *buffer)
 {
@@ -98,7 +98,7 @@ static enum cache_refusal variant_key(struct cache_fetch *fetch, const struct st
     return bytes == 0 ? CACHE_REFUSED_VARY_LONG : CACHE_REFUSED_NONE;
 }
 
-/* --- answers ------------------------------------------------------------------------------------- */
+/* --- answers ---------------------------------------------------------------------------------- */
 
 /* How much of a body there will be. */
 static uint64_t body_bytes(const struct http_head *head)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cache/key.c - the names of what is kept: exactly what the server is asked for, and nothing that it
- * is not. */
+/* cache/key.c - the names of what is kept: exactly what the server is asked for, and nothing
+ * that it is not. */
 #include "cache/cache_inside.h"
 
 #include <string.h>

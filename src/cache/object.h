@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cache/object.h - what a front of the store holds: a kept answer, or a sign that stands for others.
+/* cache/object.h - what a front of the store holds: a kept answer, or a sign that stands for
+ * others.
  *
  * Position-independent, so that it is saved and read back as it is:
  *

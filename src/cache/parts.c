@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cache/parts.c - parts of answers (206): what they cover, and putting them together (RFC 9111 3.4).
+/* cache/parts.c - parts of answers (206): what they cover, and putting them together (RFC 9111
+ * 3.4).
  *
- * A part is one run of bytes. Two of the same strong validator that touch or overlap become one; when
- * it has every byte it is a whole answer. */
+ * A part is one run of bytes. Two of the same strong validator that touch or overlap become one;
+ * when it has every byte it is a whole answer. */
 #include "cache/cache_inside.h"
 
 #include <string.h>
@@ -29,7 +30,7 @@ bool cache__part_covers(struct cache_object *object, const struct http_head *req
            range->last - object->part_first < atomic_load(&object->total_bytes);
 }
 
-/* --- putting together ---------------------------------------------------------------------------- */
+/* --- putting together ------------------------------------------------------------------------- */
 
 struct run {
     struct store_entry  *entry;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cache/serve.c - answers from the store: whole or in part, small bodies at once, large ones piece by
- * piece, growing ones as they grow.
+/* cache/serve.c - answers from the store: whole or in part, small bodies at once, large ones
+ * piece by piece, growing ones as they grow.
  *
- * Nobody is given half an answer for a whole one: where the rest does not come, the pipe ends with an
- * error and the front cuts the connection. */
+ * Nobody is given half an answer for a whole one: where the rest does not come, the pipe ends
+ * with an error and the front cuts the connection. */
 #include "cache/cache_inside.h"
 #include "cache/compress.h"
 #include "cache/lend.h"
@@ -18,7 +18,7 @@ struct part {
     bool     is_bodyless;
 };
 
-/* --- bodies that are read piece by piece --------------------------------------------------------- */
+/* --- bodies that are read piece by piece ------------------------------------------------------ */
 
 static void finish(struct cache_visit *visit, enum err_kind error)
 {
@@ -222,7 +222,7 @@ static void read_body(const struct cache_serving *serving, const struct part *pa
     pump(visit);
 }
 
-/* --- what is sent -------------------------------------------------------------------------------- */
+/* --- what is sent ----------------------------------------------------------------------------- */
 
 static void hide_but(struct http_head *head, const enum http_field_id *kept, size_t count)
 {

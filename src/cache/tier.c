@@ -23,7 +23,7 @@ enum {
 
 #define QUEUE_BYTES_MAX (16 * MIB)
 
-/* --- the disk ------------------------------------------------------------------------------------ */
+/* --- the disk --------------------------------------------------------------------------------- */
 
 /* Another version may number fields otherwise, or lay objects out otherwise. */
 static uint32_t format_of_objects(void)
@@ -95,7 +95,7 @@ void cache_disk_close(struct cache *cache)
     cache->disk = NULL;
 }
 
-/* --- on the way down ----------------------------------------------------------------------------- */
+/* --- on the way down -------------------------------------------------------------------------- */
 
 static uint64_t now_ms(const struct cache *cache)
 {
@@ -139,7 +139,7 @@ bool cache_disk_forget(struct cache *cache, uint64_t hash)
     return cache->disk != NULL && disk_forget(cache->disk, hash, now_ms(cache));
 }
 
-/* --- on the way up ------------------------------------------------------------------------------- */
+/* --- on the way up ---------------------------------------------------------------------------- */
 
 struct recall {
     struct disk_read   read;

@@ -146,8 +146,8 @@ void server__start_purges(struct server *server);
 void server__end_purges(struct server *server);
 
 /* Of struct admin_sources. */
-/* Reads back what the caches of @generation had before a restart, those that were not looked for yet;
- * and writes it. What fails is told as an event, and the caches are empty, or will be. */
+/* Reads back what the caches of @generation had before a restart, those that were not looked for
+ * yet; and writes it. What fails is told as an event, and the caches are empty, or will be. */
 void server__warm_caches(struct server *server, const struct generation *generation);
 void server__save_caches(struct server *server, const struct generation *generation);
 

@@ -162,7 +162,10 @@ bool disk__log_advance(struct disk *disk);
 
 /* --- threads --- */
 
+/* What the writing thread runs until the disk ends; returns NULL. */
 void *disk__write_all(void *disk);
+
+/* The same for those that read. */
 void *disk__read_all(void *disk);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cache/disk/reader.c - the threads that read: a record becomes an entry of the store, if it is whole
- * and the one that was asked for.
+/* cache/disk/reader.c - the threads that read: a record becomes an entry of the store, if it is
+ * whole and the one that was asked for.
  *
  * Nothing is held while a record is read. If its segment is written over meanwhile, then the
  * checksum says so. */
@@ -227,7 +227,7 @@ void *disk__read_all(void *self)
     return NULL;
 }
 
-/* --- the walk ------------------------------------------------------------------------------------ */
+/* --- the walk --------------------------------------------------------------------------------- */
 
 enum { WALK_AT_ONCE = 256 };
 
