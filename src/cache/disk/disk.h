@@ -37,10 +37,10 @@
 
 enum {
     DISK_READERS = 2,
-    DISK_WRITES_MAX = 1024,    /* entries that wait to be written; more are dropped */
-    DISK_READS_MAX = 512,      /* that wait to be read; more are refused */
-    DISK_FORGETS_MAX = 4096,   /* that wait to be written; more: the file is empty after a restart */
-    DISK_OBJECT_BYTES = 4096,  /* smallest average that the index has room for */
+    DISK_WRITES_MAX = 1024,   /* entries that wait to be written; more are dropped */
+    DISK_READS_MAX = 512,     /* that wait to be read; more are refused */
+    DISK_FORGETS_MAX = 4096,  /* that wait to be written; more: the file is empty after a restart */
+    DISK_OBJECT_BYTES = 4096, /* smallest average that the index has room for */
 };
 
 #define DISK_LIMIT_BYTES_MIN (8ull * 1024 * 1024)
@@ -152,8 +152,7 @@ struct disk_seen {
  * of which @visit says STORE_REMOVE. Waits for the disk, so not on a worker's thread. Returns how
  * many were removed. */
 uint64_t disk_walk(struct disk *disk, uint64_t now_ms,
-                   enum store_visit (*visit)(void *self, const struct disk_seen *seen),
-                   void *self);
+                   enum store_visit (*visit)(void *self, const struct disk_seen *seen), void *self);
 
 /* Any thread. */
 void disk_read_figures(struct disk *disk, struct disk_figures *figures);

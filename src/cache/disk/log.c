@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cache/disk/log.c - records are appended to the head segment; when it is full the next one is begun
- * and the oldest is emptied to be the one after.
+/* cache/disk/log.c - records are appended to the head segment; when it is full the next is begun and
+ * the oldest is emptied to be the one after.
  *
  * One segment is always empty, so that what is moved out of the oldest has a place. A write that
  * fails takes the log back to the last record that can be found. A full disk is as a smaller limit:
@@ -16,10 +16,10 @@
 #include <unistd.h>
 
 enum {
-    PAUSE_MS = 200,      /* without writes after one that failed */
-    FULL_AGAIN_S = 60,   /* until a full disk is asked for more */
+    PAUSE_MS = 200,    /* without writes after one that failed */
+    FULL_AGAIN_S = 60, /* until a full disk is asked for more */
     ITEMS_MIN = 1024,
-    DROP_AT_ONCE = 64,   /* slots under one hold of the lock */
+    DROP_AT_ONCE = 64, /* slots under one hold of the lock */
 };
 
 bool disk__read_at(const struct disk *disk, void *to, size_t bytes, uint64_t at)
@@ -56,7 +56,7 @@ static bool write_at(const struct disk *disk, const void *from, size_t bytes, ui
     return true;
 }
 
-/* --- writing ------------------------------------------------------------------------------------ */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 /* What was to be forgotten would be there again after a restart. */
 static void distrust(struct disk *disk)
@@ -168,7 +168,7 @@ void disk__log_settle(struct disk *disk)
     publish(disk);
 }
 
-/* --- segments ----------------------------------------------------------------------------------- */
+/* --- segments --------------------------------------------------------------------------------- */
 
 /* Without it the segment is read record by record when the file is opened. */
 static void write_table(struct disk *disk)
@@ -295,7 +295,7 @@ bool disk__log_advance(struct disk *disk)
     return true;
 }
 
-/* --- records ------------------------------------------------------------------------------------ */
+/* --- records ---------------------------------------------------------------------------------- */
 
 static bool has_item_room(struct disk_log *log)
 {
