@@ -103,8 +103,8 @@ struct disk *disk_ref(struct disk *disk);
  * NULL. */
 void disk_unref(struct disk *disk);
 
-/* Waits until no entry that was put before waits to be written: a store may only go when none of its
- * entries does. */
+/* Waits until no entry that was put before waits to be written: a store may only go when none of
+ * its entries does. */
 void disk_drain(struct disk *disk);
 
 /* To be written, if it is settled, not there yet, and wanted: asked for more than once, or the disk
