@@ -12,16 +12,17 @@
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
 enum {
-    QUEUE_SHARE = 16, /* of the memory, what may wait to be written: it is evicted, and yet there */
+    QUEUE_SHARE = 8, /* of the memory, what may wait to be written: it is evicted, and yet there */
     PATH_BYTES_MAX = 4096,
 };
 
-#define QUEUE_BYTES_MAX (16 * MIB)
+#define QUEUE_BYTES_MAX (32 * MIB)
 
 /* --- the disk --------------------------------------------------------------------------------- */
 
@@ -76,10 +77,13 @@ void cache_disk_open(struct cache *cache, const struct cache_wish *wish, struct 
         cache->disk = disk_ref(before->disk);
         return;
     }
-    if (options.limit_bytes == 0)
-        return;
     if (!write_path(wish, path)) {
-        (void)err_set(&cache->disk_error, ERR_LIMIT, "the path of its file is too long");
+        if (options.limit_bytes > 0)
+            (void)err_set(&cache->disk_error, ERR_LIMIT, "the path of its file is too long");
+        return;
+    }
+    if (options.limit_bytes == 0) { /* one of before would miss what is invalidated from now on */
+        (void)unlink(path);
         return;
     }
     (void)!disk_read_key(path, options.format, &cache->key);

@@ -183,10 +183,13 @@ void disk_unref(struct disk *disk)
     close_all(disk);
 }
 
+/* Others may go on putting. Where nobody does, all of it can be found afterwards. */
 void disk_drain(struct disk *disk)
 {
     pthread_mutex_lock(&disk->lock);
-    while (disk->writes_count > 0 || disk->forgets_count > 0 || disk->is_writing)
+    const uint64_t put_count = disk->put_count;
+    while (disk->handled_count < put_count ||
+           (disk->writes_count == 0 && (disk->is_writing || disk->forgets_count > 0)))
         pthread_cond_wait(&disk->idle, &disk->lock);
     pthread_mutex_unlock(&disk->lock);
 }
@@ -282,6 +285,7 @@ static void put_locked(struct disk *disk, const struct disk_waiting *waiting)
         const uint32_t last = disk->writes_first + disk->writes_count++;
         disk->writes[last % DISK_WRITES_MAX] = *waiting;
         disk->writes[last % DISK_WRITES_MAX].gate_count = disk->gate.count;
+        disk->put_count++;
         (void)store_entry_ref(entry);
         disk__count(&disk->counted.queued_bytes, waiting->bytes);
         pthread_cond_signal(&disk->to_write);

@@ -103,7 +103,8 @@ struct disk *disk_ref(struct disk *disk);
  * NULL. */
 void disk_unref(struct disk *disk);
 
-/* Waits until no entry waits to be written: a store may only go when none of its entries does. */
+/* Waits until no entry that was put before waits to be written: a store may only go when none of
+ * its entries does. */
 void disk_drain(struct disk *disk);
 
 /* To be written, if it is settled, not there yet, and wanted: asked for more than once, or the disk
@@ -132,7 +133,8 @@ struct disk_read {
 bool disk_get(struct disk *disk, struct disk_read *read) must_check;
 
 /* What is there under that hash, is being written or being read, and was made at @now_ms or
- * before, is gone. True: something was there. */
+ * before, is gone. After a restart too, but for a kill in the moment until the writer has noted it.
+ * Whoever also takes it out of a store does that after this. True: something was there. */
 bool disk_forget(struct disk *disk, uint64_t hash, uint64_t now_ms);
 
 /* A newer one is about to take the place of what is there under that hash. */

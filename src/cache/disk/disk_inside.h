@@ -82,13 +82,14 @@ struct disk {
     uint64_t            id; /* the file's */
     struct disk_log     log;
 
-    pthread_mutex_t     lock;
-    pthread_cond_t      to_write, to_read, idle;
-    _Atomic bool        is_open; /* the file is ours; under the lock, as what follows */
-    bool                is_stopping;
-    bool                is_writing; /* the writer has an entry in its hands */
-    bool                is_untrusted, is_untrusted_written;
-    struct places       places;
+    pthread_mutex_t lock;
+    pthread_cond_t  to_write, to_read, idle;
+    _Atomic bool    is_open; /* the file is ours; under the lock, as what follows */
+    bool            is_stopping;
+    bool            is_writing;               /* what was appended may not be found yet */
+    uint64_t        put_count, handled_count; /* entries that came, and that the writer let go of */
+    bool            is_untrusted, is_untrusted_written;
+    struct places   places;
     struct disk_waiting writes[DISK_WRITES_MAX]; /* a ring */
     uint32_t            writes_first, writes_count;
     uint64_t            forgets[DISK_FORGETS_MAX]; /* a ring of hashes */
@@ -127,7 +128,7 @@ bool disk__read_at(const struct disk *disk, void *to, size_t bytes, uint64_t at)
 /* Notes that the file has to say that @hash is gone. With the lock. */
 void disk__tell_file_locked(struct disk *disk, uint64_t hash);
 
-/* --- open.c --- */
+/* --- open.c ----------------------------------------------------------------------------------- */
 
 enum disk_opened { DISK_OPENED, DISK_HELD, DISK_BROKEN };
 
@@ -141,7 +142,7 @@ bool disk__take_over(struct disk *disk) must_check;
 /* Writes the header anew. False: it could not be. */
 bool disk__write_header(struct disk *disk, bool is_untrusted) must_check;
 
-/* --- log.c; the writer --- */
+/* --- log.c; the writer ------------------------------------------------------------------------ */
 
 /* Room for a record of that size at the end of the log; may begin a segment and overwrite another.
  * False: there is none. */
@@ -160,12 +161,12 @@ void disk__log_settle(struct disk *disk);
 /* Chooses the segments to be written next. False: there is none. */
 bool disk__log_advance(struct disk *disk);
 
-/* --- threads --- */
+/* --- threads ---------------------------------------------------------------------------------- */
 
-/* What the writing thread runs until the disk ends; returns NULL. */
+/* What they do until the disk is stopping. */
 void *disk__write_all(void *disk);
 
-/* The same for those that read. */
+/* Likewise. */
 void *disk__read_all(void *disk);
 
 #endif

@@ -465,6 +465,7 @@ Test(disk, a_full_disk_writes_over_what_it_has)
     cr_assert(setrlimit(RLIMIT_FSIZE, &small) == 0);
     for (uint64_t i = 1; i <= 400; i++) {
         put_twice(i, 100000);
+        (void)comes_back(i, 100, 100000); /* so that it is moved, which may fail, too */
         if (figures().writes_failed > 0 && i % 20 == 0)
             usleep(250000);
     }

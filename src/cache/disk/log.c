@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cache/disk/log.c - records are appended to the head segment; when it is full the next one is
- * begun and the oldest is emptied to be the one after.
+/* cache/disk/log.c - records are appended to the head segment; when it is full the next is begun,
+ * and the oldest is emptied to be the one after.
  *
  * One segment is always empty, so that what is moved out of the oldest has a place. A write that
  * fails takes the log back to the last record that can be found. A full disk is as a smaller
@@ -194,7 +194,7 @@ static bool fits(const struct disk_log *log, uint64_t units)
            log->segment_bytes;
 }
 
-/* Appends what lies in a slot once more, if it was read and there is room. */
+/* Appends what lies in a slot once more, if there is room in the head: it begins no segment. */
 static void move(struct disk *disk, const struct disk_slot *slot, uint32_t index,
                  uint64_t gate_count)
 {
@@ -202,7 +202,8 @@ static void move(struct disk *disk, const struct disk_slot *slot, uint32_t index
     struct disk_record record;
     uint64_t at = disk__at(disk, slot->segment, slot->at_units);
     uint64_t left = (uint64_t)slot->units * DISK_UNIT_BYTES - sizeof record;
-    if (!fits(log, slot->units) || !disk__read_at(disk, &record, sizeof record, at) ||
+    if (log->is_stuck || !fits(log, slot->units) ||
+        !disk__read_at(disk, &record, sizeof record, at) ||
         !disk__record_is_right(&record, disk->id) || record.hash != slot->hash ||
         disk_record_units(&record) != slot->units || !disk__log_begin(disk, &record))
         return;

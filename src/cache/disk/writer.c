@@ -179,8 +179,11 @@ static void write_some(struct disk *disk, XXH3_state_t *state)
         store_entry_unref(waiting.entry);
     }
     pthread_mutex_lock(&disk->lock);
-    if (has_entry)
+    if (has_entry) {
         atomic_fetch_sub(&disk->counted.queued_bytes, waiting.bytes);
+        disk->handled_count++;
+        pthread_cond_broadcast(&disk->idle);
+    }
     const bool is_all = disk->writes_count == 0 && disk->forgets_count == 0;
     pthread_mutex_unlock(&disk->lock);
     if (is_all)
