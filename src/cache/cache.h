@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cache/cache.h - a service's cache: its store, what is being fetched for it, and its figures.
  *
- * It is kept over reloads by the service's name. Each worker has a side of it: what belongs to one
- * thread, such as the buffers that lend its memory to connections.
+ * It is kept over reloads by the service's name. Each worker has a side of it: what belongs to
+ * one thread, such as the buffers that lend its memory to connections.
  *
- * Time:    milliseconds since 1970 that never go back: the wall clock at the start and the monotonic
- *          clock from there.
- * Memory:  everything it keeps lies in its store, and on its disk if it has one. A side holds the cache as long as a stage, a
- *          connection or a fetch of its worker needs it.
+ * Time:    milliseconds since 1970 that never go back: the wall clock at the start and the
+ *          monotonic clock from there.
+ * Memory:  everything it keeps lies in its store, and on its disk if it has one. A side holds
+ *          the cache as long as a stage, a connection or a fetch of its worker needs it.
  * Threads: as each function says. */
 #ifndef PANDO_CACHE_CACHE_H
 #define PANDO_CACHE_CACHE_H
@@ -42,13 +42,13 @@ struct cache_turns {
 };
 
 struct cache_side {
-    struct cache     *cache;
-    struct worker    *worker; /* NULL: not used yet */
-    struct cache_row *row;
-    uint32_t          refs_count; /* stages, lent buffers, fetches and readers of this worker */
-    struct slab       lends;
+    struct cache      *cache;
+    struct worker     *worker; /* NULL: not used yet */
+    struct cache_row  *row;
+    uint32_t           refs_count; /* stages, lent buffers, fetches and readers of this worker */
+    struct slab        lends;
     struct cache_turns turns;
-    uint8_t           key[CACHE_KEY_BYTES_MAX]; /* where keys are written to be looked up */
+    uint8_t            key[CACHE_KEY_BYTES_MAX]; /* where keys are written to be looked up */
 };
 
 struct cache {
@@ -108,12 +108,12 @@ uint64_t cache_tag_hash(const uint8_t *at, size_t bytes);
 /* The hash by which @bytes bytes are found in the store. */
 uint64_t cache_hash(const struct cache *cache, const uint8_t *at, size_t bytes);
 
-/* Writes the key of a URL that a person gave, as a request for it has it, to @out: scheme and host in
- * lower case, without fragment, with a path. NULL, or a sentence about what is wrong. */
+/* Writes the key of a URL that a person gave, as a request for it has it, to @out: scheme and
+ * host in lower case, without fragment, with a path. NULL, or a sentence about what is wrong. */
 const char *cache_url_write(const char *url, char *out, size_t room, size_t *bytes);
 
-/* What the disk has under that hash, or is writing or reading now, is gone; before the same is taken
- * out of the store, so that nothing is missed. Any thread. True: something was there. */
+/* What the disk has under that hash, or is writing or reading now, is gone; before the same is
+ * taken out of the store, so that nothing is missed. Any thread. True: something was there. */
 bool cache_disk_forget(struct cache *cache, uint64_t hash);
 
 /* Adds up the rows. Any thread. */

@@ -21,7 +21,7 @@ static struct cache_row *row_of(const struct cache_fetch *fetch)
     return fetch->stage->side->row;
 }
 
-/* --- ends ---------------------------------------------------------------------------------------- */
+/* --- ends ------------------------------------------------------------------------------------- */
 
 /* The op has finished and nothing of it is needed any more. */
 static void free_fetch(struct cache_fetch *fetch)
@@ -119,7 +119,7 @@ static void fail(struct cache_fetch *fetch, enum err_kind error, const char *det
     (void)tell(fetch, CACHE_FILL_FAILED);
 }
 
-/* --- passing on to the first client -------------------------------------------------------------- */
+/* --- passing on to the first client ----------------------------------------------------------- */
 
 static void end_relay(struct cache_fetch *fetch)
 {
@@ -128,8 +128,7 @@ static void end_relay(struct cache_fetch *fetch)
     const enum err_kind error = (enum err_kind)fetch->op->answer_body.error;
     if (fetch->op->answer_trailers != NULL) {
         struct http_head *trailers = arena_take(&client->arena, sizeof *trailers);
-        if (trailers != NULL &&
-            op_copy_head(&client->arena, trailers, fetch->op->answer_trailers))
+        if (trailers != NULL && op_copy_head(&client->arena, trailers, fetch->op->answer_trailers))
             client->answer_trailers = trailers;
     }
     fetch->first = NULL;
@@ -140,7 +139,7 @@ static void end_relay(struct cache_fetch *fetch)
     cache__visit_release(visit);
     if (!client->answer_body.ended)
         pipe_end(&client->answer_body, error);
-    op_finish(client, client->cancelled  ? OUTCOME_CANCELLED
+    op_finish(client, client->cancelled   ? OUTCOME_CANCELLED
                       : error != ERR_NONE ? OUTCOME_FAILED
                                           : OUTCOME_DONE);
 }
@@ -255,7 +254,7 @@ void cache__fetch_relay(struct cache_fetch *fetch, struct cache_visit *visit)
         relay(fetch);
 }
 
-/* --- keeping ------------------------------------------------------------------------------------- */
+/* --- keeping ---------------------------------------------------------------------------------- */
 
 static struct cache_object *object_of(const struct cache_fetch *fetch)
 {
@@ -380,6 +379,8 @@ static bool open_body(struct cache_fetch *fetch)
     fetch->is_put = true;
     if (!cache_fill_show(fetch->fill, &key, false)) {
         body_over(fetch, ERR_MEMORY);
+        drop_answer(fetch);
+        free_if_over(fetch);
         return false;
     }
     fetch->first = NULL; /* it reads like all the others */
@@ -512,7 +513,7 @@ static void resumed(struct cache_fill *fill)
         fill_body(fill->fetch);
 }
 
-/* --- the answer ---------------------------------------------------------------------------------- */
+/* --- the answer ------------------------------------------------------------------------------- */
 
 static void release_all(struct cache_fetch *fetch, enum cache_refusal refusal)
 {
@@ -530,8 +531,9 @@ static void release_all(struct cache_fetch *fetch, enum cache_refusal refusal)
 static void keep(struct cache_fetch *fetch, struct cache_meta *meta)
 {
     cache__code_answer(fetch, meta);
-    const enum cache_refusal refusal =
-        atomic_load(&fetch->fill->is_doomed) ? CACHE_REFUSED_BYPASS : cache__keep_answer(fetch, meta);
+    const enum cache_refusal refusal = atomic_load(&fetch->fill->is_doomed)
+                                           ? CACHE_REFUSED_BYPASS
+                                           : cache__keep_answer(fetch, meta);
     if (refusal != CACHE_REFUSED_NONE) {
         release_all(fetch, refusal);
         return;
@@ -600,8 +602,8 @@ static void answered(struct frame *self, struct op *op)
             return;
         }
     }
-    const enum cache_refusal refusal = is_odd(fetch, head) ? CACHE_REFUSED_ODD
-                                                            : cache_judge_answer(&meta, head, &exchange);
+    const enum cache_refusal refusal =
+        is_odd(fetch, head) ? CACHE_REFUSED_ODD : cache_judge_answer(&meta, head, &exchange);
     if (refusal == CACHE_REFUSED_NONE)
         keep(fetch, &meta);
     else
@@ -625,8 +627,7 @@ static void finished(struct frame *self, struct op *op, enum outcome outcome)
 {
     struct cache_fetch *fetch = (struct cache_fetch *)(void *)self;
     if (!op->answer_body.ended)
-        pipe_end(&op->answer_body,
-                 outcome == OUTCOME_DONE ? ERR_NONE : ERR_TARGET_INCOMPLETE);
+        pipe_end(&op->answer_body, outcome == OUTCOME_DONE ? ERR_NONE : ERR_TARGET_INCOMPLETE);
     fetch->op_is_finished = true;
     free_if_over(fetch);
 }

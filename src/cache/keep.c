@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-/* --- tags ---------------------------------------------------------------------------------------- */
+/* --- tags ------------------------------------------------------------------------------------- */
 
 static bool is_between(uint8_t byte)
 {
@@ -34,7 +34,7 @@ static uint32_t read_tags(const struct http_head *head, enum http_field_id id, u
     return count;
 }
 
-/* --- variants ------------------------------------------------------------------------------------ */
+/* --- variants --------------------------------------------------------------------------------- */
 
 static struct store_key url_of(const struct cache_fetch *fetch, uint8_t *buffer)
 {
@@ -57,8 +57,8 @@ static struct store_entry *sign_for(struct cache_fetch *fetch, const struct stor
     if (there != NULL && cache_object_of(there)->kind == CACHE_OBJECT_VARIES) {
         struct cache_object *object = cache_object_of(there);
         const char *own = (const char *)cache_object_at(object, object->names_at);
-        joined_bytes = cache_vary_join(own, object->names_bytes, names, names_bytes, joined,
-                                       sizeof joined);
+        joined_bytes =
+            cache_vary_join(own, object->names_bytes, names, names_bytes, joined, sizeof joined);
         if (joined_bytes == object->names_bytes && memcmp(joined, own, joined_bytes) == 0)
             return there;
     }
@@ -78,17 +78,15 @@ static struct store_entry *sign_for(struct cache_fetch *fetch, const struct stor
 
 /* The variant's key in the side's buffer; the one that has to go for it goes. False: refused. */
 static enum cache_refusal variant_key(struct cache_fetch *fetch, const struct store_key *url,
-                                      const char *names, size_t names_bytes,
-                                      struct store_key *key)
+                                      const char *names, size_t names_bytes, struct store_key *key)
 {
     struct cache_side *side = fetch->stage->side;
     struct cache *cache = side->cache;
     struct store_entry *sign = sign_for(fetch, url, names, names_bytes);
     if (sign == NULL)
         return CACHE_REFUSED_MEMORY;
-    const size_t bytes =
-        cache__key_write_variant(url, cache_object_of(sign), &fetch->op->request->head, side->key,
-                                 sizeof side->key);
+    const size_t bytes = cache__key_write_variant(
+        url, cache_object_of(sign), &fetch->op->request->head, side->key, sizeof side->key);
     *key = (struct store_key){cache_hash(cache, side->key, bytes), side->key, (uint32_t)bytes};
     const uint64_t oldest =
         bytes == 0 ? 0 : cache_object_add_variant(cache_object_of(sign), key->hash);
@@ -100,7 +98,7 @@ static enum cache_refusal variant_key(struct cache_fetch *fetch, const struct st
     return bytes == 0 ? CACHE_REFUSED_VARY_LONG : CACHE_REFUSED_NONE;
 }
 
-/* --- answers ------------------------------------------------------------------------------------- */
+/* --- answers ---------------------------------------------------------------------------------- */
 
 /* How much of a body there will be. */
 static uint64_t body_bytes(const struct http_head *head)
@@ -157,8 +155,8 @@ enum cache_refusal cache__keep_answer(struct cache_fetch *fetch, const struct ca
     char names[CACHE_VARY_BYTES_MAX];
     uint64_t tags[CACHE_TAGS_MAX];
     const uint64_t total_bytes = body_bytes(head);
-    const size_t names_bytes = cache__code_names(
-        fetch, names, cache_vary_read(head, names, sizeof names), sizeof names);
+    const size_t names_bytes =
+        cache__code_names(fetch, names, cache_vary_read(head, names, sizeof names), sizeof names);
     struct store_key key = url_of(fetch, side->key);
     const uint32_t url_bytes = key.bytes;
     if (is_too_large(fetch, total_bytes))
@@ -286,16 +284,16 @@ void cache__keep_passing(struct cache_fetch *fetch, enum cache_refusal refusal)
         refusal == CACHE_REFUSED_BYPASS || refusal == CACHE_REFUSED_ODD)
         return;
     struct store_entry *there = store_find_surely(cache->store, &key);
-    const bool is_better = there != NULL && class != 0 &&
-                           cache_object_of(there)->kind != CACHE_OBJECT_PASSES;
+    const bool is_better =
+        there != NULL && class != 0 && cache_object_of(there)->kind != CACHE_OBJECT_PASSES;
     const unsigned others = there != NULL && cache_object_of(there)->kind == CACHE_OBJECT_PASSES
                                 ? cache_object_of(there)->classes
                                 : 0;
     store_entry_unref(there);
     if (is_better)
         return;
-    struct store_entry *sign = cache_object_new_passes(
-        cache->store, &key, classes | others, cache_now_ms(stage->side) + CACHE_PASSES_MS);
+    struct store_entry *sign = cache_object_new_passes(cache->store, &key, classes | others,
+                                                       cache_now_ms(stage->side) + CACHE_PASSES_MS);
     if (sign == NULL)
         return;
     cache__put(cache, sign);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cache/parts.c - parts of answers (206): what they cover, and putting them together (RFC 9111 3.4).
+/* cache/parts.c - parts of answers (206): what they cover, and putting them together (RFC 9111
+ * 3.4).
  *
- * A part is one run of bytes. Two of the same strong validator that touch or overlap become one; when
- * it has every byte it is a whole answer. */
+ * A part is one run of bytes. Two of the same strong validator that touch or overlap become one;
+ * when it has every byte it is a whole answer. */
 #include "cache/cache_inside.h"
 
 #include <string.h>
@@ -29,7 +30,7 @@ bool cache__part_covers(struct cache_object *object, const struct http_head *req
            range->last - object->part_first < atomic_load(&object->total_bytes);
 }
 
-/* --- putting together ---------------------------------------------------------------------------- */
+/* --- putting together ------------------------------------------------------------------------- */
 
 struct run {
     struct store_entry  *entry;
@@ -67,9 +68,9 @@ static bool put_run(struct sink *sink, const struct run *run, uint64_t from, uin
     struct store_piece *piece = NULL;
     bool ok = true;
     if (run->entry->body == NULL)
-        return offset >= end || put(sink,
-                                    cache_object_at(run->object, run->object->inline_at) + offset,
-                                    end - offset);
+        return offset >= end ||
+               put(sink, cache_object_at(run->object, run->object->inline_at) + offset,
+                   end - offset);
     while (ok && offset < end) {
         struct store_piece *next = store_body_find(run->entry->body, offset, piece);
         store_piece_unref(piece);
@@ -91,8 +92,8 @@ static bool are_joinable(const struct run *a, const struct run *b)
     const struct cache_validators one = cache_object_validators(a->object);
     const struct cache_validators other = cache_object_validators(b->object);
     return a->object->whole_bytes == b->object->whole_bytes &&
-           cache_is_same_representation(&one, &other) && a->first <= b->end &&
-           b->first <= a->end && !(a->first <= b->first && b->end <= a->end);
+           cache_is_same_representation(&one, &other) && a->first <= b->end && b->first <= a->end &&
+           !(a->first <= b->first && b->end <= a->end);
 }
 
 /* An empty entry for what both have, with the head of the newer. NULL: no room. */

@@ -12,26 +12,27 @@
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
 enum {
-    QUEUE_SHARE = 16, /* of the memory, what may wait to be written: it is evicted, and yet there */
+    QUEUE_SHARE = 8, /* of the memory, what may wait to be written: it is evicted, and yet there */
     PATH_BYTES_MAX = 4096,
 };
 
-#define QUEUE_BYTES_MAX (16 * MIB)
+#define QUEUE_BYTES_MAX (32 * MIB)
 
-/* --- the disk ------------------------------------------------------------------------------------ */
+/* --- the disk --------------------------------------------------------------------------------- */
 
 /* Another version may number fields otherwise, or lay objects out otherwise. */
 static uint32_t format_of_objects(void)
 {
     char text[128];
-    const int bytes = snprintf(text, sizeof text, "%s %d %zu %zu %d", PANDO_VERSION,
-                               (int)CACHE_OBJECT_FORMAT, sizeof(struct cache_object),
-                               sizeof(struct http_field), (int)HTTP_FIELDS_COUNT);
+    const int bytes =
+        snprintf(text, sizeof text, "%s %d %zu %zu %d", PANDO_VERSION, (int)CACHE_OBJECT_FORMAT,
+                 sizeof(struct cache_object), sizeof(struct http_field), (int)HTTP_FIELDS_COUNT);
     return (uint32_t)XXH3_64bits(text, (size_t)bytes);
 }
 
@@ -41,8 +42,9 @@ static bool write_path(const struct cache_wish *wish, char path[PATH_BYTES_MAX])
     int bytes = snprintf(path, PATH_BYTES_MAX, "%s/cache/", wish->data_path);
     for (const char *at = wish->service; *at != '\0' && bytes > 0 && bytes + 8 < PATH_BYTES_MAX;
          at++)
-        bytes += snprintf(path + bytes, 4, isalnum((unsigned char)*at) || *at == '-' || *at == '_'
-                                               ? "%c" : "%%%02X", (unsigned char)*at);
+        bytes += snprintf(path + bytes, 4,
+                          isalnum((unsigned char)*at) || *at == '-' || *at == '_' ? "%c" : "%%%02X",
+                          (unsigned char)*at);
     if (bytes <= 0 || bytes + 8 >= PATH_BYTES_MAX)
         return false;
     memcpy(path + bytes, ".disk", sizeof ".disk");
@@ -75,10 +77,13 @@ void cache_disk_open(struct cache *cache, const struct cache_wish *wish, struct 
         cache->disk = disk_ref(before->disk);
         return;
     }
-    if (options.limit_bytes == 0)
-        return;
     if (!write_path(wish, path)) {
-        (void)err_set(&cache->disk_error, ERR_LIMIT, "the path of its file is too long");
+        if (options.limit_bytes > 0)
+            (void)err_set(&cache->disk_error, ERR_LIMIT, "the path of its file is too long");
+        return;
+    }
+    if (options.limit_bytes == 0) { /* one of before would miss what is invalidated from now on */
+        (void)unlink(path);
         return;
     }
     (void)!disk_read_key(path, options.format, &cache->key);
@@ -94,7 +99,7 @@ void cache_disk_close(struct cache *cache)
     cache->disk = NULL;
 }
 
-/* --- on the way down ----------------------------------------------------------------------------- */
+/* --- on the way down -------------------------------------------------------------------------- */
 
 static uint64_t now_ms(const struct cache *cache)
 {
@@ -138,7 +143,7 @@ bool cache_disk_forget(struct cache *cache, uint64_t hash)
     return cache->disk != NULL && disk_forget(cache->disk, hash, now_ms(cache));
 }
 
-/* --- on the way up ------------------------------------------------------------------------------- */
+/* --- on the way up ---------------------------------------------------------------------------- */
 
 struct recall {
     struct disk_read   read;

@@ -25,10 +25,10 @@
 struct keeps {
     unsigned       workers_count;
     struct events *events; /* where trouble is told; NULL: nowhere */
-    struct keep rates;
-    struct keep circuits;
-    struct keep permits;
-    struct keep caches;
+    struct keep    rates;
+    struct keep    circuits;
+    struct keep    permits;
+    struct keep    caches;
 };
 
 void keeps_init(struct keeps *keeps, unsigned workers_count);

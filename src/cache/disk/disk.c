@@ -24,7 +24,7 @@ enum {
 #define SEGMENT_BYTES_MAX (1024 * MIB)
 #define SLOTS_MAX         (1ull << 31)
 
-/* --- opening ------------------------------------------------------------------------------------ */
+/* --- opening ---------------------------------------------------------------------------------- */
 
 static uint64_t least(uint64_t a, uint64_t b)
 {
@@ -177,22 +177,24 @@ struct disk *disk_ref(struct disk *disk)
 
 void disk_unref(struct disk *disk)
 {
-    if (disk == NULL ||
-        atomic_fetch_sub_explicit(&disk->refs_count, 1, memory_order_acq_rel) != 1)
+    if (disk == NULL || atomic_fetch_sub_explicit(&disk->refs_count, 1, memory_order_acq_rel) != 1)
         return;
     end_threads(disk);
     close_all(disk);
 }
 
+/* Others may go on putting. Where nobody does, all of it can be found afterwards. */
 void disk_drain(struct disk *disk)
 {
     pthread_mutex_lock(&disk->lock);
-    while (disk->writes_count > 0 || disk->forgets_count > 0 || disk->is_writing)
+    const uint64_t put_count = disk->put_count;
+    while (disk->handled_count < put_count ||
+           (disk->writes_count == 0 && (disk->is_writing || disk->forgets_count > 0)))
         pthread_cond_wait(&disk->idle, &disk->lock);
     pthread_mutex_unlock(&disk->lock);
 }
 
-/* --- forgetting --------------------------------------------------------------------------------- */
+/* --- forgetting ------------------------------------------------------------------------------- */
 
 void disk__tell_file_locked(struct disk *disk, uint64_t hash)
 {
@@ -238,7 +240,7 @@ void disk_replace(struct disk *disk, uint64_t hash)
     pthread_mutex_unlock(&disk->lock);
 }
 
-/* --- writing ------------------------------------------------------------------------------------ */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 /* While there is room all are; then those that were asked for again, be it after they had left. */
 static bool is_wanted_locked(struct disk *disk, const struct store_entry *entry)
@@ -283,6 +285,7 @@ static void put_locked(struct disk *disk, const struct disk_waiting *waiting)
         const uint32_t last = disk->writes_first + disk->writes_count++;
         disk->writes[last % DISK_WRITES_MAX] = *waiting;
         disk->writes[last % DISK_WRITES_MAX].gate_count = disk->gate.count;
+        disk->put_count++;
         (void)store_entry_ref(entry);
         disk__count(&disk->counted.queued_bytes, waiting->bytes);
         pthread_cond_signal(&disk->to_write);
@@ -313,7 +316,7 @@ void disk_put(struct disk *disk, struct store_entry *entry, uint64_t born_ms)
     pthread_mutex_unlock(&disk->lock);
 }
 
-/* --- reading ------------------------------------------------------------------------------------ */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 bool disk_find(struct disk *disk, uint64_t hash)
 {
@@ -344,7 +347,7 @@ bool disk_get(struct disk *disk, struct disk_read *read)
     return is_there && has_room;
 }
 
-/* --- figures ------------------------------------------------------------------------------------ */
+/* --- figures ---------------------------------------------------------------------------------- */
 
 void disk_read_figures(struct disk *disk, struct disk_figures *figures)
 {

@@ -37,10 +37,10 @@
 
 enum {
     DISK_READERS = 2,
-    DISK_WRITES_MAX = 1024,    /* entries that wait to be written; more are dropped */
-    DISK_READS_MAX = 512,      /* that wait to be read; more are refused */
-    DISK_FORGETS_MAX = 4096,   /* that wait to be written; more: the file is empty after a restart */
-    DISK_OBJECT_BYTES = 4096,  /* smallest average that the index has room for */
+    DISK_WRITES_MAX = 1024,   /* entries that wait to be written; more are dropped */
+    DISK_READS_MAX = 512,     /* that wait to be read; more are refused */
+    DISK_FORGETS_MAX = 4096,  /* that wait to be written; more: the file is empty after a restart */
+    DISK_OBJECT_BYTES = 4096, /* smallest average that the index has room for */
 };
 
 #define DISK_LIMIT_BYTES_MIN (8ull * 1024 * 1024)
@@ -103,7 +103,8 @@ struct disk *disk_ref(struct disk *disk);
  * NULL. */
 void disk_unref(struct disk *disk);
 
-/* Waits until no entry waits to be written: a store may only go when none of its entries does. */
+/* Waits until no entry that was put before waits to be written: a store may only go when none of
+ * its entries does. */
 void disk_drain(struct disk *disk);
 
 /* To be written, if it is settled, not there yet, and wanted: asked for more than once, or the disk
@@ -132,7 +133,8 @@ struct disk_read {
 bool disk_get(struct disk *disk, struct disk_read *read) must_check;
 
 /* What is there under that hash, is being written or being read, and was made at @now_ms or
- * before, is gone. True: something was there. */
+ * before, is gone. After a restart too, but for a kill in the moment until the writer has noted it.
+ * Whoever also takes it out of a store does that after this. True: something was there. */
 bool disk_forget(struct disk *disk, uint64_t hash, uint64_t now_ms);
 
 /* A newer one is about to take the place of what is there under that hash. */
@@ -150,8 +152,7 @@ struct disk_seen {
  * of which @visit says STORE_REMOVE. Waits for the disk, so not on a worker's thread. Returns how
  * many were removed. */
 uint64_t disk_walk(struct disk *disk, uint64_t now_ms,
-                   enum store_visit (*visit)(void *self, const struct disk_seen *seen),
-                   void *self);
+                   enum store_visit (*visit)(void *self, const struct disk_seen *seen), void *self);
 
 /* Any thread. */
 void disk_read_figures(struct disk *disk, struct disk_figures *figures);

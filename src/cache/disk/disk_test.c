@@ -143,7 +143,7 @@ static uint64_t file_bytes(void)
     return (uint64_t)s.st_size;
 }
 
-/* --- there and back ------------------------------------------------------------------------------ */
+/* --- there and back --------------------------------------------------------------------------- */
 
 Test(disk, what_is_written_comes_back)
 {
@@ -199,7 +199,7 @@ Test(disk, its_owner_may_refuse_what_was_read)
     end();
 }
 
-/* --- restarts ------------------------------------------------------------------------------------ */
+/* --- restarts --------------------------------------------------------------------------------- */
 
 Test(disk, after_a_restart_all_is_there)
 {
@@ -257,7 +257,7 @@ Test(disk, who_comes_second_waits_and_begins_empty)
     end();
 }
 
-/* --- torn ---------------------------------------------------------------------------------------- */
+/* --- torn ------------------------------------------------------------------------------------- */
 
 static void overwrite(uint64_t at, size_t bytes)
 {
@@ -324,7 +324,7 @@ Test(disk, a_broken_table_is_replaced_by_reading_the_records)
     end();
 }
 
-/* --- the limit ----------------------------------------------------------------------------------- */
+/* --- the limit -------------------------------------------------------------------------------- */
 
 Test(disk, the_limit_is_never_passed_and_the_oldest_leave)
 {
@@ -377,7 +377,7 @@ Test(disk, more_than_may_wait_is_dropped)
     end();
 }
 
-/* --- forgetting ----------------------------------------------------------------------------------- */
+/* --- forgetting ------------------------------------------------------------------------------- */
 
 Test(disk, what_is_forgotten_is_gone_also_after_a_restart)
 {
@@ -452,7 +452,7 @@ Test(disk, a_walk_sees_all_and_removes)
     end();
 }
 
-/* --- faults --------------------------------------------------------------------------------------- */
+/* --- faults ----------------------------------------------------------------------------------- */
 
 /* A file that may not grow is as a full disk. */
 Test(disk, a_full_disk_writes_over_what_it_has)
@@ -465,6 +465,7 @@ Test(disk, a_full_disk_writes_over_what_it_has)
     cr_assert(setrlimit(RLIMIT_FSIZE, &small) == 0);
     for (uint64_t i = 1; i <= 400; i++) {
         put_twice(i, 100000);
+        (void)comes_back(i, 100, 100000); /* so that it is moved, which may fail, too */
         if (figures().writes_failed > 0 && i % 20 == 0)
             usleep(250000);
     }
@@ -511,7 +512,7 @@ Test(disk, a_folder_that_cannot_be_made_is_a_story)
     end();
 }
 
-/* --- many threads --------------------------------------------------------------------------------- */
+/* --- many threads ----------------------------------------------------------------------------- */
 
 enum { MANY = 300, ROUNDS = 3000 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cache/disk/reader.c - the threads that read: a record becomes an entry of the store, if it is whole
- * and the one that was asked for.
+/* cache/disk/reader.c - the threads that read: a record becomes an entry of the store, if it is
+ * whole and the one that was asked for.
  *
  * Nothing is held while a record is read. If its segment is written over meanwhile, then the
  * checksum says so. */
@@ -19,10 +19,10 @@ enum { FIRST_BYTES = 64 * 1024 }; /* most records are read at once */
 /* A record that is being read. */
 struct reading {
     struct disk       *disk;
-    uint8_t           *buffer; /* DISK_READ_BYTES */
-    uint64_t           at;     /* in the file, of the record */
-    uint64_t           bytes;  /* of the record */
-    uint64_t           got;    /* of it, that lie in the buffer */
+    uint8_t           *buffer;     /* DISK_READ_BYTES */
+    uint64_t           at;         /* in the file, of the record */
+    uint64_t           bytes;      /* of the record */
+    uint64_t           got;        /* of it, that lie in the buffer */
     uint64_t           gate_count; /* when it set out */
     struct disk_record record;
     XXH3_state_t       state;
@@ -75,8 +75,7 @@ static bool take(struct reading *reading, struct store_body *body, const uint8_t
 static bool read_body(struct reading *reading, struct store_body *body)
 {
     const struct disk_record *record = &reading->record;
-    const uint64_t before =
-        sizeof *record + (uint64_t)record->front_bytes + record->key_bytes;
+    const uint64_t before = sizeof *record + (uint64_t)record->front_bytes + record->key_bytes;
     uint64_t left = record->body_bytes;
     uint64_t bytes = reading->got - before < left ? reading->got - before : left;
     uint64_t at = reading->at + before + bytes;
@@ -228,7 +227,7 @@ void *disk__read_all(void *self)
     return NULL;
 }
 
-/* --- the walk ------------------------------------------------------------------------------------ */
+/* --- the walk --------------------------------------------------------------------------------- */
 
 enum { WALK_AT_ONCE = 256 };
 
@@ -268,8 +267,7 @@ static bool visit_one(struct reading *reading, const struct disk_slot *place,
 }
 
 uint64_t disk_walk(struct disk *disk, uint64_t now_ms,
-                   enum store_visit (*visit)(void *self, const struct disk_seen *seen),
-                   void *self)
+                   enum store_visit (*visit)(void *self, const struct disk_seen *seen), void *self)
 {
     struct reading reading = {.disk = disk, .buffer = mem_alloc(DISK_READ_BYTES)};
     struct disk_slot *places = mem_alloc(WALK_AT_ONCE * sizeof *places);

@@ -13,7 +13,7 @@
 
 enum { FORGETS_AT_ONCE = 64, HELD_AGAIN_MS = 500 };
 
-/* --- entries ------------------------------------------------------------------------------------ */
+/* --- entries ---------------------------------------------------------------------------------- */
 
 /* Calls @take for every run of the body's bytes. False: something is missing. */
 static bool each_run(struct store_body *body,
@@ -92,7 +92,7 @@ static bool take_entry_locked(struct disk *disk, struct disk_waiting *waiting)
     return true;
 }
 
-/* --- what was forgotten ------------------------------------------------------------------------- */
+/* --- what was forgotten ----------------------------------------------------------------------- */
 
 static uint32_t take_forgets_locked(struct disk *disk, uint64_t *hashes)
 {
@@ -124,7 +124,7 @@ static void write_forgets(struct disk *disk, const uint64_t *hashes, uint32_t co
     }
 }
 
-/* --- the thread --------------------------------------------------------------------------------- */
+/* --- the thread ------------------------------------------------------------------------------- */
 
 static void wait_a_while(struct disk *disk, pthread_cond_t *cond, uint64_t ms)
 {
@@ -179,8 +179,11 @@ static void write_some(struct disk *disk, XXH3_state_t *state)
         store_entry_unref(waiting.entry);
     }
     pthread_mutex_lock(&disk->lock);
-    if (has_entry)
+    if (has_entry) {
         atomic_fetch_sub(&disk->counted.queued_bytes, waiting.bytes);
+        disk->handled_count++;
+        pthread_cond_broadcast(&disk->idle);
+    }
     const bool is_all = disk->writes_count == 0 && disk->forgets_count == 0;
     pthread_mutex_unlock(&disk->lock);
     if (is_all)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cache/rules/coding_test.c - which answers are kept compressed, in which coding, and by what tag. */
+/* cache/rules/coding_test.c - what is kept compressed, in which coding, by what tag. */
 #include "cache/rules/rules_testing.h"
 
 #include <criterion/criterion.h>
@@ -18,9 +18,15 @@ static bool may_compress(unsigned status, const char *fields)
 Test(coding, texts_are_worth_it)
 {
     static const char *const types[] = {
-        "text/html",           "TEXT/CSS; charset=utf-8",   "application/json",
-        "image/svg+xml",       "application/manifest+json", "application/wasm",
-        "application/xml ;a=b", "font/ttf",                 "application/vnd.api+json;x",
+        "text/html",
+        "TEXT/CSS; charset=utf-8",
+        "application/json",
+        "image/svg+xml",
+        "application/manifest+json",
+        "application/wasm",
+        "application/xml ;a=b",
+        "font/ttf",
+        "application/vnd.api+json;x",
     };
     char fields[200];
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
@@ -69,8 +75,8 @@ static void expect_reduced(const char *accepted, unsigned makes, const char *red
     const size_t bytes =
         cache_encodings_write(cache_encodings_reduce(&request.head, makes), written);
     http1_testing_free(&request);
-    cr_expect(bytes == strlen(reduced) && memcmp(written, reduced, bytes) == 0,
-              "%s: %.*s, not %s", accepted, (int)bytes, written, reduced);
+    cr_expect(bytes == strlen(reduced) && memcmp(written, reduced, bytes) == 0, "%s: %.*s, not %s",
+              accepted, (int)bytes, written, reduced);
     snprintf(fields, sizeof fields, "Accept-Encoding: %s\nAccept-Encoding: %.*s", accepted,
              (int)(bytes > 0 ? bytes : 8), bytes > 0 ? written : "identity");
     testing_request(&request, fields);

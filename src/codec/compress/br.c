@@ -48,9 +48,9 @@ static void give(void *opaque, void *memory)
     compress__free(s->compressor, block);
 }
 
-/* Twice the window, 2^14 rows of 16 places to look for matches in, and commands, which are most where
- * hardly anything matches, and two copies of them while they grow. Measured with bodies made to be
- * bad, rounded up; the test beside this file watches that it holds. */
+/* Twice the window, 2^14 rows of 16 places to look for matches in, and commands, which are most
+ * where hardly anything matches, and two copies of them while they grow. Measured with bodies made
+ * to be bad, rounded up; the test beside this file watches that it holds. */
 static size_t memory_bytes(uint64_t body_bytes)
 {
     static const uint16_t kib_of[] = {2304, 3840, 5120};
