@@ -178,8 +178,8 @@ services:
             print("\n".join(shop_load.failures(load.seen)))
         else:
             kept = sum(1 for one in load.seen if one.copy == shop_load.CACHE)
-            print(f"{len(load.seen)} requests, 0 failures. Copies answered {len(load.seen) - kept}, all carts and orders among "
-                  f"them, the cache {kept}.")
+            print(f"{len(load.seen)} requests, 0 failures. Copies answered {len(load.seen) - kept}, all carts and orders "
+                  f"among them, the cache {kept}.")
         return good
 
     def report_orders(self, load):

@@ -216,7 +216,7 @@ def as_json(value, status=200, **fields):
 
 
 def for_all(answer, seconds):
-    """Marks an answer that is the same for everybody and may be kept that long, `public` since browsers send a cookie."""
+    """The same for everybody, and it may be kept that long; `public` since browsers send a cookie."""
     answer.fields["Cache-Control"] = f"public, max-age={seconds}"
     answer.fields["ETag"] = '"' + hashlib.sha256(answer.body).hexdigest()[:16] + '"'
     return answer
