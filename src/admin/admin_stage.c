@@ -53,6 +53,11 @@ struct visit {
     X("/api/status",     GET,  BOTH,    show_status,  "the status page as JSON")                   \
     X("/control/reload", POST, CONTROL, do_reload,    "reads the configuration anew")              \
     X("/control/target", POST, CONTROL, do_order,     "orders; ?do= service= target= weight=")     \
+    X("/control/purge",  POST, CONTROL, do_purge,                                                  \
+      "out of the caches; ?url= prefix= tag= soft service=")                                       \
+    X("/control/purged", GET,  CONTROL, show_purged,  "how far a purge is; ?id=")                  \
+    X("/control/explain", GET, CONTROL, show_explained,                                            \
+      "what would become of a request; ?url= method= header=")                                     \
     X("/control/tap",    GET,  CONTROL, do_tap,       "live requests; ?service= status= path=")
 
 enum door_sort { DOOR_BOTH, DOOR_CONTROL };
@@ -299,6 +304,75 @@ static void do_order(struct visit *visit)
     const bool ok = sources->order(sources->self, &order, draft.out);
     start(&reply, visit, ok ? 200 : 422, "text/plain; charset=utf-8");
     draft_send(&draft, &reply);
+}
+
+/* Reads a query whole. False: no memory, or it is malformed. *@text and *@members are to be
+ * freed. */
+static bool read_query(const struct visit *visit, char **text, struct admin_member **members,
+                       size_t *count)
+{
+    const char *at = visit->query, *end = at + visit->query_bytes;
+    size_t most = 1;
+    for (const char *mark = at; mark < end; mark++)
+        most += *mark == '&';
+    *count = 0;
+    *text = mem_alloc(visit->query_bytes + 2 * most + 1);
+    *members = mem_alloc(most * sizeof **members);
+    char *out = *text;
+    while (*text != NULL && *members != NULL && at < end) {
+        const char *next = memchr(at, '&', (size_t)(end - at));
+        const size_t bytes = (size_t)((next == NULL ? end : next) - at);
+        const char *equals = memchr(at, '=', bytes);
+        const size_t name_bytes = equals == NULL ? bytes : (size_t)(equals - at);
+        const size_t value_bytes = equals == NULL ? 0 : bytes - name_bytes - 1;
+        char *value = out + name_bytes + 1;
+        if (!tap_unescape(out, name_bytes + 1, at, name_bytes) ||
+            !tap_unescape(value, value_bytes + 1, at + name_bytes + 1, value_bytes))
+            return false;
+        (*members)[(*count)++] = (struct admin_member){out, value};
+        out = value + value_bytes + 1;
+        at += bytes + 1;
+    }
+    return *text != NULL && *members != NULL;
+}
+
+/* What main answers with JSON. */
+static void ask_main(struct visit *visit,
+                     unsigned (*call)(void *self, const struct admin_query *query, FILE *out))
+{
+    char *text;
+    struct admin_member *members;
+    size_t count;
+    struct draft draft;
+    struct reply reply;
+    if (!read_query(visit, &text, &members, &count)) {
+        send_text(visit, 400, "error: the query is malformed\n");
+    } else if (call == NULL || !draft_open(&draft)) {
+        op_refuse(visit->op, ERR_MEMORY, NULL);
+    } else {
+        const struct admin_query query = {members, count};
+        const unsigned status = call(visit->admin->sources.self, &query, draft.out);
+        start(&reply, visit, status,
+              status == 200 ? "application/json" : "text/plain; charset=utf-8");
+        draft_send(&draft, &reply);
+    }
+    mem_free(text);
+    mem_free(members);
+}
+
+static void do_purge(struct visit *visit)
+{
+    ask_main(visit, visit->admin->sources.purge);
+}
+
+static void show_purged(struct visit *visit)
+{
+    ask_main(visit, visit->admin->sources.purged);
+}
+
+static void show_explained(struct visit *visit)
+{
+    ask_main(visit, visit->admin->sources.explain);
 }
 
 static void do_tap(struct visit *visit)

@@ -3,7 +3,8 @@
  *
  * Two stages share one admin: the listener's, which only shows (GET and HEAD of /, /metrics,
  * /healthz, /readyz, /api/status), and the control socket's, which also does POST
- * /control/reload, POST /control/target and GET /control/tap. What the pages need of other rooms
+ * /control/reload, POST /control/target, POST /control/purge, GET /control/purged, GET
+ * /control/explain and GET /control/tap. What the pages need of other rooms
  * comes through struct admin_sources, which main fills.
  *
  * Memory:  fixed per service (its history) and per tap; a page is built in memory, at most 64 MiB.
@@ -16,9 +17,11 @@
 #include "admin/log.h"
 #include "core/geo/file.h"
 #include "loop/loop.h"
+#include "path/cache_row.h"
 #include "path/service.h"
 #include "path/stage.h"
 #include "path/worker_row.h"
+#include "store/store.h"
 
 #include <stdio.h>
 
@@ -43,6 +46,22 @@ struct admin_service {
     const char           *trouble; /* why it has fewer targets than settings say; NULL */
     struct admin_circuit  circuit;
     struct service_load   load; /* of a limit on concurrency */
+};
+
+/* The cache of a service. */
+struct admin_cache {
+    const char          *policy; /* what leaves first */
+    struct cache_figures figures;
+    struct store_figures store;
+};
+
+/* What stands in a query: "?name=value&name=value", unescaped; a name alone has the value "". */
+struct admin_member {
+    const char *name, *value;
+};
+struct admin_query {
+    const struct admin_member *at;
+    size_t                     count;
 };
 
 struct admin_listener {
@@ -103,6 +122,13 @@ struct admin_sources {
     bool (*service_at)(void *self, size_t index, struct admin_service *out);
     const struct target *(*target_at)(void *self, const struct service *service, size_t index);
     bool (*listener_at)(void *self, size_t index, struct admin_listener *out);
+    /* False: the service has no cache. May be NULL. */
+    bool (*cache_of)(void *self, const struct service *service, struct admin_cache *out);
+    /* Purges; tells how far a purge is; tells what would become of a request. Write JSON, or an
+     * error for people, and return the status for it. May be NULL. */
+    unsigned (*purge)(void *self, const struct admin_query *query, FILE *out);
+    unsigned (*purged)(void *self, const struct admin_query *query, FILE *out);
+    unsigned (*explain)(void *self, const struct admin_query *query, FILE *out);
     /* Does what an operator says of a target; writes to @out what was done or what is wrong. False:
      * refused. May be NULL. */
     bool (*order)(void *self, const struct admin_order *order, FILE *out);

@@ -27,6 +27,7 @@ struct node {
     const char          *trouble;
     struct admin_circuit circuit;
     struct service_load  load;
+    struct admin_cache   cache; /* policy NULL: there is none */
     unsigned             services_count, targets_count, reloads_count;
     char                 body[BODY_BYTES_MAX];
 };
@@ -55,6 +56,22 @@ static bool listener_at(void *self, size_t index, struct admin_listener *out)
     (void)self;
     *out = (struct admin_listener){"web", ":8080", "http", 12};
     return index < 1;
+}
+
+static bool cache_of(void *self, const struct service *service, struct admin_cache *out)
+{
+    (void)self, (void)service;
+    *out = node.cache;
+    return node.cache.policy != NULL;
+}
+
+/* Tells what it was asked. */
+static unsigned tell_query(void *self, const struct admin_query *query, FILE *out)
+{
+    (void)self;
+    for (size_t i = 0; i < query->count; i++)
+        fprintf(out, "[%s=%s]", query->at[i].name, query->at[i].value);
+    return query->count == 0 ? 422 : 200;
 }
 
 static bool reload(void *self, FILE *out)
@@ -91,6 +108,10 @@ static void set_up(void)
         .target_at = target_at,
         .listener_at = listener_at,
         .reload = reload,
+        .cache_of = cache_of,
+        .purge = tell_query,
+        .purged = tell_query,
+        .explain = tell_query,
     };
     node.admin = admin_new(&node.sources);
     cr_assert(node.admin != NULL);
@@ -601,4 +622,94 @@ Test(admin, no_more_taps_than_allowed)
     cr_expect_eq(node.bench.seen.error, ERR_STOPPING);
     op_free(op);
     log_free(t.log);
+}
+
+/* --- caches --------------------------------------------------------------------------------- */
+
+static void give_cache(void)
+{
+    node.cache = (struct admin_cache){
+        .policy = "s3-fifo",
+        .figures = {.hits = 1234,
+                    .misses = 751,
+                    .collapsed = 35,
+                    .passed = 20,
+                    .fetches_behind = 5,
+                    .hit_age_seconds = 12340,
+                    .hit_bytes = 40 << 20},
+        .store = {.limit_bytes = 64 << 20, .used_bytes = 16 << 20, .entries = 1204, .evicted = 7},
+    };
+}
+
+Test(admin, a_cache_is_told_of_only_where_there_is_one)
+{
+    cr_expect(strstr(ask("/metrics"), "pando_cache_hits_total{") == NULL);
+    cr_expect(strstr(ask("/"), "<h3>cache</h3>") == NULL);
+    json_t *all = json_loads(ask("/api/status"), 0, NULL);
+    const json_t *service = json_array_get(json_object_get(all, "services"), 0);
+    cr_expect(json_is_null(json_object_get(service, "cache")));
+    json_decref(all);
+}
+
+Test(admin, what_a_cache_does_stands_on_every_page)
+{
+    give_cache();
+    const char *metrics = ask("/metrics");
+    cr_expect(strstr(metrics, "pando_cache_hits_total{service=\"shop\"} 1234\n") != NULL);
+    cr_expect(strstr(metrics, "pando_cache_hit_age_seconds_total{service=\"shop\"} 12340\n"));
+    cr_expect(strstr(metrics, "pando_cache_used_bytes{service=\"shop\"} 16777216\n") != NULL);
+    cr_expect(strstr(metrics, "pando_cache_evicted_total{service=\"shop\"} 7\n") != NULL);
+    const char *page = ask("/");
+    cr_expect(strstr(page, "<b>61.1 %</b> hits") != NULL);
+    cr_expect(strstr(page, "<b>16 MiB</b> of 64 MiB") != NULL);
+    cr_expect(strstr(page, "spared <b>1,264</b> requests (62 %) and <b>40 MiB</b>") != NULL);
+    cr_expect(strstr(page, "hits are 10 s old") != NULL);
+    json_t *all = json_loads(ask("/api/status"), 0, NULL);
+    const json_t *cache =
+        json_object_get(json_array_get(json_object_get(all, "services"), 0), "cache");
+    cr_expect(json_integer_value(json_object_get(cache, "requests")) == 2020);
+    cr_expect(json_integer_value(json_object_get(cache, "spared_requests")) == 1264);
+    cr_expect(json_integer_value(json_object_get(cache, "limit_bytes")) == 64 << 20);
+    json_decref(all);
+}
+
+Test(admin, a_cache_that_was_not_asked_has_no_shares)
+{
+    struct pages_cache_sums sums;
+    static const struct cache_figures none, behind = {.hits = 1, .fetches_behind = 2};
+    pages_sum_cache(&none, &sums);
+    cr_expect(sums.met == 0 && sums.hit_share == 0 && sums.spared_share == 0 && sums.age_s == 0);
+    pages_sum_cache(&behind, &sums);
+    cr_expect(sums.spared == 0, "it has asked more than it has spared");
+}
+
+Test(admin, bytes_are_written_for_people)
+{
+    static const struct {
+        uint64_t bytes;
+        const char *text;
+    } rows[] = {{0, "0 bytes"},       {1023, "1023 bytes"},      {1024, "1 KiB"},
+                {1536, "1.5 KiB"},    {1048575, "1.0 MiB"},      {12897484, "12.3 MiB"},
+                {64 << 20, "64 MiB"}, {150ull << 20, "150 MiB"}, {1ull << 40, "1 TiB"}};
+    char text[32];
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        pages_write_bytes(text, rows[i].bytes);
+        cr_expect_str_eq(text, rows[i].text);
+    }
+}
+
+Test(admin, a_query_reaches_main_unescaped)
+{
+    const char *said = ask_as(HTTP_METHOD_GET, "/control/explain?url=http%3A//x/%20&a&b=&c=d%3d",
+                              true, NULL, NULL);
+    cr_expect_str_eq(said, "[url=http://x/ ][a=][b=][c=d=]");
+    cr_expect(node.bench.seen.status == 200);
+    ask_as(HTTP_METHOD_POST, "/control/purge?", true, NULL, NULL);
+    cr_expect(node.bench.seen.status == 422);
+    ask_as(HTTP_METHOD_POST, "/control/purge?tag=%0", true, NULL, NULL);
+    cr_expect(node.bench.seen.status == 400);
+    ask_as(HTTP_METHOD_GET, "/control/purge?tag=a", true, NULL, NULL);
+    cr_expect(node.bench.seen.status == 405);
+    ask_as(HTTP_METHOD_GET, "/control/explain?url=a", false, NULL, NULL);
+    cr_expect(node.bench.seen.status == 404);
 }

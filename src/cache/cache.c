@@ -10,10 +10,16 @@
 #include <assert.h>
 #include <string.h>
 #include <sys/random.h>
+#include <xxhash.h>
 
 static uint64_t hash_of_key(const void *self, const uint8_t *at, size_t bytes)
 {
     return cache_hash(self, at, bytes);
+}
+
+uint64_t cache_tag_hash(const uint8_t *at, size_t bytes)
+{
+    return XXH3_64bits(at, bytes);
 }
 
 uint64_t cache_hash(const struct cache *cache, const uint8_t *at, size_t bytes)
@@ -29,6 +35,7 @@ static void drop(struct kept *kept)
         mem_free(cache->sides[i]);
     cache_fills_fini(&cache->fills);
     cache_disk_close(cache);
+    cache_purges_fini(&cache->purges);
     store_free(cache->store);
     mem_free(cache->sides);
     mem_free(cache->rows);
@@ -51,9 +58,10 @@ static struct cache *cache_new(const struct cache_wish *wish, struct cache *befo
     cache->workers_count = workers_count;
     cache->policy = (enum store_policy)settings->policy;
     cache->clock_ms = clock_offset_ms();
-    cache->rows = mem_alloc(workers_count * sizeof *cache->rows);
+    cache->rows = mem_alloc((workers_count + 1) * sizeof *cache->rows);
     cache->sides = mem_alloc(workers_count * sizeof(struct cache_side *));
     cache_fills_init(&cache->fills);
+    const bool has_purges = cache_purges_init(&cache->purges, workers_count);
     const struct store_options options = {
         .memory_bytes = settings->memory_bytes,
         .policy = cache->policy,
@@ -66,12 +74,12 @@ static struct cache *cache_new(const struct cache_wish *wish, struct cache *befo
         cache_disk_open(cache, wish, before);
         cache->store = store_new(&options);
     }
-    if (cache->rows == NULL || cache->sides == NULL || cache->store == NULL) {
+    if (!has_purges || cache->rows == NULL || cache->sides == NULL || cache->store == NULL) {
         drop(&cache->kept);
         return NULL;
     }
     /* Those of a snapshot come from a process before, which counted from an earlier time. */
-    atomic_init(&cache->generations_count, cache->clock_ms << 20);
+    atomic_init(&cache->generations_count, (clock_wall_ns() / NS_PER_MS) << 20);
     return cache;
 }
 
@@ -102,6 +110,7 @@ struct cache_side *cache_side_get(struct cache *cache, struct worker *worker)
         side = mem_alloc(sizeof *side);
         if (side == NULL)
             return NULL;
+        cache__turns_init(&side->turns);
         side->cache = cache;
         side->worker = worker;
         side->row = &cache->rows[worker->index];
@@ -123,10 +132,10 @@ void cache_side_unref(struct cache_side *side)
     kept_unref(&side->cache->kept); /* the side may go with it */
 }
 
-void cache_read_figures(const struct cache *cache, struct cache_row *sum)
+void cache_read_figures(const struct cache *cache, struct cache_figures *sum)
 {
-    memset(sum, 0, sizeof *sum);
-    for (unsigned i = 0; i < cache->workers_count; i++) {
+    *sum = (struct cache_figures){0};
+    for (unsigned i = 0; i <= cache->workers_count; i++) {
         const struct cache_row *row = &cache->rows[i];
 #define X(name, help) sum->name += atomic_load_explicit(&row->name, memory_order_relaxed);
         CACHE_FIGURES(X)

@@ -12,13 +12,15 @@
 #ifndef PANDO_CACHE_CACHE_H
 #define PANDO_CACHE_CACHE_H
 
-#include "cache/cache_row.h"
 #include "cache/cache_settings.h"
 #include "cache/disk/disk.h"
 #include "cache/fill.h"
+#include "cache/purge.h"
 #include "core/hash.h"
 #include "core/slab.h"
 #include "core/units.h"
+#include "loop/timer.h"
+#include "path/cache_row.h"
 #include "path/keep.h"
 #include "path/worker.h"
 
@@ -27,14 +29,26 @@ enum {
 };
 
 struct cache;
+struct cache_coder;
+
+/* Those of a worker's side that compress; one after the other has its turn. */
+struct cache_turns {
+    struct list         waiting;
+    struct timer        next;
+    struct cache_coder *called;       /* that has its turn now; NULL: none */
+    uint64_t            now_ns;       /* the loop's turn that left_bytes is of */
+    uint32_t            left_bytes;   /* that may still be compressed in it */
+    size_t              memory_bytes; /* that they take together */
+};
 
 struct cache_side {
-    struct cache     *cache;
-    struct worker    *worker; /* NULL: not used yet */
-    struct cache_row *row;
-    uint32_t          refs_count; /* stages, lent buffers, fetches and readers of this worker */
-    struct slab       lends;
-    uint8_t           key[CACHE_KEY_BYTES_MAX]; /* where keys are written to be looked up */
+    struct cache      *cache;
+    struct worker     *worker; /* NULL: not used yet */
+    struct cache_row  *row;
+    uint32_t           refs_count; /* stages, lent buffers, fetches and readers of this worker */
+    struct slab        lends;
+    struct cache_turns turns;
+    uint8_t            key[CACHE_KEY_BYTES_MAX]; /* where keys are written to be looked up */
 };
 
 struct cache {
@@ -45,10 +59,12 @@ struct cache {
     struct hash_key     key;
     uint64_t            clock_ms; /* what is added to the monotonic clock */
     unsigned            workers_count;
+    bool                is_warm; /* its snapshot was looked for */
     enum store_policy   policy;
     struct cache_fills  fills;
+    struct cache_purges purges;
     _Atomic uint64_t    generations_count; /* names for sets of variants */
-    struct cache_row   *rows;              /* workers_count of them */
+    struct cache_row   *rows;              /* workers_count of them, and the control thread's */
     struct cache_side **sides;             /* likewise; each made by its worker */
 };
 
@@ -83,14 +99,24 @@ static inline uint64_t cache_now_ms(const struct cache_side *side)
     return *side->worker->now_ns / NS_PER_MS + side->cache->clock_ms;
 }
 
+/* Before the first one compresses. */
+void cache__turns_init(struct cache_turns *turns);
+
+/* The hash of a tag. Servers choose tags, so it needs no key; it is the same after a restart. */
+uint64_t cache_tag_hash(const uint8_t *at, size_t bytes);
+
 /* The hash by which @bytes bytes are found in the store. */
 uint64_t cache_hash(const struct cache *cache, const uint8_t *at, size_t bytes);
+
+/* Writes the key of a URL that a person gave, as a request for it has it, to @out: scheme and host in
+ * lower case, without fragment, with a path. NULL, or a sentence about what is wrong. */
+const char *cache_url_write(const char *url, char *out, size_t room, size_t *bytes);
 
 /* What the disk has under that hash, or is writing or reading now, is gone; before the same is taken
  * out of the store, so that nothing is missed. Any thread. True: something was there. */
 bool cache_disk_forget(struct cache *cache, uint64_t hash);
 
 /* Adds up the rows. Any thread. */
-void cache_read_figures(const struct cache *cache, struct cache_row *sum);
+void cache_read_figures(const struct cache *cache, struct cache_figures *sum);
 
 #endif

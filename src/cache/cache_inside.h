@@ -26,9 +26,9 @@ struct cache_said {
 };
 
 enum {
-    CACHE_TRIES_MAX = 3,       /* times that one request waits for others; then it asks itself */
-    CACHE_RECALLS_MAX = 2,     /* times that it waits for the disk: a sign, and what it leads to */
-    CACHE_PASSES_MS = 120000,  /* how long an answer that was not to be kept is remembered as that */
+    CACHE_TRIES_MAX = 3,      /* times that one request waits for others; then it asks itself */
+    CACHE_RECALLS_MAX = 2,    /* times that it waits for the disk: a sign, and what it leads to */
+    CACHE_PASSES_MS = 120000, /* how long an answer that was not to be kept is remembered as that */
 };
 
 struct cache_fetch;
@@ -39,8 +39,8 @@ struct cache_visit {
     struct cache_stage      *stage;
     struct op               *op;
     struct cache_ask         ask;
-    const struct cache_rule *rule; /* NULL: none */
-    struct store_key         key;  /* of the URL; the bytes lie in the arena */
+    const struct cache_rule *rule;  /* NULL: none */
+    struct store_key         key;   /* of the URL; the bytes lie in the arena */
     struct cache_fill       *fill;  /* a reference; NULL: waits for none */
     struct cache_fetch      *fetch; /* whose first client it is; NULL: of none */
     struct store_entry      *entry; /* that is being served; a reference */
@@ -74,8 +74,8 @@ struct cache_look {
 };
 
 /* Looks for what @head asks for; keys are written to the side's buffer. */
-void cache__look(struct cache_side *side, const struct store_key *url,
-                 const struct http_head *head, struct cache_look *look);
+void cache__look(struct cache_side *side, const struct store_key *url, const struct http_head *head,
+                 struct cache_look *look);
 
 /* --- said.c --- */
 
@@ -109,14 +109,14 @@ void cache__serve(const struct cache_serving *serving);
 /* What is to be fetched. */
 struct cache_order {
     struct cache_stage      *stage;
-    const struct op         *like;  /* for whose request; its head is copied */
+    const struct op         *like; /* for whose request; its head is copied */
     const struct cache_ask  *ask;
     const struct cache_rule *rule;
-    struct store_entry      *stale; /* to be validated; borrowed; NULL: nothing to validate */
-    struct cache_visit      *first; /* NULL: nobody waits */
-    struct cache_fill       *fill;  /* a reference, taken over */
+    struct store_entry      *stale;   /* to be validated; borrowed; NULL: nothing to validate */
+    struct cache_visit      *first;   /* NULL: nobody waits */
+    struct cache_fill       *fill;    /* a reference, taken over */
     bool                     is_part; /* the range that the request asks for, not all */
-    struct store_entry      *part;  /* that is there, and may be added to; borrowed; NULL: none */
+    struct store_entry      *part;    /* that is there, and may be added to; borrowed; NULL: none */
 };
 
 /* Without memory the fill fails, and all who wait are told. */
@@ -162,11 +162,16 @@ void cache__visit_resume(struct cache_visit *visit);
 void cache__visit_release(struct cache_visit *visit);
 
 /* Takes over the op: it goes down as if there were no cache. */
-void cache__pass(struct cache_stage *stage, struct op *op, const char *forward,
-                 const char *detail);
+void cache__pass(struct cache_stage *stage, struct op *op, const char *forward, const char *detail);
 
 /* The class of a request: CACHE_ASKED_ bits. */
 unsigned cache__class_of(const struct cache_stage *stage, const struct cache_ask *ask);
+
+/* Was it purged hard? Looks at what operators have said of late. */
+static inline bool cache__is_purged(struct cache_side *side, struct store_entry *entry)
+{
+    return cache_purge_look(side->cache, side->row, entry, cache_now_ms(side)) == CACHE_PURGE_HARD;
+}
 
 /* What is kept of this URL is out of date. Returns whether there was something. */
 bool cache__invalidate(struct cache_stage *stage, const struct store_key *url);

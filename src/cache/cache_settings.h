@@ -71,6 +71,10 @@ struct cache_rule {
       CONFIG_HOURS(24 * 366), CONFIG_NONE, LIVE,                                                   \
       "how long after its end an answer is used where no server gives a good one, if it does not " \
       "say itself")                                                                                \
+    X(stale_if_unreachable_ns, "stale-if-unreachable", DURATION_OR_NONE, CONFIG_SECONDS(1),        \
+      CONFIG_HOURS(24 * 366), CONFIG_HOURS(1), LIVE,                                               \
+      "how long after its end an answer is used while no server can be reached; not what says "    \
+      "must-revalidate or no-cache")                                                               \
     X(cookies, "cookies", CHOICE, cache_cookies, 0, CACHE_COOKIES_EXPLICIT, LIVE,                              \
       "what holds for requests with a Cookie")                                                     \
     X(etags, "etags", BOOLEAN, 0, 1, true, LIVE,                                                   \

@@ -2,6 +2,7 @@
 /* cache/cache_stage.c - is the answer known? What is fresh is answered at once; the rest waits for a
  * fetch, or passes. */
 #include "cache/cache_inside.h"
+#include "cache/explain.h"
 
 #include "path/target.h"
 
@@ -10,11 +11,25 @@
 /* Requests that some servers answer as if they were for another URL or method. What passes for one
  * URL is not kept for it. */
 static const char *const override_names[] = {
-    "X-Original-URL",         "X-Rewrite-URL",    "X-Original-URI",       "X-Original-Host",
-    "X-HTTP-Method-Override", "X-HTTP-Method",    "X-Method-Override",    "X-Host",
-    "X-Forwarded-Server",     "X-Forwarded-Path", "X-Forwarded-Prefix",   "X-Forwarded-Scheme",
-    "X-Forwarded-Ssl",        "Front-End-Https",  "X-Url-Scheme",         "X-Forwarded-Protocol",
-    "X-HTTP-Host-Override",   "X-Real-URL",       "X-Amz-Website-Redirect-Location",
+    "X-Original-URL",
+    "X-Rewrite-URL",
+    "X-Original-URI",
+    "X-Original-Host",
+    "X-HTTP-Method-Override",
+    "X-HTTP-Method",
+    "X-Method-Override",
+    "X-Host",
+    "X-Forwarded-Server",
+    "X-Forwarded-Path",
+    "X-Forwarded-Prefix",
+    "X-Forwarded-Scheme",
+    "X-Forwarded-Ssl",
+    "Front-End-Https",
+    "X-Url-Scheme",
+    "X-Forwarded-Protocol",
+    "X-HTTP-Host-Override",
+    "X-Real-URL",
+    "X-Amz-Website-Redirect-Location",
 };
 
 /* Servers that make variables of fields take "_" and "-" for one. */
@@ -61,8 +76,7 @@ static const struct cache_rule *rule_of(const struct cache_settings *settings,
 
 unsigned cache__class_of(const struct cache_stage *stage, const struct cache_ask *ask)
 {
-    const bool cookie_counts =
-        ask->has_cookie && stage->settings->cookies != CACHE_COOKIES_IGNORE;
+    const bool cookie_counts = ask->has_cookie && stage->settings->cookies != CACHE_COOKIES_IGNORE;
     return (cookie_counts ? CACHE_ASKED_WITH_COOKIE : 0u) |
            (ask->has_authorization ? CACHE_ASKED_WITH_AUTHORIZATION : 0u);
 }
@@ -79,12 +93,12 @@ void cache__pass(struct cache_stage *stage, struct op *op, const char *forward, 
 
 /* A frame on a request that passes, and whose answer matters to what is kept of its URL. */
 struct watch {
-    struct frame        frame; /* first */
-    struct cache_stage *stage;
-    struct cache_ask    ask;
+    struct frame             frame; /* first */
+    struct cache_stage      *stage;
+    struct cache_ask         ask;
     const struct cache_rule *rule;
-    uint64_t            requested_ms;
-    struct store_key    url; /* the bytes lie in the op's arena */
+    uint64_t                 requested_ms;
+    struct store_key         url; /* the bytes lie in the op's arena */
 };
 
 static struct watch *push_watch(struct cache_stage *stage, struct op *op,
@@ -178,20 +192,21 @@ static void unsafe_answered(struct frame *self, struct op *op)
     op_answer_above(self, op);
 }
 
-static bool write_key(struct cache_side *side, const struct op *op, struct store_key *key)
+static bool write_key(struct cache_side *side, const struct request *request, struct store_key *key)
 {
-    const size_t bytes = cache__key_write(op->request, side->key, sizeof side->key);
+    const size_t bytes = cache__key_write(request, side->key, sizeof side->key);
     if (bytes > sizeof side->key)
         return false;
-    *key = (struct store_key){cache_hash(side->cache, side->key, bytes), side->key,
-                              (uint32_t)bytes};
+    *key =
+        (struct store_key){cache_hash(side->cache, side->key, bytes), side->key, (uint32_t)bytes};
     return true;
 }
 
 static void pass_unsafe(struct cache_stage *stage, struct op *op)
 {
     struct store_key url;
-    if (!http_method_is_safe(op->request->head.method) && write_key(stage->side, op, &url) &&
+    if (!http_method_is_safe(op->request->head.method) &&
+        write_key(stage->side, op->request, &url) &&
         push_watch(stage, op, &url, unsafe_answered) == NULL) {
         op_refuse(op, ERR_MEMORY, NULL);
         return;
@@ -302,9 +317,12 @@ static bool is_for(struct cache_visit *visit, struct store_entry *entry)
     if (visit->fetch == NULL && cache_object_is_part(object) &&
         !cache__part_covers(object, &visit->op->request->head, &range))
         return false;
+    if (visit->fetch == NULL &&
+        cache_purge_look(side->cache, side->row, entry, cache_now_ms(side)) != CACHE_PURGE_NOT)
+        return false; /* it may have been asked for before the purge and this one after it */
     if (visit->fetch == NULL) {
-        const enum cache_use use = cache_judge_use(&object->meta, &visit->ask,
-                                                   visit->stage->settings, cache_now_ms(side));
+        const enum cache_use use =
+            cache_judge_use(&object->meta, &visit->ask, visit->stage->settings, cache_now_ms(side));
         if (use != CACHE_USE_FRESH && use != CACHE_USE_STALE && use != CACHE_USE_REVALIDATE)
             return false;
     }
@@ -349,10 +367,17 @@ static void resume_open(struct cache_visit *visit)
         row_add(&row->hits_on_error, 1);
     else if (fill->fetched_status == 304)
         row_add(&row->validated, 1);
-    else if (!is_first)
+    if (!is_first)
         row_add(&row->collapsed, 1);
     serve_visit(visit, fill, entry);
     cache_fill_unref(fill);
+}
+
+/* What came is what the first client would have got without a cache. */
+static bool may_relay(const struct cache_visit *visit, const struct cache_fill *fill)
+{
+    return (!visit->ask.has_range || fill->is_part) && !visit->ask.has_conditions &&
+           fill->fetched_status != 304;
 }
 
 static enum known judge_entry(struct cache_stage *stage, const struct cache_ask *ask,
@@ -392,8 +417,7 @@ void cache__visit_resume(struct cache_visit *visit)
         break;
     case CACHE_FILL_ALONE:
         visit->op->on_cancel = NULL;
-        if (visit->fetch != NULL && (!visit->ask.has_range || fill->is_part) &&
-            !visit->ask.has_conditions) {
+        if (visit->fetch != NULL && may_relay(visit, fill)) {
             cache__fetch_relay(visit->fetch, visit);
             break;
         }
@@ -461,8 +485,8 @@ static void recall_or_join(struct cache_visit *visit, const struct cache_look *l
     struct cache *cache = side->cache;
     struct cache_fill *others = NULL;
     struct store_entry *newer = NULL;
-    struct cache_fill *fill = cache_fill_new(&cache->fills, &look->key, side->worker->index,
-                                             cache->workers_count);
+    struct cache_fill *fill =
+        cache_fill_new(&cache->fills, &look->key, side->worker->index, cache->workers_count);
     if (fill == NULL) {
         give_up(visit, ERR_MEMORY);
         return;
@@ -494,8 +518,8 @@ static void fetch_or_join(struct cache_visit *visit, const struct cache_look *lo
     struct cache *cache = side->cache;
     struct cache_fill *others = NULL;
     struct store_entry *newer = NULL;
-    struct cache_fill *fill = cache_fill_new(&cache->fills, &look->key, side->worker->index,
-                                             cache->workers_count);
+    struct cache_fill *fill =
+        cache_fill_new(&cache->fills, &look->key, side->worker->index, cache->workers_count);
     if (fill == NULL) {
         give_up(visit, ERR_MEMORY);
         return;
@@ -506,8 +530,7 @@ static void fetch_or_join(struct cache_visit *visit, const struct cache_look *lo
         look->entry != NULL && cache_object_of(look->entry)->kind == CACHE_OBJECT_ANSWER
             ? look->entry
             : NULL;
-    const bool is_part =
-        stale == NULL && cache__wants_part(&visit->ask, &visit->op->request->head);
+    const bool is_part = stale == NULL && cache__wants_part(&visit->ask, &visit->op->request->head);
     const bool may_join = visit->tries++ < CACHE_TRIES_MAX && !visit->ask.no_cache && !is_part;
     if (!may_join) {
         if (!cache_fill_show(fill, &look->key, false)) {
@@ -540,8 +563,8 @@ static void fetch_behind(struct cache_stage *stage, const struct op *op,
     struct cache_side *side = stage->side;
     struct cache_fill *others = NULL;
     struct store_entry *newer = NULL;
-    struct cache_fill *fill = cache_fill_new(&side->cache->fills, &look->key,
-                                             side->worker->index, side->cache->workers_count);
+    struct cache_fill *fill = cache_fill_new(&side->cache->fills, &look->key, side->worker->index,
+                                             side->cache->workers_count);
     if (fill == NULL)
         return;
     fill->classes = (uint8_t)cache__class_of(stage, ask);
@@ -588,9 +611,14 @@ static struct cache_visit *new_visit(struct cache_stage *stage, struct op *op,
     return visit;
 }
 
-static bool is_purged(struct cache_object *object)
+/* How operators see it; what is purged hard is gone. */
+static enum cache_purge_verdict look_purged(struct cache_side *side, struct store_entry *entry)
 {
-    return atomic_load_explicit(&object->stale_ms, memory_order_relaxed) != 0;
+    const enum cache_purge_verdict verdict =
+        cache_purge_look(side->cache, side->row, entry, cache_now_ms(side));
+    if (verdict == CACHE_PURGE_HARD)
+        (void)store_remove(side->cache->store, entry);
+    return verdict;
 }
 
 static enum known judge_entry(struct cache_stage *stage, const struct cache_ask *ask,
@@ -611,16 +639,19 @@ static enum known judge_entry(struct cache_stage *stage, const struct cache_ask 
     if (object->kind != CACHE_OBJECT_ANSWER ||
         (cache_object_is_part(object) && !cache__part_covers(object, head, &range)))
         return KNOWN_NOTHING;
+    const enum cache_purge_verdict purged = look_purged(stage->side, entry);
+    if (purged == CACHE_PURGE_HARD)
+        return KNOWN_NOTHING;
     const enum cache_use use = cache_judge_use(&object->meta, ask, stage->settings, now_ms);
     *forward = cache_use_forward(use);
     switch (use) {
     case CACHE_USE_FRESH:
     case CACHE_USE_STALE:
-        if (is_purged(object))
+        if (purged == CACHE_PURGE_SOFT)
             break;
         return KNOWN_ANSWER;
     case CACHE_USE_REVALIDATE:
-        if (is_purged(object))
+        if (purged == CACHE_PURGE_SOFT)
             break;
         return KNOWN_BEHIND;
     case CACHE_USE_NOT_FOR: return KNOWN_NOT_FOR;
@@ -641,7 +672,8 @@ static void decide(struct cache_visit *visit, struct cache_look *look)
     struct cache_stage *stage = visit->stage;
     struct op *op = visit->op;
     const char *forward;
-    const enum known known = judge_entry(stage, &visit->ask, &op->request->head, look->entry, &forward);
+    const enum known known =
+        judge_entry(stage, &visit->ask, &op->request->head, look->entry, &forward);
     visit->said = (struct cache_said){.forward = forward_of(look, forward)};
     switch (known) {
     case KNOWN_ANSWER:
@@ -676,6 +708,30 @@ static void decide(struct cache_visit *visit, struct cache_look *look)
 
 /* --- the door ------------------------------------------------------------------------------------ */
 
+/* Why the cache does not look at it; NULL: it does. */
+static const char *why_bypassed(const struct http_head *head, bool has_body,
+                                const struct cache_rule *rule)
+{
+    if (has_body || head->upgrades)
+        return "it has a body, or wants another protocol";
+    if (rule != NULL && rule->bypass)
+        return "a rule says `bypass` for its path";
+    if (http_head_has(head, HTTP_FIELD_IF_MATCH) ||
+        http_head_has(head, HTTP_FIELD_IF_UNMODIFIED_SINCE))
+        return "If-Match and If-Unmodified-Since are for the server to judge";
+    return NULL;
+}
+
+static const char *why_asked_past(const struct cache_settings *settings,
+                                  const struct cache_ask *ask)
+{
+    if (ask->no_store)
+        return "the request says no-store";
+    if (ask->has_cookie && settings->cookies == CACHE_COOKIES_PASS)
+        return "it has a Cookie, and the setting is `cookies: pass`";
+    return NULL;
+}
+
 /* Those that the cache does not look at. */
 static bool passes(struct cache_stage *stage, struct op *op, const struct cache_rule *rule)
 {
@@ -684,9 +740,7 @@ static bool passes(struct cache_stage *stage, struct op *op, const struct cache_
         pass_unsafe(stage, op);
         return true;
     }
-    if (op->request_body != NULL || head->upgrades || (rule != NULL && rule->bypass) ||
-        http_head_has(head, HTTP_FIELD_IF_MATCH) ||
-        http_head_has(head, HTTP_FIELD_IF_UNMODIFIED_SINCE)) {
+    if (why_bypassed(head, op->request_body != NULL, rule) != NULL) {
         cache__pass(stage, op, "bypass", NULL);
         return true;
     }
@@ -705,8 +759,8 @@ static void submit(struct stage *self, struct op *op)
     if (passes(stage, op, rule))
         return;
     cache_ask_read(&ask, head);
-    if (ask.no_store || (ask.has_cookie && stage->settings->cookies == CACHE_COOKIES_PASS) ||
-        !write_key(stage->side, op, &url)) {
+    if (why_asked_past(stage->settings, &ask) != NULL ||
+        !write_key(stage->side, op->request, &url)) {
         cache__pass(stage, op, "bypass", NULL);
         return;
     }
@@ -730,6 +784,115 @@ static void submit(struct stage *self, struct op *op)
         return;
     }
     decide(visit, &look);
+}
+
+/* --- explaining ---------------------------------------------------------------------------------- */
+
+static void expect(struct cache_explained *out, enum cache_expectation expected,
+                   const char *forward, const char *why)
+{
+    out->expected = expected;
+    out->forward = forward;
+    out->why = why;
+}
+
+static const char *why_nothing(const struct cache_look *look)
+{
+    if (look->entry != NULL)
+        return "what was known of this URL does not hold for this request any more";
+    return look->is_varied ? "no answer is kept for what the request says in these fields"
+                           : "no answer to this URL is kept";
+}
+
+/* The same steps as decide(). */
+static void explain_without(const struct cache_ask *ask, const struct http_head *head,
+                            const char *why, const char *forward, struct cache_explained *out)
+{
+    const bool is_stale = out->has_answer;
+    if (ask->only_if_cached)
+        expect(out, CACHE_EXPECT_REFUSE, forward, why);
+    else if (ask->is_head)
+        expect(out, CACHE_EXPECT_PASS, forward, "HEAD is answered from what GET has brought");
+    else if (has_override(head))
+        expect(out, CACHE_EXPECT_PASS, "bypass",
+               "it has a field by which some servers answer for another URL or method");
+    else
+        expect(out, is_stale ? CACHE_EXPECT_REVALIDATE : CACHE_EXPECT_MISS, forward, why);
+}
+
+static void explain_look(struct cache_stage *stage, const struct http_head *head,
+                         const struct cache_ask *ask, struct cache_look *look,
+                         struct cache_explained *out)
+{
+    const uint64_t now_ms = cache_now_ms(stage->side);
+    const char *forward;
+    const enum known known = judge_entry(stage, ask, head, look->entry, &forward);
+    const char *gist = "";
+    if (look->entry != NULL && known != KNOWN_NOTHING)
+        cache__explain_entry(out, look->entry, now_ms);
+    if (out->has_answer)
+        gist = out->is_purged ? "it was purged softly, so it is stale"
+                              : cache_use_gist(cache_judge_use(&cache_object_of(look->entry)->meta,
+                                                               ask, stage->settings, now_ms));
+    switch (known) {
+    case KNOWN_ANSWER: expect(out, CACHE_EXPECT_HIT, NULL, gist); break;
+    case KNOWN_BEHIND: expect(out, CACHE_EXPECT_HIT_BEHIND, NULL, gist); break;
+    case KNOWN_NOT_FOR: expect(out, CACHE_EXPECT_PASS, forward, gist); break;
+    case KNOWN_PASSES:
+        expect(out, CACHE_EXPECT_PASS, "miss", "the last answer to this URL was not to be kept");
+        break;
+    case KNOWN_STALE: explain_without(ask, head, gist, forward, out); break;
+    case KNOWN_NOTHING:
+        explain_without(ask, head, why_nothing(look), forward_of(look, forward), out);
+        break;
+    }
+}
+
+/* What answers differ by. */
+static void explain_variants(struct cache_stage *stage, const struct cache_look *look,
+                             struct cache_explained *out)
+{
+    struct store_entry *sign =
+        look->is_varied ? store_find_surely(stage->side->cache->store, &look->url) : NULL;
+    if (sign != NULL && cache_object_of(sign)->kind == CACHE_OBJECT_VARIES) {
+        struct cache_object *object = cache_object_of(sign);
+        out->is_varied = true;
+        out->variant = look->key.hash;
+        memcpy(out->names, cache_object_at(object, object->names_at), object->names_bytes);
+        out->names[object->names_bytes] = '\0';
+    }
+    store_entry_unref(sign);
+}
+
+void cache_stage_explain(struct cache_stage *stage, const struct request *request,
+                         struct cache_explained *out)
+{
+    const struct http_head *head = &request->head;
+    const struct cache_rule *rule = rule_of(stage->settings, head);
+    struct cache_ask ask;
+    struct store_key url;
+    struct cache_look look;
+    *out = (struct cache_explained){.last_modified_s = -1};
+    if (head->method != HTTP_METHOD_GET && head->method != HTTP_METHOD_HEAD) {
+        expect(out, CACHE_EXPECT_PASS, "method", "only GET and HEAD are answered from the cache");
+        return;
+    }
+    cache_ask_read(&ask, head);
+    const char *why = why_bypassed(head, head->framing != HTTP_FRAMING_NONE, rule);
+    if (why == NULL)
+        why = why_asked_past(stage->settings, &ask);
+    if (why == NULL && !write_key(stage->side, request, &url))
+        why = "its URL is longer than what is kept";
+    if (why != NULL) {
+        expect(out, CACHE_EXPECT_PASS, "bypass", why);
+        return;
+    }
+    memcpy(out->key, url.at, url.bytes);
+    url.at = (const uint8_t *)out->key; /* the side's is written to */
+    cache__look(stage->side, &url, head, &look);
+    explain_variants(stage, &look, out);
+    explain_look(stage, head, &ask, &look, out);
+    store_entry_unref(look.entry);
 }
 
 static const struct stage_kind kind = {.name = "cache", .submit = submit};

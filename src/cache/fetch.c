@@ -8,6 +8,7 @@
  *     an error       -> what is stale where it may be used, OPEN; else FAILED */
 #include "cache/fetch.h"
 
+#include "cache/compress.h"
 #include "core/units.h"
 #include "loop/loop.h"
 #include "path/target.h"
@@ -36,6 +37,9 @@ static void free_fetch(struct cache_fetch *fetch)
     store_entry_unref(fetch->stale);
     store_entry_unref(fetch->entry);
     store_entry_unref(fetch->part);
+    cache_purge_end(side, &fetch->begun);
+    store_entry_unref(fetch->source);
+    cache__coder_free(fetch->coder);
     op_free(fetch->op);
     if (path.release != NULL)
         path.release(path.path); /* the stage may go with it */
@@ -82,15 +86,27 @@ static bool tell_open(struct cache_fetch *fetch, struct store_entry *entry)
     return tell(fetch, CACHE_FILL_OPEN);
 }
 
+/* May what is stale be used in place of this answer, or of none? What is broken off in the middle
+ * counts as an answer. */
+static bool may_use_stale(const struct cache_fetch *fetch)
+{
+    const struct cache_stage *stage = fetch->stage;
+    const uint64_t now_ms = cache_now_ms(stage->side);
+    if (fetch->stale == NULL || cache__is_purged(stage->side, fetch->stale))
+        return false;
+    const struct cache_meta *meta = &cache_object_of(fetch->stale)->meta;
+    if (fetch->op->answer.error != ERR_NONE)
+        return cache_may_use_cut_off(meta, &fetch->ask, stage->settings, now_ms);
+    return cache_may_use_on_error(meta, &fetch->ask, now_ms);
+}
+
 static void fail(struct cache_fetch *fetch, enum err_kind error, const char *detail)
 {
     struct cache_fill *fill = fetch->fill;
-    const uint64_t now_ms = cache_now_ms(fetch->stage->side);
     row_add(&row_of(fetch)->fetches_failed, 1);
     fetch->is_settled = true;
     cache_fill_hide(fill);
-    if (fetch->stale != NULL &&
-        cache_may_use_on_error(&cache_object_of(fetch->stale)->meta, &fetch->ask, now_ms)) {
+    if (may_use_stale(fetch)) {
         fill->is_stale = true;
         (void)tell_open(fetch, store_entry_ref(fetch->stale));
         return;
@@ -112,8 +128,7 @@ static void end_relay(struct cache_fetch *fetch)
     const enum err_kind error = (enum err_kind)fetch->op->answer_body.error;
     if (fetch->op->answer_trailers != NULL) {
         struct http_head *trailers = arena_take(&client->arena, sizeof *trailers);
-        if (trailers != NULL &&
-            op_copy_head(&client->arena, trailers, fetch->op->answer_trailers))
+        if (trailers != NULL && op_copy_head(&client->arena, trailers, fetch->op->answer_trailers))
             client->answer_trailers = trailers;
     }
     fetch->first = NULL;
@@ -124,7 +139,7 @@ static void end_relay(struct cache_fetch *fetch)
     cache__visit_release(visit);
     if (!client->answer_body.ended)
         pipe_end(&client->answer_body, error);
-    op_finish(client, client->cancelled  ? OUTCOME_CANCELLED
+    op_finish(client, client->cancelled   ? OUTCOME_CANCELLED
                       : error != ERR_NONE ? OUTCOME_FAILED
                                           : OUTCOME_DONE);
 }
@@ -249,7 +264,9 @@ static struct cache_object *object_of(const struct cache_fetch *fetch)
 static void keep_whole(struct cache_fetch *fetch)
 {
     struct cache_object *object = object_of(fetch);
-    struct store *store = fetch->stage->side->cache->store;
+    struct cache_side *side = fetch->stage->side;
+    struct store *store = side->cache->store;
+    (void)cache__is_purged(side, fetch->entry); /* it is marked before it is found whole */
     if (fetch->wants_etag)
         cache_object_set_etag(object, XXH64_digest(&fetch->hash));
     atomic_store(&object->total_bytes, fetch->filled_bytes);
@@ -259,10 +276,11 @@ static void keep_whole(struct cache_fetch *fetch)
     if (fetch->is_window)
         return;
     row_add(&row_of(fetch)->stored, 1);
+    row_add(&row_of(fetch)->compressed, fetch->coder != NULL);
     if (!fetch->is_put && !atomic_load(&fetch->fill->is_doomed))
         cache__put(fetch->stage->side->cache, fetch->entry);
     (void)store_settle(store, fetch->entry);
-    if (atomic_load(&fetch->fill->is_doomed))
+    if (atomic_load(&fetch->fill->is_doomed) || cache__is_purged(side, fetch->entry))
         (void)store_remove(store, fetch->entry);
     else if (fetch->part != NULL && cache_object_is_part(object))
         cache__join_parts(fetch->stage->side, fetch->part, fetch->entry);
@@ -361,6 +379,8 @@ static bool open_body(struct cache_fetch *fetch)
     fetch->is_put = true;
     if (!cache_fill_show(fetch->fill, &key, false)) {
         body_over(fetch, ERR_MEMORY);
+        drop_answer(fetch);
+        free_if_over(fetch);
         return false;
     }
     fetch->first = NULL; /* it reads like all the others */
@@ -409,6 +429,33 @@ static bool fill_slice(struct cache_fetch *fetch)
     return true;
 }
 
+/* As fill_slice(), for a body that is kept compressed. */
+static bool fill_coded(struct cache_fetch *fetch)
+{
+    size_t bytes;
+    if (fetch->is_window && !slide(fetch))
+        return false;
+    const uint8_t *at = cache__coder_peek(fetch->coder, &bytes);
+    if (bytes == 0)
+        return cache__coder_step(fetch->coder, &fetch->op->answer_body);
+    const size_t taken = fill_some(fetch, at, bytes);
+    cache__coder_take(fetch->coder, taken);
+    if (taken < bytes || is_too_large(fetch))
+        outgrow(fetch);
+    if (taken < bytes)
+        wait_for_memory(fetch);
+    return taken > 0;
+}
+
+static bool is_body_over(const struct cache_fetch *fetch, enum err_kind *error)
+{
+    const struct pipe *pipe = &fetch->op->answer_body;
+    if (fetch->coder != NULL)
+        return cache__coder_is_over(fetch->coder, pipe, error);
+    *error = (enum err_kind)pipe->error;
+    return pipe_is_drained(pipe);
+}
+
 static bool is_unwanted(const struct cache_fetch *fetch)
 {
     return fetch->is_window && atomic_load(&fetch->fill->readers_count) == 0;
@@ -419,23 +466,32 @@ static void fill_body(struct cache_fetch *fetch)
 {
     struct pipe *pipe = &fetch->op->answer_body;
     const uint64_t before = fetch->filled_bytes;
+    enum err_kind error;
     if (fetch->is_pumping || fetch->is_settled || fetch->entry == NULL)
         return;
     fetch->is_pumping = true;
-    while (fill_slice(fetch))
+    while (fetch->coder != NULL ? fill_coded(fetch) : fill_slice(fetch))
         ;
-    if (pipe_is_drained(pipe))
-        body_over(fetch, (enum err_kind)pipe->error);
-    else if (fetch->is_put && fetch->filled_bytes > before)
+    if (is_body_over(fetch, &error)) {
+        body_over(fetch, error);
+        if (!pipe_is_drained(pipe))
+            drop_answer(fetch);
+    } else if (fetch->is_put && fetch->filled_bytes > before) {
         cache_fill_wake(fetch->fill);
-    else if (!fetch->is_put && fetch->filled_bytes > 0)
+    } else if (!fetch->is_put && fetch->filled_bytes > 0) {
         move_out(fetch);
+    }
     if (!fetch->is_settled && is_unwanted(fetch)) {
         store_body_end(fetch->entry->body, false);
         drop_answer(fetch);
     }
     fetch->is_pumping = false;
     free_if_over(fetch);
+}
+
+void cache__fetch_fill(struct cache_fetch *fetch)
+{
+    fill_body(fetch);
 }
 
 static void on_body(void *self, struct pipe *pipe)
@@ -462,6 +518,7 @@ static void resumed(struct cache_fill *fill)
 static void release_all(struct cache_fetch *fetch, enum cache_refusal refusal)
 {
     row_add(&row_of(fetch)->not_stored, 1);
+    cache__code_undo(fetch);
     cache__keep_passing(fetch, refusal);
     cache_fill_hide(fetch->fill);
     fetch->fill->is_part = fetch->is_part;
@@ -471,10 +528,12 @@ static void release_all(struct cache_fetch *fetch, enum cache_refusal refusal)
     }
 }
 
-static void keep(struct cache_fetch *fetch, const struct cache_meta *meta)
+static void keep(struct cache_fetch *fetch, struct cache_meta *meta)
 {
-    const enum cache_refusal refusal =
-        atomic_load(&fetch->fill->is_doomed) ? CACHE_REFUSED_BYPASS : cache__keep_answer(fetch, meta);
+    cache__code_answer(fetch, meta);
+    const enum cache_refusal refusal = atomic_load(&fetch->fill->is_doomed)
+                                           ? CACHE_REFUSED_BYPASS
+                                           : cache__keep_answer(fetch, meta);
     if (refusal != CACHE_REFUSED_NONE) {
         release_all(fetch, refusal);
         return;
@@ -502,6 +561,13 @@ static void freshen(struct cache_fetch *fetch, const struct cache_exchange *exch
     (void)tell_open(fetch, store_entry_ref(fetch->entry));
 }
 
+/* Nobody asked for that: a part of what was asked for whole; or it has not changed since another
+ * state than ours (RFC 9111 4.3.4). */
+static bool is_odd(const struct cache_fetch *fetch, const struct http_head *head)
+{
+    return (head->status == 206 && !fetch->is_part) || head->status == 304;
+}
+
 static void answered(struct frame *self, struct op *op)
 {
     struct cache_fetch *fetch = (struct cache_fetch *)(void *)self;
@@ -514,7 +580,7 @@ static void answered(struct frame *self, struct op *op)
         .requested_ms = fetch->requested_ms,
         .received_ms = cache_now_ms(fetch->stage->side),
     };
-    fetch->fill->fetched_status = head->status;
+    fetch->fill->fetched_status = fetch->source != NULL ? 0 : head->status;
     if (fetch->first != NULL)
         copy_story(fetch->first->op, op);
     if (op->answer.error != ERR_NONE) {
@@ -523,22 +589,21 @@ static void answered(struct frame *self, struct op *op)
     }
     if (fetch->stale != NULL) {
         struct cache_object *stale = cache_object_of(fetch->stale);
-        const struct cache_validators validators = cache_object_validators(stale);
+        uint8_t etag[CACHE_ETAG_BYTES_MAX];
+        const struct cache_validators validators = cache__server_validators(stale, etag);
         if (head->status == 304 && cache_is_about(&validators, head)) {
             freshen(fetch, &exchange);
             return;
         }
-        if (cache_is_error_status(head->status) &&
-            cache_may_use_on_error(&stale->meta, &fetch->ask, exchange.received_ms)) {
+        if (cache_is_error_status(head->status) && may_use_stale(fetch)) {
             fail(fetch, ERR_TARGET_ERROR, NULL);
             drop_answer(fetch);
             free_if_over(fetch);
             return;
         }
     }
-    const enum cache_refusal refusal = head->status == 206 && !fetch->is_part
-                                           ? CACHE_REFUSED_PARTIAL /* nobody asked for a part */
-                                           : cache_judge_answer(&meta, head, &exchange);
+    const enum cache_refusal refusal =
+        is_odd(fetch, head) ? CACHE_REFUSED_ODD : cache_judge_answer(&meta, head, &exchange);
     if (refusal == CACHE_REFUSED_NONE)
         keep(fetch, &meta);
     else
@@ -562,10 +627,25 @@ static void finished(struct frame *self, struct op *op, enum outcome outcome)
 {
     struct cache_fetch *fetch = (struct cache_fetch *)(void *)self;
     if (!op->answer_body.ended)
-        pipe_end(&op->answer_body,
-                 outcome == OUTCOME_DONE ? ERR_NONE : ERR_TARGET_INCOMPLETE);
+        pipe_end(&op->answer_body, outcome == OUTCOME_DONE ? ERR_NONE : ERR_TARGET_INCOMPLETE);
     fetch->op_is_finished = true;
     free_if_over(fetch);
+}
+
+/* What is kept is read as a client of its own would. The fetch may be gone afterwards. */
+static void code_source(struct cache_fetch *fetch, struct cache_visit *first)
+{
+    static const struct cache_ask whole = {.is_get = true};
+    row_add(&row_of(fetch)->recoded, 1);
+    if (first != NULL)
+        first->said = (struct cache_said){.is_hit = true, .detail = "compressed"};
+    cache__serve(&(struct cache_serving){
+        .stage = fetch->stage,
+        .op = fetch->op,
+        .ask = &whole,
+        .rule = fetch->rule,
+        .entry = store_entry_ref(fetch->source),
+    });
 }
 
 void cache__fetch(const struct cache_order *order)
@@ -598,6 +678,7 @@ void cache__fetch(const struct cache_order *order)
         .requested_ms = cache_now_ms(stage->side),
     };
     timer_init(&fetch->room_again, on_room_again);
+    cache_purge_begin(stage->side, &fetch->begun);
     fill->fetch = fetch;
     fill->resumed = resumed;
     fill->groups[fill->owner].loop = stage->side->worker->loop;
@@ -606,7 +687,12 @@ void cache__fetch(const struct cache_order *order)
     if (stage->path.hold != NULL)
         stage->path.hold(stage->path.path);
     cache_side_ref(stage->side);
-    row_add(&row_of(fetch)->fetches, 1);
     op_push(op, &fetch->frame);
+    fetch->source = cache__code_source(order, op);
+    if (fetch->source != NULL) {
+        code_source(fetch, order->first);
+        return;
+    }
+    row_add(&row_of(fetch)->fetches, 1);
     stage_submit(stage->stage.below, op);
 }

@@ -24,18 +24,23 @@ struct cache_fetch {
     struct op               *op;
     struct cache_fill       *fill;  /* a reference; fill->fetch is this until it is over */
     struct cache_visit      *first; /* whose request it was made for; NULL: none, or it has left */
+    struct cache_begun       begun;
     struct store_entry      *stale; /* a reference */
     struct store_entry      *entry; /* that is being filled; a reference */
     struct store_entry      *part;  /* that the new part may be put to; a reference; NULL: none */
     const struct cache_rule *rule;
     struct cache_ask         ask;
+    struct store_entry      *source;   /* that is coded, in place of asking a server; a reference */
+    struct cache_coder      *coder;    /* NULL: the body is kept as it comes */
+    struct http_head        *own_head; /* of the answer, where that was written anew; or NULL */
+    uint8_t                  coded;    /* CACHE_CODED_ bits of compress.h */
     uint64_t                 requested_ms;
     uint64_t                 filled_bytes;
     uint32_t                 taken_bytes; /* of the first slice that waits */
     struct timer             room_again;
-    XXH64_state_t            hash; /* of the body so far */
-    bool                     is_put;    /* the entry can be found */
-    bool                     is_part;   /* a range was asked for */
+    XXH64_state_t            hash;    /* of the body so far */
+    bool                     is_put;  /* the entry can be found */
+    bool                     is_part; /* a range was asked for */
     bool                     wants_etag;
     bool                     is_relaying;
     bool                     is_window;
@@ -43,6 +48,9 @@ struct cache_fetch {
     bool                     op_is_finished;
     bool                     is_pumping;
 };
+
+/* There may be something to do: the body goes on. The fetch may be gone afterwards. */
+void cache__fetch_fill(struct cache_fetch *fetch);
 
 /* An op whose request is that of @order, as a cache asks it: a whole GET, with the validators of what
  * is stale. NULL: no memory. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cache/fetch_request.c - the request of a fetch: what the client asked, as a cache asks it. */
+#include "cache/compress.h"
 #include "cache/fetch.h"
 
 #include "core/random.h"
@@ -7,8 +8,8 @@
 #include <string.h>
 
 enum {
-    ADDED_FIELDS = 3,
-    ADDED_BYTES = 3 * 64 + CACHE_ETAG_BYTES_MAX + 64 + HTTP_DATE_BYTES,
+    ADDED_FIELDS = 4,
+    ADDED_BYTES = 4 * 64 + CACHE_ETAG_BYTES_MAX + 64 + HTTP_DATE_BYTES,
 };
 
 /* Lines are added behind the copied head. */
@@ -18,24 +19,31 @@ struct request_writer {
     uint32_t          used;
 };
 
-static void add(struct request_writer *w, enum http_field_id id, const void *value,
-                uint32_t value_bytes)
+static void add_name(struct request_writer *w, const char *name, const void *value,
+                     uint32_t value_bytes)
 {
-    const struct http_field_row *row = http_field_row(id);
+    const uint16_t name_bytes = (uint16_t)strlen(name);
+    const enum http_field_id id = http_field_find((const uint8_t *)name, name_bytes);
     struct http_head *head = w->head;
     head->fields[head->fields_count++] = (struct http_field){
         .name_at = w->used,
-        .name_bytes = row->name_bytes,
-        .value_at = w->used + row->name_bytes + 2,
+        .name_bytes = name_bytes,
+        .value_at = w->used + name_bytes + 2,
         .value_bytes = value_bytes,
         .id = (uint8_t)id,
     };
     head->present[(unsigned)id >> 6] |= 1ull << ((unsigned)id & 63);
-    memcpy(w->base + w->used, row->name, row->name_bytes);
-    memcpy(w->base + w->used + row->name_bytes, ": ", 2);
-    memcpy(w->base + w->used + row->name_bytes + 2, value, value_bytes);
-    memcpy(w->base + w->used + row->name_bytes + 2 + value_bytes, "\r\n", 2);
-    w->used += row->name_bytes + value_bytes + 4u;
+    memcpy(w->base + w->used, name, name_bytes);
+    memcpy(w->base + w->used + name_bytes, ": ", 2);
+    memcpy(w->base + w->used + name_bytes + 2, value, value_bytes);
+    memcpy(w->base + w->used + name_bytes + 2 + value_bytes, "\r\n", 2);
+    w->used += name_bytes + value_bytes + 4u;
+}
+
+static void add(struct request_writer *w, enum http_field_id id, const void *value,
+                uint32_t value_bytes)
+{
+    add_name(w, http_field_row(id)->name, value, value_bytes);
 }
 
 static void take_out(struct http_head *head, enum http_field_id id)
@@ -50,8 +58,7 @@ static void take_name_out(struct http_head *head, const char *name)
     const size_t bytes = strlen(name);
     for (uint16_t i = 0; i < head->fields_count; i++) {
         struct http_field *field = &head->fields[i];
-        if (field->name_bytes == bytes &&
-            http_same_text(http_field_name(head, field), name, bytes))
+        if (field->name_bytes == bytes && http_same_text(http_field_name(head, field), name, bytes))
             field->hop = 1;
     }
 }
@@ -67,20 +74,24 @@ static void lower_authority(struct http_head *head, uint8_t *base)
 }
 
 /* Conditions and ranges are the client's; what it accepts is said in the form that the key has. */
-static void rewrite(struct request_writer *w, const struct http_head *from, bool is_part)
+static void rewrite(struct request_writer *w, const struct http_head *from,
+                    const struct cache_order *order)
 {
+    static const char capability[] = "Surrogate-Capability";
+    static const char capabilities[] = CACHE_SURROGATE "=\"Surrogate/1.0\"";
     char encodings[64];
-    if (!is_part) {
+    if (!order->is_part) {
         take_out(w->head, HTTP_FIELD_RANGE);
         take_out(w->head, HTTP_FIELD_IF_RANGE);
     }
     take_out(w->head, HTTP_FIELD_IF_NONE_MATCH);
     take_out(w->head, HTTP_FIELD_IF_MODIFIED_SINCE);
     take_out(w->head, HTTP_FIELD_PANDO_SESSION); /* what is kept is for everybody */
-    take_name_out(w->head, "Surrogate-Capability");
+    take_name_out(w->head, capability);
+    add_name(w, capability, capabilities, sizeof capabilities - 1);
     if (!http_head_has(from, HTTP_FIELD_ACCEPT_ENCODING))
         return;
-    const size_t bytes = cache_encodings_write(cache_encodings_read(from), encodings);
+    const size_t bytes = cache_encodings_write(cache__codings_asked(order->rule, from), encodings);
     take_out(w->head, HTTP_FIELD_ACCEPT_ENCODING);
     if (bytes > 0)
         add(w, HTTP_FIELD_ACCEPT_ENCODING, encodings, (uint32_t)bytes);
@@ -91,7 +102,8 @@ static void rewrite(struct request_writer *w, const struct http_head *from, bool
 static void add_validators(struct request_writer *w, struct store_entry *stale)
 {
     struct cache_object *object = cache_object_of(stale);
-    const struct cache_validators validators = cache_object_validators(object);
+    uint8_t etag[CACHE_ETAG_BYTES_MAX];
+    const struct cache_validators validators = cache__server_validators(object, etag);
     if (object->meta.etag_bytes > 0 && validators.etag_bytes <= CACHE_ETAG_BYTES_MAX)
         add(w, HTTP_FIELD_IF_NONE_MATCH, validators.etag, validators.etag_bytes);
     if (validators.last_modified_s >= 0) {
@@ -119,7 +131,7 @@ static bool copy_head(struct request *to, const struct cache_order *order)
     to->head.keep_alive = true;
     lower_authority(&to->head, bytes);
     struct request_writer w = {.head = &to->head, .base = bytes, .used = from->head_bytes};
-    rewrite(&w, from, order->is_part);
+    rewrite(&w, from, order);
     if (order->stale != NULL && atomic_load(&cache_object_of(order->stale)->is_over))
         add_validators(&w, order->stale);
     if (order->first == NULL) {
@@ -152,8 +164,8 @@ static bool copy_request(struct request *to, const struct cache_order *order)
                      : copy_text(&to->arena, from->origin, strlen(from->origin));
     to->scheme = strcmp(from->scheme, "https") == 0 ? "https" : "http";
     if (from->forwarded_for != NULL) {
-        to->forwarded_for = (const uint8_t *)copy_text(&to->arena, from->forwarded_for,
-                                                       from->forwarded_for_bytes);
+        to->forwarded_for =
+            (const uint8_t *)copy_text(&to->arena, from->forwarded_for, from->forwarded_for_bytes);
         to->forwarded_for_bytes = from->forwarded_for_bytes;
         if (to->forwarded_for == NULL)
             return false;

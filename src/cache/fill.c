@@ -49,8 +49,7 @@ static bool set_key(struct cache_fill *fill, const struct store_key *key)
 struct cache_fill *cache_fill_new(struct cache_fills *fills, const struct store_key *key,
                                   unsigned owner, unsigned workers_count)
 {
-    struct cache_fill *fill =
-        mem_alloc(sizeof *fill + workers_count * sizeof(struct cache_group));
+    struct cache_fill *fill = mem_alloc(sizeof *fill + workers_count * sizeof(struct cache_group));
     if (fill == NULL || !set_key(fill, key)) {
         mem_free(fill);
         return NULL;
@@ -75,8 +74,7 @@ struct cache_fill *cache_fill_ref(struct cache_fill *fill)
 
 void cache_fill_unref(struct cache_fill *fill)
 {
-    if (fill == NULL ||
-        atomic_fetch_sub_explicit(&fill->refs_count, 1, memory_order_acq_rel) != 1)
+    if (fill == NULL || atomic_fetch_sub_explicit(&fill->refs_count, 1, memory_order_acq_rel) != 1)
         return;
     assert(fill->stripe == NULL);
     store_entry_unref(fill->entry);
@@ -189,13 +187,36 @@ void cache_fills_doom(struct cache_fills *fills, const struct store_key *key)
     pthread_mutex_unlock(&stripe->lock);
 }
 
+static bool is_of(const struct cache_fill *fill, const char *url, size_t bytes, bool is_prefix)
+{
+    if (fill->key_bytes < bytes || memcmp(fill->key, url, bytes) != 0)
+        return false;
+    return is_prefix || fill->key_bytes == bytes || fill->key[bytes] == '\0';
+}
+
+void cache_fills_part(struct cache_fills *fills, const char *url, size_t bytes, bool is_prefix)
+{
+    for (unsigned i = 0; i < CACHE_FILL_STRIPES; i++) {
+        struct cache_fill_stripe *stripe = &fills->stripes[i];
+        pthread_mutex_lock(&stripe->lock);
+        list_each(&stripe->fills, link, after)
+        {
+            struct cache_fill *fill = list_item(link, struct cache_fill, link);
+            if (is_of(fill, url, bytes, is_prefix))
+                fill->may_be_joined = false;
+        }
+        pthread_mutex_unlock(&stripe->lock);
+    }
+}
+
 /* --- waiting ------------------------------------------------------------------------------------ */
 
 void cache_fill_wait(struct cache_fill *fill, unsigned index, struct loop *loop,
                      struct cache_waiter *waiter)
 {
     struct cache_group *group = &fill->groups[index];
-    group->loop = loop;
+    if (group->loop == NULL) /* once it is wanted, the owner reads it */
+        group->loop = loop;
     if (!link_is_in_list(&waiter->link))
         list_add_last(&group->waiters, &waiter->link);
     /* The owner first changes and then looks here; whoever waits does the opposite. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cache/keep.c - answers become entries of the store, under the keys that they vary by. */
+#include "cache/compress.h"
 #include "cache/fetch.h"
 
 #include "path/target.h"
@@ -14,8 +15,8 @@ static bool is_between(uint8_t byte)
 }
 
 /* Surrogate-Key has spaces between its tags, Cache-Tag commas; a tag holds neither. */
-static uint32_t read_tags(const struct cache *cache, const struct http_head *head,
-                          enum http_field_id id, uint64_t *tags, uint32_t count)
+static uint32_t read_tags(const struct http_head *head, enum http_field_id id, uint64_t *tags,
+                          uint32_t count)
 {
     for (const struct http_field *field = http_head_find(head, id); field != NULL;
          field = http_head_find_next(head, field)) {
@@ -26,7 +27,7 @@ static uint32_t read_tags(const struct cache *cache, const struct http_head *hea
             while (at < end && !is_between(*at))
                 at++;
             if (at > begin)
-                tags[count++] = cache_hash(cache, begin, (size_t)(at - begin));
+                tags[count++] = cache_tag_hash(begin, (size_t)(at - begin));
             at += at < end;
         }
     }
@@ -56,8 +57,8 @@ static struct store_entry *sign_for(struct cache_fetch *fetch, const struct stor
     if (there != NULL && cache_object_of(there)->kind == CACHE_OBJECT_VARIES) {
         struct cache_object *object = cache_object_of(there);
         const char *own = (const char *)cache_object_at(object, object->names_at);
-        joined_bytes = cache_vary_join(own, object->names_bytes, names, names_bytes, joined,
-                                       sizeof joined);
+        joined_bytes =
+            cache_vary_join(own, object->names_bytes, names, names_bytes, joined, sizeof joined);
         if (joined_bytes == object->names_bytes && memcmp(joined, own, joined_bytes) == 0)
             return there;
     }
@@ -77,17 +78,15 @@ static struct store_entry *sign_for(struct cache_fetch *fetch, const struct stor
 
 /* The variant's key in the side's buffer; the one that has to go for it goes. False: refused. */
 static enum cache_refusal variant_key(struct cache_fetch *fetch, const struct store_key *url,
-                                      const char *names, size_t names_bytes,
-                                      struct store_key *key)
+                                      const char *names, size_t names_bytes, struct store_key *key)
 {
     struct cache_side *side = fetch->stage->side;
     struct cache *cache = side->cache;
     struct store_entry *sign = sign_for(fetch, url, names, names_bytes);
     if (sign == NULL)
         return CACHE_REFUSED_MEMORY;
-    const size_t bytes =
-        cache__key_write_variant(url, cache_object_of(sign), &fetch->op->request->head, side->key,
-                                 sizeof side->key);
+    const size_t bytes = cache__key_write_variant(
+        url, cache_object_of(sign), &fetch->op->request->head, side->key, sizeof side->key);
     *key = (struct store_key){cache_hash(cache, side->key, bytes), side->key, (uint32_t)bytes};
     const uint64_t oldest =
         bytes == 0 ? 0 : cache_object_add_variant(cache_object_of(sign), key->hash);
@@ -156,7 +155,8 @@ enum cache_refusal cache__keep_answer(struct cache_fetch *fetch, const struct ca
     char names[CACHE_VARY_BYTES_MAX];
     uint64_t tags[CACHE_TAGS_MAX];
     const uint64_t total_bytes = body_bytes(head);
-    const size_t names_bytes = cache_vary_read(head, names, sizeof names);
+    const size_t names_bytes =
+        cache__code_names(fetch, names, cache_vary_read(head, names, sizeof names), sizeof names);
     struct store_key key = url_of(fetch, side->key);
     const uint32_t url_bytes = key.bytes;
     if (is_too_large(fetch, total_bytes))
@@ -169,8 +169,8 @@ enum cache_refusal cache__keep_answer(struct cache_fetch *fetch, const struct ca
         if (refusal != CACHE_REFUSED_NONE)
             return refusal;
     }
-    uint32_t tags_count = read_tags(cache, head, HTTP_FIELD_SURROGATE_KEY, tags, 0);
-    tags_count = read_tags(cache, head, HTTP_FIELD_CACHE_TAG, tags, tags_count);
+    uint32_t tags_count = read_tags(head, HTTP_FIELD_SURROGATE_KEY, tags, 0);
+    tags_count = read_tags(head, HTTP_FIELD_CACHE_TAG, tags, tags_count);
     mark_fields(head);
     struct cache_object_parts parts = {
         .head = head,
@@ -179,8 +179,10 @@ enum cache_refusal cache__keep_answer(struct cache_fetch *fetch, const struct ca
         .tags = tags,
         .tags_count = tags_count,
         .total_bytes = total_bytes,
+        .purges_seen = fetch->begun.seen,
         .url_bytes = url_bytes,
         .is_vary = names_bytes > 0,
+        .coded = fetch->coded,
     };
     if (meta->status == 206) {
         if (!read_part(head, &parts))
@@ -225,9 +227,10 @@ bool cache__keep_freshened(struct cache_fetch *fetch, const struct cache_exchang
     };
     struct cache_meta meta;
     if (bytes == NULL || merged.fields == NULL ||
-        !cache_merge_heads(&merged, bytes, room, &kept, news))
+        !cache_merge_heads(&merged, bytes, room, &kept, news) ||
+        !cache__code_freshened(fetch, &merged))
         return false;
-    if (atomic_load(&fetch->fill->is_doomed) ||
+    if (atomic_load(&fetch->fill->is_doomed) || cache_purge_forgot(cache, &fetch->begun) ||
         cache_judge_answer(&meta, &merged, exchange) != CACHE_REFUSED_NONE)
         return false;
     mark_fields(&merged);
@@ -240,10 +243,12 @@ bool cache__keep_freshened(struct cache_fetch *fetch, const struct cache_exchang
         .tags = (const uint64_t *)(void *)cache_object_at(stale, stale->tags_at),
         .tags_count = stale->tags_count,
         .total_bytes = atomic_load(&stale->total_bytes),
+        .purges_seen = fetch->begun.seen,
         .url_bytes = stale->url_bytes,
         .is_vary = stale->is_vary,
         .part_first = stale->part_first,
         .whole_bytes = stale->whole_bytes,
+        .coded = stale->coded,
     };
     if (fetch->stale->body == NULL && parts.total_bytes > CACHE_INLINE_BYTES)
         return false;
@@ -258,10 +263,12 @@ bool cache__keep_freshened(struct cache_fetch *fetch, const struct cache_exchang
     copy_body(object, stale);
     cache__put(cache, fetch->entry);
     (void)store_settle(cache->store, fetch->entry);
+    if (cache__is_purged(fetch->stage->side, fetch->entry))
+        (void)store_remove(cache->store, fetch->entry);
     return true;
 }
 
-/* Not where it is only this request's doing: others may be answered better. */
+/* Not where it is only this request's or this moment's doing: others may be answered better. */
 void cache__keep_passing(struct cache_fetch *fetch, enum cache_refusal refusal)
 {
     struct cache_stage *stage = fetch->stage;
@@ -271,20 +278,22 @@ void cache__keep_passing(struct cache_fetch *fetch, enum cache_refusal refusal)
     const unsigned class = cache__class_of(stage, &fetch->ask);
     /* What passes without cookie or authorization passes with them, too. */
     const unsigned classes = class == 0 ? 0xfu : 1u << class;
+    if (cache_is_error_status(fetch->op->answer.head.status))
+        return;
     if (refusal == CACHE_REFUSED_MEMORY || refusal == CACHE_REFUSED_NO_STORE_ASKED ||
-        refusal == CACHE_REFUSED_BYPASS)
+        refusal == CACHE_REFUSED_BYPASS || refusal == CACHE_REFUSED_ODD)
         return;
     struct store_entry *there = store_find_surely(cache->store, &key);
-    const bool is_better = there != NULL && class != 0 &&
-                           cache_object_of(there)->kind != CACHE_OBJECT_PASSES;
+    const bool is_better =
+        there != NULL && class != 0 && cache_object_of(there)->kind != CACHE_OBJECT_PASSES;
     const unsigned others = there != NULL && cache_object_of(there)->kind == CACHE_OBJECT_PASSES
                                 ? cache_object_of(there)->classes
                                 : 0;
     store_entry_unref(there);
     if (is_better)
         return;
-    struct store_entry *sign = cache_object_new_passes(
-        cache->store, &key, classes | others, cache_now_ms(stage->side) + CACHE_PASSES_MS);
+    struct store_entry *sign = cache_object_new_passes(cache->store, &key, classes | others,
+                                                       cache_now_ms(stage->side) + CACHE_PASSES_MS);
     if (sign == NULL)
         return;
     cache__put(cache, sign);

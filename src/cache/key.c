@@ -4,6 +4,7 @@
 #include "cache/cache_inside.h"
 
 #include <string.h>
+#include <strings.h>
 
 static uint8_t lower(uint8_t byte)
 {
@@ -28,6 +29,41 @@ size_t cache__key_write(const struct request *request, uint8_t *out, size_t room
     return bytes;
 }
 
+/* Where the host ends; NULL: it is no URL. */
+static const char *end_of_host(const char *url)
+{
+    size_t scheme_bytes = 0;
+    if (strncasecmp(url, "http://", 7) == 0)
+        scheme_bytes = 7;
+    else if (strncasecmp(url, "https://", 8) == 0)
+        scheme_bytes = 8;
+    const size_t host_bytes = scheme_bytes == 0 ? 0 : strcspn(url + scheme_bytes, "/?#");
+    return host_bytes == 0 ? NULL : url + scheme_bytes + host_bytes;
+}
+
+const char *cache_url_write(const char *url, char *out, size_t room, size_t *bytes)
+{
+    const char *host_end = end_of_host(url);
+    size_t used = 0;
+    if (host_end == NULL)
+        return "a URL begins with http:// or https:// and a host";
+    if (strlen(url) + 2 > room)
+        return "the URL is too long";
+    for (const char *at = url; *at != '\0' && *at != '#'; at++) {
+        const uint8_t byte = (uint8_t)*at;
+        if (byte <= ' ' || byte >= 0x7f)
+            return "spaces, controls and letters beyond ASCII stand as %XX in a URL";
+        if (at == host_end && byte != '/')
+            out[used++] = '/';
+        out[used++] = (char)(at < host_end ? lower(byte) : byte);
+    }
+    if (*host_end == '\0' || *host_end == '#')
+        out[used++] = '/';
+    *bytes = used;
+    out[used] = '\0';
+    return NULL;
+}
+
 /* No URL holds a NUL, so no URL is a variant of another. */
 size_t cache__key_write_variant(const struct store_key *url, struct cache_object *varies,
                                 const struct http_head *head, uint8_t *out, size_t room)
@@ -45,8 +81,8 @@ size_t cache__key_write_variant(const struct store_key *url, struct cache_object
     return bytes > room - prefix ? 0 : prefix + bytes;
 }
 
-void cache__look(struct cache_side *side, const struct store_key *url,
-                 const struct http_head *head, struct cache_look *look)
+void cache__look(struct cache_side *side, const struct store_key *url, const struct http_head *head,
+                 struct cache_look *look)
 {
     struct store *store = side->cache->store;
     const unsigned thread = side->worker->index;

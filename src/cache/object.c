@@ -93,9 +93,9 @@ static void set_framing(struct http_head *head, const struct cache_object_parts 
     head->has_content_length =
         parts->total_bytes != CACHE_BYTES_UNKNOWN && head->status != 204 && head->status != 304;
     head->content_length = head->has_content_length ? parts->total_bytes : 0;
-    head->framing = is_empty                                     ? HTTP_FRAMING_NONE
+    head->framing = is_empty                                    ? HTTP_FRAMING_NONE
                     : parts->total_bytes == CACHE_BYTES_UNKNOWN ? HTTP_FRAMING_CHUNKED
-                                                                 : HTTP_FRAMING_LENGTH;
+                                                                : HTTP_FRAMING_LENGTH;
 }
 
 struct store_entry *cache_object_new(struct store *store, const struct store_key *key,
@@ -124,6 +124,7 @@ struct store_entry *cache_object_new(struct store *store, const struct store_key
     *object = (struct cache_object){
         .kind = CACHE_OBJECT_ANSWER,
         .is_vary = parts->is_vary,
+        .coded = parts->coded,
         .fields_at = fields_at,
         .bytes_at = bytes_at,
         .inline_at = inline_at,
@@ -134,6 +135,7 @@ struct store_entry *cache_object_new(struct store *store, const struct store_key
         .url_bytes = parts->url_bytes,
         .part_first = parts->part_first,
         .whole_bytes = parts->whole_bytes,
+        .purges_seen = parts->purges_seen,
     };
     struct http_head *head = &object->head;
     head->fields = (struct http_field *)(void *)cache_object_at(object, fields_at);

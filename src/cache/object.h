@@ -14,18 +14,18 @@
 #include "store/store.h"
 
 enum {
-    CACHE_OBJECT_FORMAT = 1,    /* of this struct in a snapshot; a change counts it up */
-    CACHE_INLINE_BYTES = 4096,  /* a body up to here lies beside its head */
-    CACHE_OWN_ETAG_BYTES = 18,  /* "0123456789abcdef" with its quotes */
-    CACHE_TAGS_MAX = 64,        /* that an answer may have; more are not looked at */
+    CACHE_OBJECT_FORMAT = 2,   /* of this struct in a snapshot; a change counts it up */
+    CACHE_INLINE_BYTES = 4096, /* a body up to here lies beside its head */
+    CACHE_OWN_ETAG_BYTES = 18, /* "0123456789abcdef" with its quotes */
+    CACHE_TAGS_MAX = 64,       /* that an answer may have; more are not looked at */
 };
 
 #define CACHE_BYTES_UNKNOWN UINT64_MAX
 
 enum cache_object_kind {
-    CACHE_OBJECT_ANSWER,  /* a kept answer */
-    CACHE_OBJECT_VARIES,  /* there are several, found by what the request says in `names` */
-    CACHE_OBJECT_PASSES,  /* the last answer was not to be kept: requests pass without waiting */
+    CACHE_OBJECT_ANSWER, /* a kept answer */
+    CACHE_OBJECT_VARIES, /* there are several, found by what the request says in `names` */
+    CACHE_OBJECT_PASSES, /* the last answer was not to be kept: requests pass without waiting */
 };
 
 /* Who asks; what passes for one may be kept for another. Bits. */
@@ -39,9 +39,10 @@ struct cache_object {
     uint8_t           kind;    /* enum cache_object_kind */
     uint8_t           classes; /* PASSES: bit i: for those who ask with the bits i */
     bool              is_vary; /* an answer that is one of several */
+    uint8_t           coded;   /* CACHE_CODED_ bits of compress.h */
     _Atomic bool      is_over; /* its body came whole: total_bytes is right */
     struct cache_meta meta;
-    struct http_head  head; /* base and fields are NULL; spans are from `bytes_at` */
+    struct http_head  head;      /* base and fields are NULL; spans are from `bytes_at` */
     uint32_t          fields_at; /* from the object, as all that follow */
     uint32_t          bytes_at;
     uint32_t          inline_at;
@@ -50,7 +51,8 @@ struct cache_object {
     uint64_t          part_first;   /* 206: which part of the whole this body is */
     uint64_t          whole_bytes;  /* 206: of the whole; else 0 */
     uint64_t          expires_ms;   /* PASSES: no longer than that */
-    _Atomic uint64_t  stale_ms;     /* it was purged softly then; 0: it was not */
+    _Atomic uint64_t  stale_ms;     /* it was purged softly then; 0: it was not; else see purge.h */
+    _Atomic uint64_t  purges_seen;  /* purges up to that number do not mean it */
     uint64_t          generation;   /* VARIES: part of its variants' keys */
     uint32_t          names_at, names_bytes; /* VARIES */
     uint32_t          variants_at, variants_max;
@@ -78,11 +80,13 @@ struct cache_object_parts {
     const char              *date; /* added where the head has none */
     const uint64_t          *tags;
     uint32_t                 tags_count;
-    uint64_t                 total_bytes;  /* CACHE_BYTES_UNKNOWN: its body is chunked */
+    uint64_t                 total_bytes; /* CACHE_BYTES_UNKNOWN: its body is chunked */
+    uint64_t                 purges_seen; /* when it was asked for */
     uint32_t                 url_bytes;
     bool                     is_vary;
     uint64_t                 part_first;  /* of a part, with the next */
     uint64_t                 whole_bytes; /* 0: it is no part */
+    uint8_t                  coded;       /* CACHE_CODED_ bits of compress.h */
 };
 
 /* A kept answer under @key that is not in the index yet; its body is to follow where it is not
@@ -93,8 +97,7 @@ struct store_entry *cache_object_new(struct store *store, const struct store_key
 /* A sign for several variants. */
 struct store_entry *cache_object_new_varies(struct store *store, const struct store_key *key,
                                             const char *names, size_t names_bytes,
-                                            uint64_t generation,
-                                            uint32_t variants_max) must_check;
+                                            uint64_t generation, uint32_t variants_max) must_check;
 
 /* A sign that requests pass; @classes: for whom. */
 struct store_entry *cache_object_new_passes(struct store *store, const struct store_key *key,

@@ -5,6 +5,7 @@
  * Nobody is given half an answer for a whole one: where the rest does not come, the pipe ends with an
  * error and the front cuts the connection. */
 #include "cache/cache_inside.h"
+#include "cache/compress.h"
 #include "cache/lend.h"
 #include "path/target.h"
 
@@ -22,9 +23,9 @@ struct part {
 static void finish(struct cache_visit *visit, enum err_kind error)
 {
     struct op *op = visit->op;
-    const enum outcome outcome = op->cancelled         ? OUTCOME_CANCELLED
+    const enum outcome outcome = op->cancelled       ? OUTCOME_CANCELLED
                                  : error == ERR_NONE ? OUTCOME_DONE
-                                                       : OUTCOME_FAILED;
+                                                     : OUTCOME_FAILED;
     cache__visit_release(visit);
     op->on_cancel = NULL;
     op->answer_body.writable = (struct pipe_side){0};
@@ -87,8 +88,8 @@ static uint64_t least(uint64_t a, uint64_t b)
 static bool send_piece(struct cache_visit *visit, struct store_piece *piece, uint64_t ready)
 {
     const uint64_t at = visit->offset - piece->starts_at;
-    const uint64_t bytes = least(least(piece->capacity - at, ready - visit->offset),
-                                 visit->end - visit->offset);
+    const uint64_t bytes =
+        least(least(piece->capacity - at, ready - visit->offset), visit->end - visit->offset);
     struct pipe *pipe = &visit->op->answer_body;
     const struct slice slice =
         cache_lend(visit->stage->side, NULL, piece, piece->data + at, (uint32_t)bytes);
@@ -245,9 +246,15 @@ static void make_bodyless(struct http_head *head, unsigned status)
 static void make_not_modified(struct http_head *head)
 {
     static const enum http_field_id kept[] = {
-        HTTP_FIELD_CACHE_CONTROL, HTTP_FIELD_CDN_CACHE_CONTROL, HTTP_FIELD_CONTENT_LOCATION,
-        HTTP_FIELD_DATE,          HTTP_FIELD_ETAG,              HTTP_FIELD_EXPIRES,
-        HTTP_FIELD_VARY,          HTTP_FIELD_LAST_MODIFIED,     HTTP_FIELD_SET_COOKIE,
+        HTTP_FIELD_CACHE_CONTROL,
+        HTTP_FIELD_CDN_CACHE_CONTROL,
+        HTTP_FIELD_CONTENT_LOCATION,
+        HTTP_FIELD_DATE,
+        HTTP_FIELD_ETAG,
+        HTTP_FIELD_EXPIRES,
+        HTTP_FIELD_VARY,
+        HTTP_FIELD_LAST_MODIFIED,
+        HTTP_FIELD_SET_COOKIE,
     };
     hide_but(head, kept, sizeof kept / sizeof *kept);
     make_bodyless(head, 304);
@@ -270,6 +277,8 @@ static void take_range(const struct cache_serving *serving, struct cache_object 
     struct cache_range range;
     if (!head->has_content_length)
         return; /* how long it will be is not known yet: it is answered whole */
+    if ((object->coded & CACHE_CODED_HERE) != 0)
+        return; /* coded once more it may be other bytes, and parts would not fit */
     const uint64_t whole_bytes = head->content_length;
     switch (cache_judge_range(&range, &validators, &serving->op->request->head, whole_bytes)) {
     case CACHE_RANGE_PART:
@@ -307,6 +316,12 @@ static void take_part(const struct cache_serving *serving, struct cache_object *
     cache__say_range(serving->op, &range, object->whole_bytes);
 }
 
+/* Did no server have to send the body? */
+static bool is_spared(const struct cache_said *said)
+{
+    return !said->is_stored || said->forward_status == 304;
+}
+
 static void plan(const struct cache_serving *serving, struct cache_object *object,
                  struct part *part)
 {
@@ -318,8 +333,7 @@ static void plan(const struct cache_serving *serving, struct cache_object *objec
     };
     if (object->meta.status == 200 && serving->ask->has_conditions) {
         const struct cache_validators validators = cache_object_validators(object);
-        if (cache_judge_conditions(&validators, &op->request->head) ==
-            CACHE_CONDITION_UNMODIFIED) {
+        if (cache_judge_conditions(&validators, &op->request->head) == CACHE_CONDITION_UNMODIFIED) {
             make_not_modified(head);
             part->is_bodyless = true;
             row_add(&serving->stage->side->row->not_modified, 1);
@@ -332,7 +346,7 @@ static void plan(const struct cache_serving *serving, struct cache_object *objec
         take_range(serving, object, part);
     if (serving->ask->is_head)
         part->is_bodyless = true;
-    else if (!part->is_bodyless && part->end != CACHE_BYTES_UNKNOWN)
+    else if (!part->is_bodyless && part->end != CACHE_BYTES_UNKNOWN && is_spared(&serving->said))
         row_add(&serving->stage->side->row->hit_bytes, part->end - part->offset);
 }
 
@@ -361,6 +375,7 @@ static void send_inline(const struct cache_serving *serving, struct cache_object
 static void count_hit(const struct cache_side *side, const struct cache_object *object)
 {
     row_add(&side->row->hits, 1);
+    row_add(&side->row->hit_age_seconds, cache_age_s(&object->meta, cache_now_ms(side)));
     if (cache_ttl_s(&object->meta, cache_now_ms(side)) < 0)
         row_add(&side->row->hits_stale, 1);
 }

@@ -29,7 +29,6 @@
 #include "breaker/gate_stage.h"
 #include "breaker/guard_stage.h"
 #include "breaker/retry/hedge_stage.h"
-#include "cache/cache_stage.h"
 #include "core/mem.h"
 #include "session/sticky_stage.h"
 
@@ -232,6 +231,14 @@ void generation_load(const struct generation *generation, const char *service,
         if (generation->permits[i] != NULL &&
             strcmp(generation->settings->services[i].name, service) == 0)
             permits_load(generation->permits[i], load);
+}
+
+struct cache *generation_cache(const struct generation *generation, const char *service)
+{
+    for (size_t i = 0; i < generation->settings->services_count; i++)
+        if (strcmp(generation->settings->services[i].name, service) == 0)
+            return generation->caches[i];
+    return NULL;
 }
 
 /* --- paths
@@ -527,6 +534,15 @@ void path_release(struct path *path)
 struct http_router *path_router(struct path *path)
 {
     return &path->router;
+}
+
+struct cache_stage *path_cache(struct path *path, const char *service)
+{
+    for (size_t i = 0; i < path->services_count; i++)
+        if (path->generation->caches[i] != NULL &&
+            strcmp(path->generation->settings->services[i].name, service) == 0)
+            return &path->services[i].cache;
+    return NULL;
 }
 
 const struct settings *path_settings(const struct path *path)

@@ -16,6 +16,7 @@
 #include "admit/rate_table.h"
 #include "breaker/circuit/service_circuit.h"
 #include "breaker/concurrency/permits.h"
+#include "cache/cache_stage.h"
 #include "control/registry.h"
 #include "main/settings.h"
 #include "main/worker_thread.h"
@@ -24,10 +25,10 @@
 struct keeps {
     unsigned       workers_count;
     struct events *events; /* where trouble is told; NULL: nowhere */
-    struct keep rates;
-    struct keep circuits;
-    struct keep permits;
-    struct keep caches;
+    struct keep    rates;
+    struct keep    circuits;
+    struct keep    permits;
+    struct keep    caches;
 };
 
 void keeps_init(struct keeps *keeps, unsigned workers_count);
@@ -61,6 +62,9 @@ void generation_step(const struct generation *generation, uint64_t now_ns);
 void generation_load(const struct generation *generation, const char *service,
                      struct service_load *load);
 
+/* The cache of the service of that name, borrowed; NULL: it has none, or is not there. */
+struct cache *generation_cache(const struct generation *generation, const char *service);
+
 /* Builds the worker's path. On the worker's thread. NULL: no memory. */
 struct path *path_new(struct worker_thread *thread, struct generation *generation) must_check;
 
@@ -68,6 +72,9 @@ struct path *path_new(struct worker_thread *thread, struct generation *generatio
 void path_release(struct path *path);
 
 struct http_router *path_router(struct path *path);
+
+/* The cache's door of the service of that name on this path; NULL: it has none. */
+struct cache_stage *path_cache(struct path *path, const char *service);
 const struct settings *path_settings(const struct path *path);
 
 #endif

@@ -288,6 +288,10 @@ static enum err_kind start_admin(struct server *server, const struct settings *s
         .target_at = target_at,
         .listener_at = listener_at,
         .order = order,
+        .cache_of = server__cache_of,
+        .purge = server__purge,
+        .purged = server__purged,
+        .explain = server__explain,
         .reload = server__reload,
     };
     server->admin = admin_new(&sources);
@@ -367,6 +371,7 @@ static enum err_kind start(struct server *server, struct settings *settings, str
     server->generation = generation_new(settings, server->registry, &server->admit, &server->keeps);
     if (server->generation == NULL)
         return err_set(e, ERR_MEMORY, "no memory for the configuration");
+    server__warm_caches(server, server->generation);
     server->facts = (struct admin_facts){
         .config_file = server->request->file,
         .config_revision = 1,
@@ -380,6 +385,7 @@ static enum err_kind start(struct server *server, struct settings *settings, str
     become_ready(&server->ready_timer);
     timer_init(&server->limits_timer, step_limits);
     step_limits(&server->limits_timer);
+    server__start_purges(server);
     failed = start_control_front(server, e);
     if (failed != ERR_NONE)
         return failed;
@@ -396,6 +402,9 @@ static void end(struct server *server)
         worker_thread_join(&server->workers[i]);
     admin_free(server->admin);
     worker_thread_fini(&server->control);
+    server__end_purges(server);
+    if (server->generation != NULL)
+        server__save_caches(server, server->generation);
     generation_unref(server->generation); /* gives its services back */
     keeps_fini(&server->keeps);
     registry_free(server->registry);

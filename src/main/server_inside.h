@@ -37,6 +37,23 @@ struct drained_note {
     struct server *server;
 };
 
+/* What was ordered of one service's cache. */
+struct server_purge_part {
+    char                   service[64];
+    struct cache          *cache; /* a reference; NULL once it is done */
+    struct cache_purge_sum sum;
+};
+
+/* A purge that was ordered; kept until its place is needed. */
+struct server_purge {
+    uint64_t                  id;      /* 0: none */
+    bool                      is_told; /* it is done */
+    struct server_purge_part *parts;
+    size_t                    parts_count;
+};
+
+enum { SERVER_PURGES_KEPT = 64 };
+
 struct server {
     const struct settings_request *request;
     struct supervisor_client      *client;
@@ -73,6 +90,9 @@ struct server {
     struct timer        ready_timer;
     struct timer        circuits_timer;
     struct timer        limits_timer;
+    struct timer        purges_timer;
+    struct server_purge purges[SERVER_PURGES_KEPT];
+    uint64_t            purges_count; /* ever */
     struct drained_note drained_notes[WORKERS_MAX];
     unsigned            draining_count; /* workers that still have fronts */
     _Atomic uint64_t    descriptors_told_ns;
@@ -116,6 +136,25 @@ void server__stop_circuits(struct server *server);
 
 /* What is shown of one. Accepts NULL: leaves @out as it is. */
 void server__show_circuit(const struct service_circuit *circuit, struct admin_circuit *out);
+
+/* --- server_caches.c --- */
+
+/* Walks for purges from now on. */
+void server__start_purges(struct server *server);
+
+/* No loop turns any more. */
+void server__end_purges(struct server *server);
+
+/* Of struct admin_sources. */
+/* Reads back what the caches of @generation had before a restart, those that were not looked for yet;
+ * and writes it. What fails is told as an event, and the caches are empty, or will be. */
+void server__warm_caches(struct server *server, const struct generation *generation);
+void server__save_caches(struct server *server, const struct generation *generation);
+
+bool server__cache_of(void *self, const struct service *service, struct admin_cache *out);
+unsigned server__purge(void *self, const struct admin_query *query, FILE *out);
+unsigned server__purged(void *self, const struct admin_query *query, FILE *out);
+unsigned server__explain(void *self, const struct admin_query *query, FILE *out);
 
 /* --- server_stop.c --- */
 

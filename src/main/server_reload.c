@@ -331,6 +331,8 @@ static struct generation *new_generation(struct server *server, struct settings 
         if (server__apply_services(server, server->generation->settings, &again) != ERR_NONE)
             events_tell(server->events, LOG_LEVEL_ERROR, "the targets could not be put back: %s",
                         again.story);
+    } else {
+        server__warm_caches(server, generation);
     }
     return generation;
 }

@@ -70,14 +70,14 @@ static bool settle_locked(struct store_shard *shard, struct store_entry *entry, 
     entry->charged_bytes = charge_of(entry);
     if (!entry->in_index)
         return false;
-    if (entry->charged_bytes >= store__shard_object_bytes_max(shard->limit_bytes) ||
-        !shard->policy.kind->admit(&shard->policy, entry, &victims, queue)) {
+    const bool stays = entry->charged_bytes < store__shard_object_bytes_max(shard->limit_bytes) &&
+                       shard->policy.kind->admit(&shard->policy, entry, &victims, queue);
+    if (!stays) {
         shard->counted.rejected++;
         store__shard_unlink_locked(shard, entry);
-        return false;
     }
     store__shard_evict_locked(shard, &victims);
-    return true;
+    return stays;
 }
 
 bool store__settle_in(struct store_entry *entry, uint8_t queue)
@@ -111,11 +111,19 @@ bool store_remove(struct store *store, struct store_entry *entry)
     return was_there;
 }
 
+static struct store_entry *find_hash_locked(struct store_shard *shard, uint64_t hash)
+{
+    struct store_entry *entry = index_first_of(&shard->index, hash);
+    while (entry != NULL && entry->hash != hash)
+        entry = atomic_load(&entry->next);
+    return entry;
+}
+
 bool store_remove_hash(struct store *store, uint64_t hash)
 {
     struct store_shard *shard = store__shard_of(store, hash);
     pthread_mutex_lock(&shard->lock);
-    struct store_entry *entry = index_find_hash(&shard->index, hash);
+    struct store_entry *entry = find_hash_locked(shard, hash);
     if (entry != NULL) {
         shard->counted.removed++;
         store__shard_unlink_locked(shard, entry);
@@ -124,7 +132,7 @@ bool store_remove_hash(struct store *store, uint64_t hash)
     return entry != NULL;
 }
 
-/* --- Finding ------------------------------------------------------------------------------------ */
+/* --- Finding -------------------------------------------------------------------------------- */
 
 /* False: the last one was given back already, so it has left the index since it was found there. */
 static bool ref_unless_gone(struct store_entry *entry)
@@ -184,7 +192,18 @@ struct store_entry *store_find_surely(struct store *store, const struct store_ke
     return entry;
 }
 
-/* --- All of them -------------------------------------------------------------------------------- */
+struct store_entry *store_find_hash(struct store *store, uint64_t hash)
+{
+    struct store_shard *shard = store__shard_of(store, hash);
+    pthread_mutex_lock(&shard->lock);
+    struct store_entry *entry = find_hash_locked(shard, hash);
+    if (entry != NULL)
+        store_entry_ref(entry);
+    pthread_mutex_unlock(&shard->lock);
+    return entry;
+}
+
+/* --- All of them ---------------------------------------------------------------------------- */
 
 static void walk_bucket(struct store_shard *shard, uint64_t bucket,
                         enum store_visit (*visit)(void *self, struct store_entry *entry),

@@ -66,7 +66,8 @@ KINDS = {
     "private": ("own", "Cache-Control: private, max-age=60", 200),
     "private-two": ("own", "Cache-Control: public, max-age=60\r\nCache-Control: private", 200),
     "no-store": ("own", "Cache-Control: no-store, max-age=60", 200),
-    "nothing": ("own", "X-Nothing: 1", 200),
+    # It has an ETag, so it may be kept, asked about, and used by who takes it stale.
+    "nothing": ("plain", "X-Nothing: 1", 200),
     "set-cookie": ("own", "Cache-Control: public, max-age=60\r\nSet-Cookie: sid=new; Path=/", 200),
     "vary-any": ("own", "Cache-Control: public, max-age=60\r\nVary: *", 200),
     "vary-cookie": ("cookie", "Cache-Control: public, max-age=60\r\nVary: Cookie", 200),

@@ -20,7 +20,7 @@ import pando
 from pando import until
 
 PROGRAM = str(pathlib.Path(__file__).with_name("cache_crowd.py"))
-REQUESTS = 1_000_000 if pando.LONG else 100_000
+REQUESTS = 1_000_000 if pando.LONG else 20_000 if pando.SANITIZED else 100_000
 CROWDS = 2
 LASTING = ["public", "s-maxage", "to-caches", "vary-language", "max-age", "expires", "gone", "moved"]
 
@@ -85,7 +85,8 @@ def test_nobody_sees_what_is_not_for_him(start, memory, count, least):
     table = "\n".join(f"{kind:20} {dict(counts)}" for kind, counts in sorted(by_kind.items()))
     story = f"PANDO_SEED={seed}, {took:.0f} s, {dict(found)}\n{table}"
     print(story)
-    assert failures == [], f"{found['failures']} answers were wrong; {story}\n" + "\n".join(failures)
+    # A list of few, and no diff of it: what is wrong is said once.
+    assert not failures, f"{found['failures']} answers were wrong; {story}\n" + "\n".join(failures[:10])
     assert found["answers"] >= count
     assert set(by_kind) == set(cache_crowd.KINDS), "every kind was asked for"
     assert found["hits"] >= least * count, f"too few came from the cache: {story}"

@@ -14,7 +14,7 @@ import pytest
 import pando
 from pando import command, free_port, until
 
-COMMANDS = ["run", "init", "check", "reload", "status", "tap", "config", "completion", "man", "help"]
+COMMANDS = ["run", "init", "check", "reload", "status", "tap", "explain", "purge", "config", "completion", "man", "help"]
 
 
 @pytest.fixture

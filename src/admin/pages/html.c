@@ -27,6 +27,7 @@ const char pages_style[] =
     "header{display:flex;gap:16px;align-items:baseline;flex-wrap:wrap;margin-bottom:8px}\n"
     "h1{font-size:18px;margin:0}\n"
     "h2{font-size:15px;margin:0}\n"
+    "h3{font-size:14px;font-weight:500;margin:0}\n"
     "header p,.soft{color:var(--soft);margin:0}\n"
     "a{color:inherit}\n"
     "section{background:var(--card);border:1px solid var(--line);border-radius:6px;"
@@ -39,6 +40,7 @@ const char pages_style[] =
     ".verdict.bad{border-left-color:var(--bad)}.verdict.bad p{color:var(--bad)}"
     ".verdict.bad .advice{color:var(--ink)}\n"
     ".head{display:flex;gap:20px;align-items:baseline;flex-wrap:wrap;margin-bottom:4px}\n"
+    ".cache{gap:4px 20px}.full{vertical-align:baseline}.full .room{opacity:.15}\n"
     ".head b{font-variant-numeric:tabular-nums}\n"
     "table{width:100%;border-collapse:collapse}\n"
     "th{font-weight:500;color:var(--soft);text-align:left;font-size:12px}\n"
@@ -279,6 +281,7 @@ static void put_service_head(const struct pages *pages, const struct admin_servi
     put_load(out, &service->load);
     put_limits(out, &sums);
     fputs("</div>\n", out);
+    pages_put_cache(pages, service->service, out);
     put_circuit(pages, &service->circuit, out);
     if (service->trouble != NULL) {
         fputs("<p class=warning>", out);

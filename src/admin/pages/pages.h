@@ -11,6 +11,8 @@
 #include "admin/pages/history.h"
 #include "metrics/openmetrics.h"
 
+#include <jansson.h>
+
 /* What a page is made of. */
 struct pages {
     const struct admin_sources *sources;
@@ -59,6 +61,23 @@ enum target_state pages_state(const struct target *target);
 /* Judges. */
 void pages_judge(const struct pages *pages, struct pages_verdict *verdict);
 
+/* The cache of @service. False: it has none. */
+bool pages_cache(const struct pages *pages, const struct service *service,
+                 struct admin_cache *cache);
+
+/* What follows from the figures of a cache; shares are 0 to 1. */
+struct pages_cache_sums {
+    uint64_t met;                            /* requests that it looked something up for */
+    uint64_t spared;                         /* requests that no server had to answer */
+    double   hit_share, spared_share, age_s; /* of met; of all requests; mean of all hits */
+};
+void pages_sum_cache(const struct cache_figures *figures, struct pages_cache_sums *sums);
+
+/* The cache of @service on each of the pages; nothing, or null, where there is none. */
+void pages_put_cache_families(const struct pages *pages, struct openmetrics *out);
+json_t *pages_cache_json(const struct pages *pages, const struct service *service);
+void pages_put_cache(const struct pages *pages, const struct service *service, FILE *out);
+
 /* The metrics; to be given back by openmetrics_fini(). */
 void pages_write_metrics(const struct pages *pages, struct openmetrics *out);
 
@@ -80,6 +99,9 @@ void pages_write_span(char out[32], uint64_t ns);
 
 /* 1234567 as "1,234,567". */
 void pages_write_count(char out[32], uint64_t count);
+
+/* "12.3 MiB", "812 bytes". */
+void pages_write_bytes(char out[32], uint64_t bytes);
 
 /* Microseconds as "0.4 ms", "12 ms", "1.25 s"; "-" for 0. */
 void pages_write_latency(char out[32], uint64_t us);

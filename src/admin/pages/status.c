@@ -151,6 +151,7 @@ static json_t *services(const struct pages *pages)
         json_object_set_new(object, "limits", limits(s.service));
         json_object_set_new(object, "breaker", circuit(pages, &s.circuit));
         json_object_set_new(object, "concurrency", concurrency(&s.load));
+        json_object_set_new(object, "cache", pages_cache_json(pages, s.service));
         json_array_append_new(list, object);
     }
     return list;

@@ -65,7 +65,8 @@ static bool is_understood(unsigned status)
 }
 
 /* These speak of one request, connection or moment, whatever they say of caching: of its conditions
- * and ranges, which are no part of the key (304, 412, 416, 417), or of its sender (407, 408, 421,
+ * and ranges, which are no part of the key (304, 412, 416, 417), of its size (413), or of its sender
+ * (407, 408, 421,
  * 425, 426, 428, 429, 431, 511; RFC 6585 forbids to keep its four). */
 static bool is_of_the_moment(unsigned status)
 {
@@ -74,6 +75,7 @@ static bool is_of_the_moment(unsigned status)
     case 407:
     case 408:
     case 412:
+    case 413:
     case 416:
     case 417:
     case 421:
@@ -137,7 +139,7 @@ static enum cache_refusal judge_persons(const struct cache_meta *meta,
     if (ask->has_cookie &&
         (cookies == CACHE_COOKIES_PASS || (cookies == CACHE_COOKIES_EXPLICIT && !meta->is_public)))
         return CACHE_REFUSED_COOKIE;
-    if (http_head_has(answer, HTTP_FIELD_SET_COOKIE) && !meta->is_public && !drops_cookie(answer))
+    if (http_head_has(answer, HTTP_FIELD_SET_COOKIE) && !drops_cookie(answer))
         return CACHE_REFUSED_SET_COOKIE;
     return CACHE_REFUSED_NONE;
 }

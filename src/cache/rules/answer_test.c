@@ -170,7 +170,9 @@ static const struct row refusal_rows[] = {
      "Cache-Control: private=\"x-user\", max-age=9", KEPT(9)},
     {"9111 5.2.2.7", "of several fields", 0,
      "Cache-Control: private=\"x-user, Set-Cookie\", max-age=9", KEPT(9)},
-    {"9111 5.2", "as a token too", 0, "Cache-Control: private=x-user, max-age=9", KEPT(9)},
+    {"pando", "as a token it is of all", 0, "Cache-Control: private=x-user, max-age=9",
+     NOT(PRIVATE)},
+    {"pando", "with a number, too", 0, "Cache-Control: private=1, max-age=9", NOT(PRIVATE)},
     {"pando", "of nothing is of all", 0, "Cache-Control: private=\"\", max-age=9", NOT(PRIVATE)},
     {"pando", "of no name is of all", 0, "Cache-Control: private=\"x user\", max-age=9",
      NOT(PRIVATE)},
@@ -213,10 +215,13 @@ static const struct row refusal_rows[] = {
      NOT(COOKIE), .request = "Cookie: a=b"},
     {"9111 7.3", "Set-Cookie, and no word that it is for all", 0,
      "Cache-Control: max-age=9\nSet-Cookie: a=b", NOT(SET_COOKIE)},
-    {"9111 7.3", "Set-Cookie and public", 0, "Cache-Control: max-age=9, public\nSet-Cookie: a=b",
-     KEPT(9)},
-    {"9111 7.3", "Set-Cookie and s-maxage", 0, "Cache-Control: s-maxage=9\nSet-Cookie: a=b",
-     KEPT(9)},
+    {"pando", "Set-Cookie and public", 0, "Cache-Control: max-age=9, public\nSet-Cookie: a=b",
+     NOT(SET_COOKIE)},
+    {"pando", "Set-Cookie and s-maxage", 0, "Cache-Control: s-maxage=9\nSet-Cookie: a=b",
+     NOT(SET_COOKIE)},
+    {"pando", "what varies by what Pando writes itself", 0,
+     "Cache-Control: max-age=9\nVary: X-Forwarded-For", NOT(VARY_ANY)},
+    {"pando", "too large a request", 413, "Cache-Control: max-age=9", NOT(STATUS)},
     {"9111 5.2.2.4", "Set-Cookie that is not kept", 0,
      "Cache-Control: max-age=9, no-cache=\"Set-Cookie\"\nSet-Cookie: a=b", KEPT(9)},
     {"9111 4.1", "Vary: *", 0, "Cache-Control: max-age=9\nVary: *", NOT(VARY_ANY)},
@@ -287,8 +292,8 @@ static const struct row status_rows[] = {
     {"pando", "404 never by a guess", 404, "Last-Modified: " TESTING_DAY_AGO, NOT(NO_LIFETIME)},
     {"pando", "410 neither", 410, "Last-Modified: " TESTING_DAY_AGO TAG, NOT(NO_LIFETIME)},
     {"pando", "501 neither", 501, "Last-Modified: " TESTING_DAY_AGO, NOT(NO_LIFETIME)},
-    {"pando", "nor if it says public", 599,
-     "Cache-Control: public\nLast-Modified: " TESTING_DAY_AGO, NOT(NO_LIFETIME)},
+    {"9111 4.2.2", "but if it says public", 599,
+     "Cache-Control: public\nLast-Modified: " TESTING_DAY_AGO, KEPT(8640)},
     {"9111 4.2.2", "403, 502, 503, 504 not", 503, "Last-Modified: " TESTING_DAY_AGO,
      NOT(NO_LIFETIME)},
     {"9111 4.2.2", "no guess beside a lifetime", 200,
@@ -314,6 +319,8 @@ static const struct row date_rows[] = {
      KEPT(3600)},
     {"9111 5.3", "past", 0, "Expires: " TESTING_HOUR_AGO "\nDate: " TESTING_NOW TAG, KEPT(0)},
     {"9111 5.3", "now", 0, "Expires: " TESTING_NOW "\nDate: " TESTING_NOW TAG, KEPT(0)},
+    {"9111 5.3", "a second ago", 0,
+     "Expires: Sun, 06 Nov 1994 08:49:36 GMT\nDate: " TESTING_NOW TAG, KEPT(0)},
     {"9111 5.3", "0 is past", 0, "Expires: 0\nDate: " TESTING_NOW TAG, KEPT(0)},
     {"9111 5.3", "-1 is past", 0, "Expires: -1" TAG, KEPT(0)},
     {"9111 5.3", "empty is past", 0, "Expires:" TAG, KEPT(0)},
@@ -363,15 +370,36 @@ static const struct row date_rows[] = {
      .age_s = 2147483647},
     {"9111 5.1", "one that 64 bits do not hold", 0,
      "Cache-Control: max-age=9\nAge: 99999999999999999999", KEPT(9), .age_s = 2147483647},
-    {"9111 5.1", "of a list the first: old", 0, "Cache-Control: max-age=9\nAge: 7200, 0", KEPT(9),
-     .age_s = 7200},
-    {"9111 5.1", "of a list the first: new", 0, "Cache-Control: max-age=9\nAge: 0 ,7200", KEPT(9)},
-    {"9111 5.1", "of two lines the first", 0, "Cache-Control: max-age=9\nAge: 7200\nAge: 0",
-     KEPT(9), .age_s = 7200},
-    {"9111 5.1", "what is no number does not count", 0, "Cache-Control: max-age=9\nAge: abc",
+#define OLD .age_s = CACHE_SECONDS_MAX
+    {"pando", "a list of ages is old", 0, "Cache-Control: max-age=9\nAge: 7200, 0", KEPT(9), OLD},
+    {"pando", "whatever it begins with", 0, "Cache-Control: max-age=9\nAge: 0 ,7200", KEPT(9), OLD},
+    {"pando", "so are two lines", 0, "Cache-Control: max-age=9\nAge: 0\nAge: 0", KEPT(9), OLD},
+    {"pando", "what is no number is old", 0, "Cache-Control: max-age=9\nAge: abc", KEPT(9), OLD},
+    {"pando", "a negative one, too", 0, "Cache-Control: max-age=9\nAge: -7200", KEPT(9), OLD},
+    {"pando", "and a decimal one", 0, "Cache-Control: max-age=9\nAge: 7200.0", KEPT(9), OLD},
+#undef OLD
+};
+
+static const struct row surrogate_rows[] = {
+    {"edge 1.0", "its max-age", 0, "Surrogate-Control: max-age=9", KEPT(9)},
+    {"edge 1.0", "in any case", 0, "Surrogate-Control: MaX-aGe=9", KEPT(9)},
+    {"edge 1.0", "before Cache-Control", 0, "Surrogate-Control: max-age=9\nCache-Control: no-store",
      KEPT(9)},
-    {"9111 5.1", "nor does a negative one", 0, "Cache-Control: max-age=9\nAge: -7200", KEPT(9)},
-    {"9111 5.1", "nor a decimal one", 0, "Cache-Control: max-age=9\nAge: 7200.0", KEPT(9)},
+    {"edge 1.0", "before Expires", 0, "Surrogate-Control: max-age=9\nExpires: 0", KEPT(9)},
+    {"edge 1.0", "no-store", 0, "Surrogate-Control: no-store\nCache-Control: max-age=9",
+     NOT(NO_STORE)},
+    {"edge 1.0", "for us by name", 0, "Surrogate-Control: max-age=9;pando", KEPT(9)},
+    {"edge 1.0", "for another", 0, "Surrogate-Control: max-age=9;other", NOT(NO_LIFETIME)},
+    {"edge 1.0", "our name beats all", 0, "Surrogate-Control: no-store, max-age=9; pando", KEPT(9)},
+    {"edge 1.0", "what it does not know", 0,
+     "Surrogate-Control: content=\"ESI/1.0\"\nCache-Control: max-age=7", KEPT(7)},
+    {"edge 1.0", "with others", 0, "Surrogate-Control: x, max-age=9+60", KEPT(9)},
+    {"edge 1.0", "space makes it another", 0,
+     "Surrogate-Control: max-age =9\nCache-Control: max-age=7", KEPT(7)},
+    {"edge 1.0", "after CDN-Cache-Control", 0,
+     "Surrogate-Control: max-age=9\nCDN-Cache-Control: max-age=8", KEPT(8)},
+    {"pando", "a quote without end", 0,
+     "Surrogate-Control: max-age=9, x=\"\nCache-Control: max-age=7", KEPT(7)},
 };
 
 static const struct row targeted_rows[] = {
@@ -483,6 +511,7 @@ Test(cache_answer, dates_and_ages)
 Test(cache_answer, targeted_at_caches_as_ours)
 {
     EXPECT_ALL(targeted_rows, &testing_settings, NULL);
+    EXPECT_ALL(surrogate_rows, &testing_settings, NULL);
 }
 
 static const struct row edge_rows[] = {
@@ -518,7 +547,7 @@ static const struct row given_rows[] = {
     {"pando", "negative-for 414", 414, "", KEPT(5)},
     {"pando", "negative-for 501", 501, "", KEPT(5)},
     {"pando", "not for 400", 400, "", NOT(NO_LIFETIME)},
-    {"pando", "not for 403", 403, "Cache-Control: public", NOT(NO_LIFETIME)},
+    {"pando", "not for 403", 403, "", NOT(NO_LIFETIME)},
     {"pando", "not for 500", 500, "", NOT(NO_LIFETIME)},
     {"pando", "not for 503", 503, "", NOT(NO_LIFETIME)},
     {"pando", "not for 404 with a lifetime", 404, "Cache-Control: max-age=9", KEPT(9)},

@@ -42,6 +42,7 @@ void cache__directive_read(struct cache__directive *directive, const struct cach
     }
     at++;
     const bool is_quoted = end - at >= 2 && at[0] == '"' && end[-1] == '"';
+    directive->is_quoted = is_quoted;
     directive->value = is_quoted ? at + 1 : at;
     directive->value_bytes = (size_t)(end - at) - (is_quoted ? 2 : 0);
     if (is_quoted)
@@ -68,7 +69,7 @@ static bool may_be_left_out(const struct cache__member *name)
 
 bool cache__directive_names_fields(const struct cache__directive *directive)
 {
-    if (directive->is_odd || !directive->has_value)
+    if (directive->is_odd || !directive->is_quoted)
         return false;
     struct cache__member name;
     size_t at = 0, count = 0;
@@ -140,6 +141,8 @@ void cache__said_read(struct cache__said *said, const struct http_head *answer)
         read_targeted(said, &targeted);
         return;
     }
+    if (http_head_has(answer, HTTP_FIELD_SURROGATE_CONTROL) && cache__surrogate_read(said, answer))
+        return;
     struct cache__list list;
     struct cache__member member;
     struct cache__directive directive;

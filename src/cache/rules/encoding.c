@@ -4,7 +4,11 @@
 
 #include <string.h>
 
-enum { ALL = (1u << (CACHE_ENCODINGS_COUNT + 1)) - 1, IDENTITY = 1u << CACHE_ENCODING_IDENTITY };
+enum {
+    ALL = (1u << (CACHE_ENCODINGS_COUNT + 1)) - 1,
+    IDENTITY = 1u << CACHE_ENCODING_IDENTITY,
+    WEIGHT_MAX = 1000,
+};
 
 static const struct {
     const char *word;
@@ -33,22 +37,22 @@ static unsigned bit_of(const uint8_t *text, size_t bytes)
     return is_word(text, bytes, "*") ? ALL : 0;
 }
 
-/* Is it more than 0? What is no weight (RFC 9110 12.4.2) counts as 0: the coding is not used. */
-static bool is_weight_positive(const uint8_t *text, size_t bytes)
+/* In thousandths. What is no weight (RFC 9110 12.4.2) counts as 0: the coding is not used. */
+static unsigned weight_of(const uint8_t *text, size_t bytes)
 {
     if (bytes < 1 || bytes > 5 || text[0] < '0' || text[0] > '1')
-        return false;
-    bool is_above = text[0] == '1';
+        return 0;
+    unsigned weight = text[0] == '1' ? WEIGHT_MAX : 0;
+    unsigned place = 100;
     for (size_t i = 1; i < bytes; i++) {
         if (i == 1 ? text[i] != '.' : !cache__is_digit(text[i]))
-            return false;
-        if (i > 1 && text[i] != '0') {
-            if (text[0] == '1')
-                return false;
-            is_above = true;
+            return 0;
+        if (i > 1) {
+            weight += place * (unsigned)(text[i] - '0');
+            place /= 10;
         }
     }
-    return is_above;
+    return weight <= WEIGHT_MAX ? weight : 0;
 }
 
 static size_t skip_spaces(const struct cache__member *member, size_t at)
@@ -58,40 +62,105 @@ static size_t skip_spaces(const struct cache__member *member, size_t at)
     return at;
 }
 
+/* What a request says of each coding. */
+struct wishes {
+    unsigned taken, refused;                     /* by name */
+    unsigned all_taken, all_refused;             /* by "*", which is for those not named */
+    unsigned weights[CACHE_ENCODINGS_COUNT + 1]; /* the highest by name */
+    unsigned all_weight;
+};
+
+static void add_weight(struct wishes *wishes, unsigned bit, unsigned weight)
+{
+    for (unsigned i = 0; i <= CACHE_ENCODINGS_COUNT; i++)
+        if (bit == 1u << i && weight > wishes->weights[i])
+            wishes->weights[i] = weight;
+    if (bit == ALL && weight > wishes->all_weight)
+        wishes->all_weight = weight;
+}
+
 /* Reads "coding" or "coding;q=weight". */
-static void read_member(const struct cache__member *member, unsigned *taken, unsigned *refused)
+static void read_member(struct wishes *wishes, const struct cache__member *member)
 {
     size_t end = 0;
     while (end < member->bytes && cache__is_token_byte(member->at[end]))
         end++;
     const unsigned bit = bit_of(member->at, end);
-    bool is_taken = end == member->bytes;
+    unsigned weight = end == member->bytes ? WEIGHT_MAX : 0;
     size_t at = skip_spaces(member, end);
     if (at < member->bytes && member->at[at] == ';') {
         at = skip_spaces(member, at + 1);
         if (member->bytes - at >= 2 && (member->at[at] | 0x20) == 'q' && member->at[at + 1] == '=')
-            is_taken = is_weight_positive(member->at + at + 2, member->bytes - at - 2);
+            weight = weight_of(member->at + at + 2, member->bytes - at - 2);
     }
-    *(is_taken ? taken : refused) |= bit;
+    const bool is_star = member->at[0] == '*';
+    unsigned *set = weight > 0 ? (is_star ? &wishes->all_taken : &wishes->taken)
+                               : (is_star ? &wishes->all_refused : &wishes->refused);
+    *set |= bit;
+    add_weight(wishes, bit, weight);
+}
+
+static void read_wishes(struct wishes *wishes, const struct http_head *request)
+{
+    struct cache__list list;
+    struct cache__member member;
+    *wishes = (struct wishes){0};
+    cache__list_init(&list, request, HTTP_FIELD_ACCEPT_ENCODING);
+    while (cache__list_next(&list, &member))
+        read_member(wishes, &member);
+}
+
+static unsigned set_of(const struct wishes *wishes)
+{
+    const unsigned named = wishes->taken | wishes->refused;
+    const unsigned by_star = (wishes->all_refused == 0 ? wishes->all_taken : 0) & ~named;
+    unsigned set = (wishes->taken & ~wishes->refused) | by_star;
+    if ((named & IDENTITY) == 0 && wishes->all_refused == 0)
+        set |= IDENTITY;
+    return set;
 }
 
 unsigned cache_encodings_read(const struct http_head *request)
 {
-    struct cache__list list;
-    struct cache__member member;
-    unsigned taken = 0, refused = 0;         /* by name */
-    unsigned all_taken = 0, all_refused = 0; /* by "*", which is for those not named */
-    cache__list_init(&list, request, HTTP_FIELD_ACCEPT_ENCODING);
-    while (cache__list_next(&list, &member)) {
-        const bool is_star = member.at[0] == '*';
-        read_member(&member, is_star ? &all_taken : &taken, is_star ? &all_refused : &refused);
+    struct wishes wishes;
+    read_wishes(&wishes, request);
+    return set_of(&wishes);
+}
+
+/* --- Of those, the one ----------------------------------------------------------------------- */
+
+/* Identity that is not named is what is left if nothing else is wanted: its weight is 0. */
+static unsigned weight_in(const struct wishes *wishes, unsigned coding)
+{
+    const unsigned named = wishes->taken | wishes->refused;
+    if ((named >> coding & 1) != 0)
+        return wishes->weights[coding];
+    return coding == CACHE_ENCODING_IDENTITY ? 0 : wishes->all_weight;
+}
+
+unsigned cache_encodings_reduce(const struct http_head *request, unsigned makes)
+{
+    struct wishes wishes;
+    read_wishes(&wishes, request);
+    const unsigned set = set_of(&wishes);
+    unsigned best = CACHE_ENCODING_IDENTITY;
+    unsigned best_weight = 0;
+    for (unsigned i = 0; i <= CACHE_ENCODINGS_COUNT; i++) {
+        const unsigned weight = weight_in(&wishes, i);
+        if ((set & (makes | IDENTITY) & 1u << i) != 0 && weight > best_weight) {
+            best = i;
+            best_weight = weight;
+        }
     }
-    const unsigned named = taken | refused;
-    const unsigned by_star = (all_refused == 0 ? all_taken : 0) & ~named;
-    unsigned set = (taken & ~refused) | by_star;
-    if ((named & IDENTITY) == 0 && all_refused == 0)
-        set |= IDENTITY;
-    return set;
+    return ((1u << best) | IDENTITY) & set;
+}
+
+enum cache_encoding cache_encodings_best(unsigned reduced)
+{
+    for (unsigned i = 0; i < CACHE_ENCODINGS_COUNT; i++)
+        if ((reduced >> i & 1) != 0)
+            return (enum cache_encoding)i;
+    return CACHE_ENCODING_IDENTITY;
 }
 
 size_t cache_encodings_write(unsigned set, char out[64])

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cache/rules/lifetime.c - how old an answer came, and how long it is fresh (RFC 9111 4.2).
  *
- * An error (4xx, 5xx) has a lifetime only if it says one, or by `negative-for`; never a guess, and
+ * An error (4xx, 5xx) has a lifetime only if it says one, or says `public`, or by `negative-for`;
  * never by `edge-for`, which is for what the path is there to give. */
 #include "cache/rules/parts.h"
 
@@ -12,21 +12,16 @@ static uint64_t ms_of(uint64_t ns)
     return ns / NS_IN_MS;
 }
 
-/* RFC 9111 5.1: of several ages the first counts, and one that is no number does not; Date still
- * tells then how old the answer is at least. */
+/* Of several ages, or one that is no number, RFC 9111 5.1 says SHOULD: take the first, or ignore it.
+ * Then an answer of an age that nobody knows would count as new, so here it counts as old: it is
+ * asked for anew, which is never wrong (decision 0017). */
 static int64_t age_field_s(const struct http_head *answer)
 {
     const struct http_field *field = http_head_find(answer, HTTP_FIELD_AGE);
     if (field == NULL)
         return 0;
-    const uint8_t *value = http_field_value(answer, field);
-    size_t bytes = 0;
-    while (bytes < field->value_bytes && value[bytes] != ',')
-        bytes++;
-    while (bytes > 0 && cache__is_space(value[bytes - 1]))
-        bytes--;
-    const int64_t age_s = cache__seconds_read(value, bytes);
-    return age_s > 0 ? age_s : 0;
+    const int64_t age_s = cache__seconds_read(http_field_value(answer, field), field->value_bytes);
+    return age_s < 0 || http_head_find_next(answer, field) != NULL ? CACHE_SECONDS_MAX : age_s;
 }
 
 static void read_age(struct cache_meta *meta, const struct http_head *answer,
@@ -77,8 +72,8 @@ static int64_t explicit_s(const struct cache__said *said, const struct http_head
 /* May it have a lifetime though it says none? */
 static bool may_be_given(const struct cache__said *said, const struct http_head *answer)
 {
-    return answer->status < ERRORS_FROM &&
-           (said->is_public || cache__is_heuristic_status(answer->status));
+    return said->is_public ||
+           (answer->status < ERRORS_FROM && cache__is_heuristic_status(answer->status));
 }
 
 /* In answers it has no meaning (RFC 9111 5.4), but who writes it expects no guess. */

@@ -99,6 +99,7 @@ struct cache__directive {
     const uint8_t   *value; /* without its quotes */
     size_t           value_bytes;
     bool             has_value;
+    bool             is_quoted;
     bool             is_odd; /* not as the grammar says: counts only where it forbids */
 };
 
@@ -117,7 +118,7 @@ bool cache__directive_names_fields(const struct cache__directive *directive);
 
 /* What an answer says of caching. Seconds: -1: not said. */
 struct cache__said {
-    bool    is_targeted; /* by CDN-Cache-Control: Cache-Control and Expires do not count */
+    bool    is_targeted; /* by one of the two for edges: Cache-Control and Expires do not count */
     bool    is_torn;     /* it cannot be read */
     bool    no_store, no_cache, is_private, is_public;
     bool    must_revalidate, proxy_revalidate;
@@ -128,7 +129,8 @@ struct cache__said {
     int64_t max_age_s, s_maxage_s, swr_s, sie_s;
 };
 
-/* Fills @said: from CDN-Cache-Control if it is valid and not empty, else from Cache-Control. */
+/* Fills @said: from CDN-Cache-Control if it is valid and not empty, else from Surrogate-Control, else
+ * from Cache-Control. */
 void cache__said_read(struct cache__said *said, const struct http_head *answer);
 
 /* Adds one directive. The more careful of two values holds. */
@@ -142,6 +144,9 @@ struct cache__targeted {
 
 /* Fills @targeted. False: there is no such field, or it is empty or not a dictionary. */
 bool cache__targeted_read(struct cache__targeted *targeted, const struct http_head *answer);
+
+/* Fills @said from Surrogate-Control. False: there is none, or it says nothing that is known. */
+bool cache__surrogate_read(struct cache__said *said, const struct http_head *answer);
 
 /* --- Fields that are not kept (heads.c) --- */
 

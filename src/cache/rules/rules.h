@@ -18,6 +18,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* This cache's name where servers speak to edges by name: Surrogate-Capability says it, and
+ * Surrogate-Control may. */
+#define CACHE_SURROGATE "pando"
+
 enum {
     CACHE_VARY_BYTES_MAX = 512,   /* of the names that an answer varies by; more is not kept */
     CACHE_ETAG_BYTES_MAX = 256,   /* a longer one is no validator */
@@ -86,6 +90,7 @@ struct cache_meta {
     X(VARY_LONG, "vary-long", "it varies by more than is looked at")                               \
     X(NO_LIFETIME, "no-lifetime", "nothing says how long it is good, and it has no validator")     \
     X(PARTIAL, "partial", "a part that cannot be put to others")                                   \
+    X(ODD, "odd", "it is not an answer to what was asked")                                         \
     X(MALFORMED, "malformed", "what it says of caching cannot be read")                            \
     X(SESSION, "session", "it carries a session")                                                  \
     X(LARGE, "large", "it is larger than what is kept")                                            \
@@ -157,6 +162,10 @@ enum cache_use cache_judge_use(const struct cache_meta *meta, const struct cache
 bool cache_may_use_on_error(const struct cache_meta *meta, const struct cache_ask *ask,
                             uint64_t now_ms);
 
+/* May it be used where no server can be reached at all (RFC 9111 4.2.4: disconnected)? */
+bool cache_may_use_cut_off(const struct cache_meta *meta, const struct cache_ask *ask,
+                           const struct cache_settings *settings, uint64_t now_ms);
+
 /* RFC 9111 4.2.3 current_age, whole seconds. */
 uint64_t cache_age_s(const struct cache_meta *meta, uint64_t now_ms);
 
@@ -210,6 +219,39 @@ unsigned cache_encodings_read(const struct http_head *request);
 /* The normal form of such a set: "br, zstd, gzip" without those that are not acceptable, and
  * "identity;q=0" where that is not. Returns the bytes, without a NUL; 0: nothing but identity. */
 size_t cache_encodings_write(unsigned set, char out[64]);
+
+/* What remains of a set where Pando codes by itself: the coding that @request likes best (by weight,
+ * then as in the table) of those in @makes, and identity if that was acceptable. Reducing what a
+ * reduced set is written as gives the same set. */
+unsigned cache_encodings_reduce(const struct http_head *request, unsigned makes);
+
+/* The coding of a reduced set. */
+enum cache_encoding cache_encodings_best(unsigned reduced);
+
+/* --- Compressing --- */
+
+enum {
+    CACHE_COMPRESS_BYTES_MIN = 256, /* a shorter body gets hardly shorter */
+    CACHE_CODED_ETAG_EXTRA = 8,     /* what cache_etag_code() adds at most */
+};
+
+/* The name that stands for Accept-Encoding among the names that answers vary by, where Pando codes
+ * by itself: what cache_vary_write() writes for it is the reduced set. No field is called so. */
+#define CACHE_VARY_BY_CODING ":coding"
+
+/* May this final answer to GET be kept in another coding, and is it worth it? */
+bool cache_may_compress(const struct http_head *answer);
+
+/* False: it says no-transform (RFC 9111 5.2.2.6). */
+bool cache_may_transform(const struct http_head *answer);
+
+/* The ETag of the coded form of a body with @etag: `W/"x-br"` of `"x"`. Weak, since coding the same
+ * body twice need not give the same bytes; different for each coding. Returns the bytes at @out:
+ * at most CACHE_CODED_ETAG_EXTRA more. */
+size_t cache_etag_code(const uint8_t *etag, size_t bytes, const char *coding, uint8_t *out);
+
+/* The opposite; @was_strong: what it was made from. 0: it was not made so. */
+size_t cache_etag_decode(const uint8_t *etag, size_t bytes, bool was_strong, uint8_t *out);
 
 /* --- Conditions (RFC 9110 13) --- */
 

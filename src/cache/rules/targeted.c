@@ -209,6 +209,7 @@ static void note(struct cache__targeted *targeted, const struct cache__member *k
         .value = item->text.at,
         .value_bytes = item->text.bytes,
         .has_value = item->type != TYPE_TRUE,
+        .is_quoted = item->type == TYPE_STRING,
         .is_odd = !fits,
     };
 }

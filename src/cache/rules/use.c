@@ -2,6 +2,7 @@
 /* cache/rules/use.c - what a request says to caches, and whether a kept answer may be used for it
  * (RFC 9111 4 and 5.2.1, RFC 5861, RFC 8246). */
 #include "cache/rules/parts.h"
+#include "core/units.h"
 
 #include <assert.h>
 
@@ -218,6 +219,17 @@ bool cache_may_use_on_error(const struct cache_meta *meta, const struct cache_as
         return false;
     return stale_ms < meta->sie_ms ||
            (ask->stale_if_error_s > 0 && stale_ms < (uint64_t)ask->stale_if_error_s * MS);
+}
+
+bool cache_may_use_cut_off(const struct cache_meta *meta, const struct cache_ask *ask,
+                           const struct cache_settings *settings, uint64_t now_ms)
+{
+    if (cache_may_use_on_error(meta, ask, now_ms))
+        return true;
+    return !meta->no_cache && !meta->must_revalidate && meta->status < 400 &&
+           meta->lifetime_ms > 0 &&
+           !(ask->has_authorization && !meta->is_shared_by_authorization) &&
+           stale_for_ms(meta, now_ms) < settings->stale_if_unreachable_ns / NS_PER_MS;
 }
 
 uint64_t cache_age_s(const struct cache_meta *meta, uint64_t now_ms)

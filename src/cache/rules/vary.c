@@ -3,6 +3,8 @@
  * 4.1). */
 #include "cache/rules/parts.h"
 
+#include "codec/compress/compress.h"
+
 #include <string.h>
 
 /* No value holds these bytes, so what is written can be read in one way only. */
@@ -60,13 +62,28 @@ static bool next_in_order(const struct http_head *answer, const struct cache__me
     return is_found;
 }
 
+/* Fields that Pando writes anew for each client or request: who varies by them is not known from
+ * what the client says. Host and scheme, which it tells in others, are in every key. */
+static bool is_ours(const struct cache__member *name)
+{
+    switch (http_field_find(name->at, name->bytes)) {
+    case HTTP_FIELD_FORWARDED:
+    case HTTP_FIELD_X_FORWARDED_FOR:
+    case HTTP_FIELD_X_REAL_IP:
+    case HTTP_FIELD_TRACEPARENT:
+    case HTTP_FIELD_TRACESTATE: return true;
+    default: return false;
+    }
+}
+
 static bool are_names(const struct http_head *answer)
 {
     struct cache__list list;
     struct cache__member name;
     cache__list_init(&list, answer, HTTP_FIELD_VARY);
     while (cache__list_next(&list, &name))
-        if (!cache__is_token(name.at, name.bytes) || (name.bytes == 1 && name.at[0] == '*'))
+        if (!cache__is_token(name.at, name.bytes) || (name.bytes == 1 && name.at[0] == '*') ||
+            is_ours(&name))
             return false;
     return true;
 }
@@ -198,10 +215,10 @@ static void put_list_line(struct writer *w, const uint8_t *value, size_t bytes)
     }
 }
 
-static void put_encodings(struct text *text, const struct http_head *request)
+static void put_encodings(struct text *text, unsigned set)
 {
     char normal[64];
-    const size_t bytes = cache_encodings_write(cache_encodings_read(request), normal);
+    const size_t bytes = cache_encodings_write(set, normal);
     put(text, PRESENT);
     put_exact(text, (const uint8_t *)normal, bytes);
     put(text, END);
@@ -212,7 +229,11 @@ static void put_field(struct text *text, const struct http_head *request,
 {
     const enum http_field_id id = http_field_find(name->at, name->bytes);
     if (id == HTTP_FIELD_ACCEPT_ENCODING) {
-        put_encodings(text, request);
+        put_encodings(text, cache_encodings_read(request));
+        return;
+    }
+    if (name->at[0] == CACHE_VARY_BY_CODING[0]) {
+        put_encodings(text, cache_encodings_reduce(request, compress_set()));
         return;
     }
     struct writer w = {.text = text, .marks = ","};
@@ -221,7 +242,9 @@ static void put_field(struct text *text, const struct http_head *request,
     bool is_first = true;
     for (size_t i = 0; i < request->fields_count; i++) {
         const struct http_field *field = &request->fields[i];
-        if (field->name_bytes != name->bytes ||
+        /* What is taken out on the way (by Connection, say) the server does not see. */
+        if ((field->hop && http_field_row(id)->copied == HTTP_COPIED_PASS) ||
+            field->name_bytes != name->bytes ||
             !http_same_text(http_field_name(request, field), (const char *)name->at, name->bytes))
             continue;
         put(text, is_first ? PRESENT : is_exact(id) ? NEXT_LINE : ',');

@@ -93,6 +93,12 @@ static bool set(struct command_line *line, const struct command_flag *flag, cons
             return false;
         }
         line->set_at[line->sets_count++] = value;
+    } else if (flag->argument[0] != '\0') {
+        if (line->values_count == COMMAND_VALUES_MAX) {
+            fprintf(stderr, "error: more than %d flags with values\n", COMMAND_VALUES_MAX);
+            return false;
+        }
+        line->values[line->values_count++] = (struct command_value){flag->offset, value};
     }
     const char **field = (const char **)(void *)((char *)line + flag->offset);
     *field = value;
@@ -181,6 +187,8 @@ static bool read_one(struct command_line *line, int count, int *at, bool *only_w
         line->is_short_help = true;
         return true;
     }
+    if (strcmp(text, "-H") == 0) /* as everybody's fingers know it from curl */
+        return read_flag(line, count, "header", at);
     if (text[1] == '-')
         return read_flag(line, count, text + 2, at);
     fprintf(stderr, "error: unknown flag `%s`; flags are whole words, such as `--to`\n", text);
@@ -195,6 +203,16 @@ bool command_read(struct command_line *line, int count, char *const arguments[])
         if (!read_one(line, count, &i, &only_words))
             return false;
     return true;
+}
+
+const char *command_next_value(const struct command_line *line, size_t offset, size_t *at)
+{
+    while (*at < line->values_count) {
+        const struct command_value *value = &line->values[(*at)++];
+        if (value->offset == offset)
+            return value->value;
+    }
+    return NULL;
 }
 
 bool command_has_color(const struct command_line *line, int fd)

@@ -17,7 +17,8 @@
 enum {
     EXIT_USAGE = 2,
     COMMAND_SETS_MAX = 256,
-    COMMAND_WORDS_MAX = 3, /* the most that a row allows */
+    COMMAND_WORDS_MAX = 64,   /* the most that a row allows */
+    COMMAND_VALUES_MAX = 256, /* of flags that may be repeated */
 };
 
 /* To add a command: its row here, and command_<name>() in a file of its own. */
@@ -35,6 +36,10 @@ enum {
       "change a target's share of the requests, until the file says another weight for it")        \
     X(status, "[FILE]", 1, "show services, targets and their health")                              \
     X(tap, "[FILE]", 1, "show requests as they finish")                                            \
+    X(explain, "URL [FILE]", 2,                                                                    \
+      "say which service answers a request, whether from its cache, and why not")                  \
+    X(purge, "[URL...]", 64,                                                                       \
+      "take answers out of the caches, by URL, prefix or tag, and say how many")                   \
     X(agent, "", 0,                                                                                \
       "run beside an application and say how busy it is: agent-check, and probes over HTTP")       \
     X(config, "schema | docs | show [FILE] | diff OLD NEW", 3,                                     \
@@ -66,13 +71,22 @@ enum {
     X(zone, "zone", "REGION/ZONE", COMMANDS_LOADING, "where this node stands")                     \
     X(location, "location", "PLACE", COMMANDS_LOADING,                                             \
       "where on the globe it stands: \"LATITUDE,LONGITUDE\" or a country (ISO 3166)")              \
-    X(control, "control", "PATH", COMMANDS_LOADING " reload drain undrain weight status tap",      \
+    X(control, "control", "PATH", COMMANDS_LOADING                                              \
+      " reload drain undrain weight status tap explain purge",                                     \
       "the control socket")                                                                        \
     X(sets, "set", "a.b=VALUE", COMMANDS_LOADING, "any setting, over the file; may be repeated")   \
     X(live, "live", "", "check", "also bind every listener's address and connect to every target") \
-    X(json, "json", "", "check status tap", "for programs")                                        \
+    X(json, "json", "", "check status tap explain purge", "for programs")                          \
     X(watch, "watch", "", "status", "again every second, until Ctrl-C")                            \
-    X(service, "service", "NAME", "tap", "only requests for this service")                         \
+    X(service, "service", "NAME", "tap purge", "only requests for this service, or its cache")     \
+    X(method, "method", "METHOD", "explain", "of the request; GET unless set")                     \
+    X(header, "header", "'NAME: VALUE'", "explain",                                                \
+      "what the request says beside its URL; -H is shorter; may be repeated")                      \
+    X(prefix, "prefix", "URL", "purge", "all URLs that begin so; may be repeated")                 \
+    X(tag, "tag", "TAG", "purge",                                                                  \
+      "all answers with this tag (Surrogate-Key, Cache-Tag); may be repeated")                     \
+    X(soft, "soft", "", "purge",                                                                   \
+      "keep them, but ask a server before each is used again whether it still holds")              \
     X(statuses, "status", "STATUS", "tap", "only answers of this status (404) or class (5xx)")     \
     X(path, "path", "PREFIX", "tap", "only requests whose path begins so")                         \
     X(agent_line, "listen", "ADDRESS", "agent",                                                    \
@@ -105,6 +119,11 @@ struct command_line {
 #define X(field, name, argument, commands, help) const char *field;
     COMMAND_FLAGS(X)
 #undef X
+    struct command_value {
+        size_t      offset; /* of the flag's field */
+        const char *value;
+    } values[COMMAND_VALUES_MAX]; /* what flags say, in their order, but for --set */
+    size_t       values_count;
     const char  *set_at[COMMAND_SETS_MAX]; /* every --set, in their order */
     size_t       sets_count;
     bool         is_short_help; /* -h */
@@ -139,6 +158,9 @@ bool command_takes(const struct command_row *command, const struct command_flag 
 
 /* Reads argv. False: a message was written to standard error. */
 must_check bool command_read(struct command_line *line, int count, char *const arguments[]);
+
+/* The next value, from *@at on, of the flag whose field is at @offset; NULL: no more. */
+const char *command_next_value(const struct command_line *line, size_t offset, size_t *at);
 
 /* Writes help for all (@command NULL) or for one command to standard output. */
 void command_write_help(const struct command_row *command, bool is_short);

@@ -68,12 +68,9 @@ static _Atomic(struct store_entry *) *chain_of(struct index *index, uint64_t has
     return &index->buckets[bucket_of(hash, atomic_load(&index->buckets_count))];
 }
 
-struct store_entry *index_find_hash(struct index *index, uint64_t hash)
+struct store_entry *index_first_of(struct index *index, uint64_t hash)
 {
-    struct store_entry *entry = atomic_load(chain_of(index, hash));
-    while (entry != NULL && entry->hash != hash)
-        entry = atomic_load(&entry->next);
-    return entry;
+    return atomic_load(chain_of(index, hash));
 }
 
 void index_add(struct index *index, struct store_entry *entry)

@@ -32,8 +32,8 @@ void index_fini(struct index *index);
 /* The newest entry of that key, or NULL. */
 struct store_entry *index_find(struct index *index, const struct store_key *key);
 
-/* The newest entry of that hash, or NULL. */
-struct store_entry *index_find_hash(struct index *index, uint64_t hash);
+/* The first entry of the chain of @hash, whatever its own; under the lock. */
+struct store_entry *index_first_of(struct index *index, uint64_t hash);
 
 /* Before all others of its bucket. */
 void index_add(struct index *index, struct store_entry *entry);

@@ -13,9 +13,10 @@
 enum {
     PAGE_UNITS = REGION_PAGE_BYTES / REGION_UNIT_BYTES,
     MAP_PAGE_PAGES = REGION_PAGE_BYTES * 8 / PAGE_UNITS, /* pages that one page of edges is for */
-    OPEN_PAGES = 16,                                     /* opened at a time, where there is room */
-    SUBCLASS_BITS = 3,                                   /* 8 classes for each power of two */
-    LOOKS_MAX = 8, /* at runs of a class of which not every one fits */
+    CHUNK_PAGES = REGION_CHUNK_BYTES / REGION_PAGE_BYTES,
+    OPEN_PAGES = 16,   /* opened at a time, where there is room */
+    SUBCLASS_BITS = 3, /* 8 classes for each power of two */
+    LOOKS_MAX = 8,     /* at runs of a class of which not every one fits */
 };
 
 struct free_run {
@@ -75,7 +76,7 @@ void region_fini(struct region *region)
     *region = (struct region){0};
 }
 
-/* --- What it takes ------------------------------------------------------------------------------ */
+/* --- What it takes -------------------------------------------------------------------------- */
 
 static size_t map_bytes(size_t pages_high)
 {
@@ -101,7 +102,7 @@ size_t region_room_bytes(const struct region *region)
     return closed + region->pages_count * REGION_PAGE_BYTES - region->taken_bytes;
 }
 
-/* --- Free runs ---------------------------------------------------------------------------------- */
+/* --- Free runs ------------------------------------------------------------------------------ */
 
 static unsigned class_of(size_t units)
 {
@@ -203,7 +204,7 @@ static struct free_run *find_run(struct region *region, size_t units)
     return list == NULL ? NULL : list_item(list_first(list), struct free_run, link);
 }
 
-/* --- Opening and closing pages ------------------------------------------------------------------ */
+/* --- Opening and closing pages -------------------------------------------------------------- */
 
 static void mark(struct region *region, size_t page, size_t pages, bool open)
 {
@@ -211,28 +212,66 @@ static void mark(struct region *region, size_t page, size_t pages, bool open)
         set_bit(region->present, at, open);
 }
 
-/* The beginning of the lowest run of closed pages; pages_max: there is none. */
-static size_t find_closed(struct region *region, size_t pages)
+/* The first page from @page on that is open, or that is closed; pages_max: there is none. */
+static size_t next_page(const struct region *region, size_t page, bool open)
 {
-    size_t page = region->pages_low, count = 0;
-    while (page < region->pages_max && bit(region->present, page))
-        page++;
-    region->pages_low = page;
-    for (; page < region->pages_max && count < pages; page++) {
-        if (page % 64 == 0 && ~region->present[page / 64] == 0) {
-            count = 0;
-            page += 63;
-        } else {
-            count = bit(region->present, page) ? 0 : count + 1;
-        }
+    const size_t end = open ? region->pages_high : region->pages_max;
+    while (page < end) {
+        const uint64_t word = region->present[page / 64];
+        const uint64_t wanted = (open ? word : ~word) >> (page % 64);
+        if (wanted != 0)
+            return page + (unsigned)__builtin_ctzll(wanted);
+        page = (page | 63) + 1;
     }
-    return count == pages ? page - pages : region->pages_max;
+    return region->pages_max;
 }
 
-/* A free run with a whole page. In classes where not every run has one, those that do come first. */
+/* Where the closed pages before @page begin; it looks back no further than a chunk. */
+static size_t closed_before(const struct region *region, size_t page)
+{
+    const size_t least = page > CHUNK_PAGES ? page - CHUNK_PAGES : 0;
+    while (page > least) {
+        const size_t last = page - 1;
+        const uint64_t open = region->present[last / 64] << (63 - last % 64);
+        if (open != 0)
+            return page - (unsigned)__builtin_clzll(open);
+        page = last / 64 * 64;
+    }
+    return page;
+}
+
+/* The beginning of the lowest run of closed pages; pages_max: there is none. Most of them lie
+ * scattered below: each length begins where it last found something. */
+static size_t find_closed(struct region *region, size_t pages)
+{
+    unsigned power = 63 - (unsigned)__builtin_clzll(pages);
+    size_t page = next_page(region, region->pages_low[power], false);
+    for (size_t end; page < region->pages_max; page = next_page(region, end, false)) {
+        end = next_page(region, page, true);
+        if (end - page >= pages)
+            break;
+    }
+    for (power += ((size_t)1 << power) < pages; power < REGION_ROWS; power++)
+        if (region->pages_low[power] < page)
+            region->pages_low[power] = page;
+    return page;
+}
+
+/* Those from @page on have just been closed. */
+static void note_closed(struct region *region, size_t page)
+{
+    const size_t begin = closed_before(region, page);
+    const size_t pages = next_page(region, page, true) - begin;
+    for (unsigned power = 0; power < REGION_ROWS && (size_t)1 << power <= pages; power++)
+        if (region->pages_low[power] > begin)
+            region->pages_low[power] = begin;
+}
+
+/* A free run with a whole page. In classes where not every run has one, those come first. */
 static struct free_run *find_page(struct region *region)
 {
-    for (unsigned class = class_of(PAGE_UNITS); class <= class_of(2 * PAGE_UNITS); class ++) {
+    for (unsigned class = class_of(PAGE_UNITS); class <= class_of((size_t)2 * PAGE_UNITS);
+         class ++) {
         struct list_link *link = list_first(&region->free[class]);
         if (link == NULL)
             continue;
@@ -241,7 +280,7 @@ static struct free_run *find_page(struct region *region)
         if (pages_between(unit, unit + run->units) > 0)
             return run;
     }
-    struct list *list = first_list(region, class_of(2 * PAGE_UNITS) + 1);
+    struct list *list = first_list(region, class_of((size_t)2 * PAGE_UNITS) + 1);
     return list == NULL ? NULL : list_item(list_first(list), struct free_run, link);
 }
 
@@ -258,7 +297,7 @@ static void close_pages(struct region *region, struct free_run *run, size_t page
         enlist(region, page_end * PAGE_UNITS, end - page_end * PAGE_UNITS);
     mark(region, page, pages, false);
     region->pages_count -= pages;
-    region->pages_low = page < region->pages_low ? page : region->pages_low;
+    note_closed(region, page);
     mem_release_pages(region->base + page * REGION_PAGE_BYTES, pages * REGION_PAGE_BYTES);
 }
 
@@ -274,27 +313,25 @@ bool region_shrink(struct region *region, size_t bytes)
     return true;
 }
 
-/* Room for @pages pages more, with the maps for them, perhaps by closing as many elsewhere. */
-static bool make_room(struct region *region, size_t pages, size_t pages_high, bool by_closing)
+/* May @more bytes be had, perhaps by closing as many elsewhere? */
+static bool can_have(const struct region *region, size_t more, bool by_closing)
 {
-    const size_t more =
-        pages * REGION_PAGE_BYTES + map_bytes(pages_high) - map_bytes(region->pages_high);
-    if (region_bytes(region) + more <= region->limit_bytes)
-        return true;
-    if (!by_closing || more > region->limit_bytes ||
-        region_bytes(region) + more >
-            region->limit_bytes + region->free_pages_count * REGION_PAGE_BYTES)
-        return false;
-    return region_shrink(region, region->limit_bytes - more);
+    const size_t closable = by_closing ? region->free_pages_count * REGION_PAGE_BYTES : 0;
+    return more <= region->limit_bytes &&
+           region_bytes(region) + more <= region->limit_bytes + closable;
 }
 
 static bool open_pages(struct region *region, size_t pages, bool by_closing)
 {
+    /* First what is cheap to know: at the limit it is asked often, and most often in vain. */
+    if (!can_have(region, pages * REGION_PAGE_BYTES, by_closing))
+        return false;
     const size_t page = find_closed(region, pages), end = page + pages;
     if (page == region->pages_max)
         return false;
     const size_t high = end > region->pages_high ? end : region->pages_high;
-    if (!make_room(region, pages, high, by_closing))
+    const size_t more = pages * REGION_PAGE_BYTES + map_bytes(high) - map_bytes(region->pages_high);
+    if (!can_have(region, more, by_closing) || !region_shrink(region, region->limit_bytes - more))
         return false;
     mark(region, page, pages, true);
     region->pages_count += pages;
@@ -311,7 +348,7 @@ static bool grow(struct region *region, size_t units)
            open_pages(region, pages, true);
 }
 
-/* --- Taking and giving -------------------------------------------------------------------------- */
+/* --- Taking and giving ---------------------------------------------------------------------- */
 
 void *region_take(struct region *region, size_t bytes)
 {
@@ -348,6 +385,19 @@ void region_trim(struct region *region, void *at, size_t bytes, size_t kept_byte
         region_give(region, (uint8_t *)at + kept, region_rounded(bytes) - kept);
 }
 
+/* No run of closed pages is looked for above it. */
+static bool are_lows_right(const struct region *region)
+{
+    for (unsigned power = 0; power < REGION_ROWS; power++)
+        for (size_t page = 0, end; page < region->pages_low[power]; page = end) {
+            page = next_page(region, page, false);
+            end = next_page(region, page, true);
+            if (page < region->pages_low[power] && end - page >= (size_t)1 << power)
+                return false;
+        }
+    return true;
+}
+
 /* Free runs lie on open pages, have taken neighbours, say their length twice, and add up. */
 bool region_is_sound(const struct region *region)
 {
@@ -369,7 +419,8 @@ bool region_is_sound(const struct region *region)
         last_end = end;
         unit = end - 1;
     }
-    return open_pages_count == region->pages_count && free_pages == region->free_pages_count &&
+    return are_lows_right(region) && open_pages_count == region->pages_count &&
+           free_pages == region->free_pages_count &&
            free_units * REGION_UNIT_BYTES + region->taken_bytes ==
                open_pages_count * REGION_PAGE_BYTES;
 }

@@ -3,8 +3,8 @@
  *
  * What is taken is one run, as long as was asked for, from the first free run of a fitting class
  * (two-level segregated fit: Masmano et al. 2004). The rest of it stays free; what is given back
- * merges with its neighbours. Where a run begins does not matter, so nothing is lost but the rest of
- * a unit; decision 0014 says why not buddies.
+ * merges with its neighbours. Where a run begins does not matter, so nothing is lost but the rest
+ * of a unit; decision 0014 says why not buddies.
  *
  * Of the address space, which is several times the limit, only pages that were opened take memory;
  * they are counted, with the pages of the maps beside them. Whole pages of free runs can be closed
@@ -29,6 +29,7 @@ enum {
     REGION_PAGE_BYTES = 4096,
     REGION_CHUNK_BYTES = 1024 * 1024, /* the most that can be taken */
     REGION_CLASSES = 256,             /* lengths of free runs: 8 for each power of two */
+    REGION_ROWS = 9,                  /* powers of two of pages in a row, up to a chunk */
 };
 
 struct region {
@@ -36,12 +37,12 @@ struct region {
     uint64_t   *edges;   /* per unit a bit: the first or last of a free run */
     uint64_t   *present; /* per page a bit: open */
     size_t      pages_max;
-    size_t      pages_count;      /* open */
-    size_t      pages_high;       /* none from here on was ever open */
-    size_t      pages_low;        /* none below is closed */
-    size_t      limit_bytes;      /* for region_bytes(); may be changed at any time */
-    size_t      taken_bytes;      /* in whole units */
-    size_t      free_pages_count; /* that lie whole in free runs */
+    size_t      pages_count;            /* open */
+    size_t      pages_high;             /* none from here on was ever open */
+    size_t      pages_low[REGION_ROWS]; /* below [k] no 2^k closed pages in a row begin */
+    size_t      limit_bytes;            /* for region_bytes(); may be changed at any time */
+    size_t      taken_bytes;            /* in whole units */
+    size_t      free_pages_count;       /* that lie whole in free runs */
     uint64_t    free_classes[REGION_CLASSES / 64]; /* a bit per list that is not empty */
     struct list free[REGION_CLASSES];
 };

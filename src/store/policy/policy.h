@@ -35,8 +35,9 @@ struct policy {
 
 struct policy_kind {
     bool needs_sketch;
-    /* Takes @entry in, or does not (false); puts what must leave for it into @victims. If it is
-     * not taken in, nobody leaves. @queue: where it stood in a snapshot, and shall again, or 0. */
+    /* Takes @entry in, or does not (false); puts what must leave for it into @victims, and before
+     * that what is over the capacity anyhow, since it was held or the capacity has fallen. @queue:
+     * where it stood in a snapshot, and shall again, or 0. */
     bool (*admit)(struct policy *policy, struct store_entry *entry, struct list *victims,
                   uint8_t queue);
     /* The next to leave, out of its queue already; NULL: there is none, or all are held. */
@@ -47,6 +48,8 @@ struct policy_kind {
     void (*touch)(struct policy *policy, struct store_entry *entry);
     /* It was found, with the lock, where that could be had at once. NULL: nothing to do. */
     void (*promote)(struct policy *policy, struct store_entry *entry);
+    /* What has more uses is wanted more, wherever it stands. */
+    bool wants_by_uses;
     /* Queues in the order in which their members are wanted, least first; ended by 0. */
     uint8_t order[POLICY_QUEUES + 1];
 };

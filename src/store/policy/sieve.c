@@ -60,5 +60,6 @@ const struct policy_kind policy_sieve = {
     .admit = admit,
     .evict = evict,
     .forget = forget,
+    .wants_by_uses = true,
     .order = {ALL},
 };

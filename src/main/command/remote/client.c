@@ -15,7 +15,7 @@
 enum {
     ROOM_BYTES = 65536,
     FIELDS_MAX = 64,
-    REQUEST_BYTES_MAX = 2048,
+    REQUEST_BYTES_MAX = 8192,
 };
 
 /* An answer that is being read: the bytes [from, to) of the room are not dealt with yet. */

@@ -2,6 +2,7 @@
 /* main/command/remote/control.c - finding the control socket, asking over it; `pando reload`. */
 #include "main/command/remote/control.h"
 
+#include "core/mem.h"
 #include "main/command/remote/client.h"
 #include "main/settings_keys.h"
 
@@ -11,6 +12,7 @@
 #include <string.h>
 
 enum {
+    ANSWER_BYTES_MAX = 64 * 1024 * 1024,
     RELOAD_WAIT_S = 60, /* thousands of targets take their time */
     STATUS_OK = 200,
     STATUS_REFUSED = 422, /* the server read the file, and it has mistakes */
@@ -111,6 +113,25 @@ bool control_ask(const struct control *control, struct control_question *questio
     return false;
 }
 
+bool control_collect(void *self, const char *at, size_t bytes)
+{
+    struct control_text *text = self;
+    if (text->bytes + bytes >= ANSWER_BYTES_MAX)
+        return false;
+    if (text->bytes + bytes >= text->room) {
+        const size_t room = (text->bytes + bytes) * 2 + 1;
+        char *larger = mem_resize(text->at, room);
+        if (larger == NULL)
+            return false;
+        text->at = larger;
+        text->room = room;
+    }
+    memcpy(text->at + text->bytes, at, bytes);
+    text->bytes += bytes;
+    text->at[text->bytes] = '\0';
+    return true;
+}
+
 bool control_add_query(char target[CONTROL_TARGET_BYTES_MAX], const char *key, const char *value)
 {
     size_t at = strlen(target);
@@ -121,7 +142,7 @@ bool control_add_query(char target[CONTROL_TARGET_BYTES_MAX], const char *key, c
     at += (size_t)sprintf(target + at, "%c%s=", strchr(target, '?') == NULL ? '?' : '&', key);
     for (; *value != '\0'; value++) {
         const unsigned char byte = (unsigned char)*value;
-        const bool is_plain = byte < 0x80 && (isalnum(byte) || strchr("-_./", byte) != NULL);
+        const bool is_plain = byte < 0x80 && (isalnum(byte) || strchr("-_./:,~", byte) != NULL);
         at += (size_t)sprintf(target + at, is_plain ? "%c" : "%%%02X", byte);
     }
     return true;

@@ -34,7 +34,16 @@ struct control_question {
 /* Asks. False: there was no whole answer, and why was written. */
 must_check bool control_ask(const struct control *control, struct control_question *question);
 
-enum { CONTROL_TARGET_BYTES_MAX = 1500 };
+enum { CONTROL_TARGET_BYTES_MAX = 6000 };
+
+/* An answer that is gathered whole. */
+struct control_text {
+    char  *at; /* ends in NUL; NULL: nothing came; mem_free() */
+    size_t bytes, room;
+};
+
+/* For control_question.received, with a struct control_text as self. */
+bool control_collect(void *self, const char *at, size_t bytes);
 
 /* Adds "?key=value" or "&key=value", with what is not plain escaped; a NULL is left out. False: it
  * does not fit. */

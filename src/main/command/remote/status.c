@@ -10,33 +10,9 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { WAIT_S = 10, ANSWER_BYTES_MAX = 64 * 1024 * 1024, WATCH_S = 1, INDENT = 2 };
+enum { WAIT_S = 10, WATCH_S = 1, INDENT = 2 };
 
 /* ---- the answer ---- */
-
-struct text {
-    char  *at; /* ends in NUL */
-    size_t bytes, room;
-};
-
-static bool collect(void *self, const char *at, size_t bytes)
-{
-    struct text *text = self;
-    if (text->bytes + bytes >= ANSWER_BYTES_MAX)
-        return false;
-    if (text->bytes + bytes >= text->room) {
-        const size_t room = (text->bytes + bytes) * 2 + 1;
-        char *larger = mem_resize(text->at, room);
-        if (larger == NULL)
-            return false;
-        text->at = larger;
-        text->room = room;
-    }
-    memcpy(text->at + text->bytes, at, bytes);
-    text->bytes += bytes;
-    text->at[text->bytes] = '\0';
-    return true;
-}
 
 static const char *string_of(const json_t *object, const char *key)
 {
@@ -158,6 +134,64 @@ static void print_refused(const json_t *limits)
            remote_json_number(limits, "breaker_fallback"));
 }
 
+/* "1,234" */
+static void write_count(char out[32], double count)
+{
+    char digits[32];
+    const int length = snprintf(digits, sizeof digits, "%.0f", count);
+    char *at = out;
+    for (int i = 0; i < length && at < out + 30; i++) {
+        if (i > 0 && (length - i) % 3 == 0)
+            *at++ = ',';
+        *at++ = digits[i];
+    }
+    *at = '\0';
+}
+
+/* "12.3 MiB" */
+static void write_bytes(char out[32], double bytes)
+{
+    static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
+    size_t unit = 0;
+    for (; bytes >= 1023.95 && unit + 1 < sizeof units / sizeof units[0]; unit++)
+        bytes /= 1024;
+    (void)snprintf(out, 32, unit == 0 || bytes >= 100 ? "%.0f %s" : "%.1f %s", bytes, units[unit]);
+}
+
+static void print_count(const json_t *object, const char *key, const char *words)
+{
+    char count[32];
+    write_count(count, remote_json_number(object, key));
+    if (remote_json_number(object, key) > 0)
+        printf(", %s %s", count, words);
+}
+
+/* cache 61 % hits (1,234 of 2,020), 12.3 MiB of 64.0 MiB, 1,204 entries, ... */
+static void print_cache(const json_t *cache)
+{
+    char hits[32], met[32], used[32], limit[32], spared[32], bytes[32];
+    if (!json_is_object(cache))
+        return;
+    write_count(hits, remote_json_number(cache, "hits"));
+    write_count(met, remote_json_number(cache, "requests"));
+    write_bytes(used, remote_json_number(cache, "used_bytes"));
+    write_bytes(limit, remote_json_number(cache, "limit_bytes"));
+    if (remote_json_number(cache, "requests") == 0)
+        printf("  cache, no requests yet, %s of %s", used, limit);
+    else
+        printf("  cache %.0f %% hits (%s of %s), %s of %s",
+               100 * remote_json_number(cache, "hit_ratio"), hits, met, used, limit);
+    print_count(cache, "entries", "entries");
+    print_count(cache, "collapsed", "collapsed");
+    print_count(cache, "evicted", "evicted");
+    print_count(cache, "purged", "purged");
+    write_count(spared, remote_json_number(cache, "spared_requests"));
+    write_bytes(bytes, remote_json_number(cache, "spared_bytes"));
+    if (remote_json_number(cache, "spared_requests") > 0)
+        printf(", servers were spared %s requests and %s", spared, bytes);
+    printf("\n");
+}
+
 static void print_service(const json_t *service, bool has_color)
 {
     struct grid grid = {0};
@@ -172,6 +206,7 @@ static void print_service(const json_t *service, bool has_color)
            basis[0] != '\0' ? " by " : "", basis, remote_json_number(service, "requests"),
            remote_json_number(service, "errors"), remote_json_number(service, "retries"),
            remote_json_number(service, "inflight"));
+    print_cache(json_object_get(service, "cache"));
     print_circuit(json_object_get(service, "breaker"));
     print_refused(json_object_get(service, "limits"));
     print_concurrency(json_object_get(service, "concurrency"));
@@ -264,12 +299,12 @@ static int show(const struct command_line *line, const char *answer)
 
 static int ask_and_show(const struct command_line *line, const struct control *control)
 {
-    struct text text = {0};
+    struct control_text text = {0};
     int status = EXIT_FAILURE;
     struct control_question question = {.method = "GET",
                                         .target = "/api/status",
                                         .wait_s = WAIT_S,
-                                        .received = collect,
+                                        .received = control_collect,
                                         .self = &text};
     if (control_ask(control, &question) && question.status == 200)
         status = show(line, text.at == NULL ? "" : text.at);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cache/cache_row.h - what a cache did for its service; one row per figure.
+/* path/cache_row.h - what a cache did for its service; one row per figure.
  *
  * From the list come the struct, the metrics page and the status page.
  * Threads: written by its worker with relaxed stores; read by anybody. */
-#ifndef PANDO_CACHE_CACHE_ROW_H
-#define PANDO_CACHE_CACHE_ROW_H
+#ifndef PANDO_PATH_CACHE_ROW_H
+#define PANDO_PATH_CACHE_ROW_H
 
 #include <stdatomic.h>
 #include <stdint.h>
@@ -12,17 +12,23 @@
 #define CACHE_FIGURES(X)                                                                           \
     /* name           help                                                                      */ \
     X(hits,          "requests answered by the cache without asking a server first")               \
+    X(hit_age_seconds, "how old they were, all ages added")                                        \
     X(hits_stale,    "of them, those answered with what was no longer fresh")                      \
     X(hits_on_error, "requests answered by the cache because no server gave a good answer")        \
     X(validated,     "requests answered by the cache after a server said that its answer holds")   \
     X(misses,        "requests for which the cache fetched an answer")                             \
     X(collapsed,     "requests that were given the answer that was being fetched for another")     \
     X(passed,        "requests that the cache let pass without looking")                           \
-    X(hit_bytes,     "bytes of bodies that the cache answered with")                               \
+    X(hit_bytes,     "bytes of bodies that were answered with and that no server had to send")     \
     X(not_modified,  "requests answered with 304, since the client's copy was right")              \
     X(fetches,       "requests that the cache sent to servers")                                    \
     X(fetches_behind, "of them, those for which no client waited")                                 \
     X(fetches_failed, "of them, those that ended with an error or half an answer")                 \
+    X(compressed,    "of them, those that the cache compressed")                                   \
+    X(not_compressed, "of them, those that it would have compressed, but others took its memory for that") \
+    X(compressed_bytes, "bytes of bodies that it compressed")                                      \
+    X(compressed_to_bytes, "bytes that they became")                                               \
+    X(recoded,       "answers that it compressed from what it kept already, without asking a server") \
     X(stored,        "answers that were kept")                                                     \
     X(not_stored,    "answers that were not kept")                                                 \
     X(outgrown,      "answers that turned out too large while they were being kept")               \
@@ -35,5 +41,12 @@ struct cache_row {
     CACHE_FIGURES(X)
 #undef X
 } __attribute__((aligned(64)));
+
+/* Rows added up. */
+struct cache_figures {
+#define X(name, help) uint64_t name;
+    CACHE_FIGURES(X)
+#undef X
+};
 
 #endif
