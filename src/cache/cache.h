@@ -51,9 +51,19 @@ struct cache_side {
     uint8_t            key[CACHE_KEY_BYTES_MAX]; /* where keys are written to be looked up */
 };
 
+/* A walk over the disk for purges; the control thread's. */
+struct cache_sweep {
+    struct disk_walk walk;
+    struct cache    *cache;
+    pthread_t        thread;
+    bool             is_running; /* the thread was started, and not joined */
+    _Atomic bool     is_over;
+};
+
 struct cache {
     struct kept         kept; /* first */
     struct store       *store;
+    struct cache_sweep  sweep;
     struct disk        *disk;       /* NULL: there is none */
     struct err          disk_error; /* why there is none though it is wanted; NONE else */
     struct hash_key     key;

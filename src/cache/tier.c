@@ -51,16 +51,6 @@ static bool write_path(const struct cache_wish *wish, char path[PATH_BYTES_MAX])
     return true;
 }
 
-/* What was read is one of ours, as the checksum says; whether it is fresh is looked at in use. */
-static bool accepts(void *self, struct store_entry *entry)
-{
-    (void)self;
-    if (entry->front_bytes < sizeof(struct cache_object))
-        return false;
-    const struct cache_object *object = cache_object_of(entry);
-    return object->kind == CACHE_OBJECT_ANSWER || object->kind == CACHE_OBJECT_VARIES;
-}
-
 void cache_disk_open(struct cache *cache, const struct cache_wish *wish, struct cache *before)
 {
     const uint64_t queue_bytes = wish->settings->memory_bytes / QUEUE_SHARE;
@@ -70,7 +60,6 @@ void cache_disk_open(struct cache *cache, const struct cache_wish *wish, struct 
         .limit_bytes = wish->settings->disk_bytes,
         .queue_bytes = queue_bytes < QUEUE_BYTES_MAX ? queue_bytes : QUEUE_BYTES_MAX,
         .format = format_of_objects(),
-        .accepts = accepts,
     };
     if (before != NULL && before->disk != NULL) {
         cache->key = before->key;
@@ -93,6 +82,7 @@ void cache_disk_open(struct cache *cache, const struct cache_wish *wish, struct 
 
 void cache_disk_close(struct cache *cache)
 {
+    cache_disk_sweep_end(cache);
     if (cache->disk != NULL)
         disk_drain(cache->disk); /* another cache may go on with it */
     disk_unref(cache->disk);
@@ -111,7 +101,8 @@ static bool is_useful(const struct cache *cache, struct cache_object *object)
 {
     const struct cache_meta *meta = &object->meta;
     const uint64_t stale_ms = meta->swr_ms > meta->sie_ms ? meta->swr_ms : meta->sie_ms;
-    if (!atomic_load(&object->is_over))
+    if (!atomic_load(&object->is_over) ||
+        atomic_load_explicit(&object->stale_ms, memory_order_relaxed) == CACHE_PURGED_HARD)
         return false;
     if (object->kind == CACHE_OBJECT_VARIES)
         return true;
@@ -123,12 +114,26 @@ static bool is_useful(const struct cache *cache, struct cache_object *object)
            now_ms(cache) + meta->initial_age_ms < meta->received_ms + meta->lifetime_ms + stale_ms;
 }
 
+/* What differs where a front does, but for what purges note in it. */
+static uint32_t version_of(struct cache_object *object)
+{
+    const uint64_t facts[] = {
+        object->meta.received_ms,
+        object->generation,
+        atomic_load_explicit(&object->stale_ms, memory_order_relaxed),
+        atomic_load_explicit(&object->variants_count, memory_order_relaxed),
+        atomic_load_explicit(&object->total_bytes, memory_order_relaxed),
+        object->part_first,
+    };
+    return (uint32_t)XXH3_64bits(facts, sizeof facts);
+}
+
 void cache_disk_evicted(void *self, struct store_entry *entry)
 {
-    const struct cache *cache = self;
+    struct cache *cache = self;
     struct cache_object *object = cache_object_of(entry);
-    if (cache->disk != NULL && is_useful(cache, object))
-        disk_put(cache->disk, entry, object->meta.received_ms);
+    if (cache->disk != NULL && is_useful(cache, object) && !cache_purge_means(cache, entry))
+        disk_put(cache->disk, entry, object->meta.received_ms, version_of(object));
 }
 
 void cache__put(struct cache *cache, struct store_entry *entry)
@@ -143,6 +148,72 @@ bool cache_disk_forget(struct cache *cache, uint64_t hash)
     return cache->disk != NULL && disk_forget(cache->disk, hash, now_ms(cache));
 }
 
+/* --- purges: what is on the disk is walked by a thread of its own ----------------------------- */
+
+static enum store_visit visit(struct disk_walk *walk, const struct disk_seen *seen)
+{
+    struct cache_sweep *sweep = list_item(walk, struct cache_sweep, walk);
+    _Alignas(16) uint8_t front[sizeof(struct cache_object)];
+    struct cache_object *object = (struct cache_object *)(void *)front;
+    if (seen->front_bytes < sizeof front)
+        return STORE_REMOVE;
+    memcpy(front, seen->front, sizeof front); /* it may lie at any address */
+    uint64_t tags[CACHE_TAGS_MAX];
+    const uint32_t tags_count =
+        object->tags_count < CACHE_TAGS_MAX ? object->tags_count : CACHE_TAGS_MAX;
+    if (object->kind != CACHE_OBJECT_ANSWER ||
+        object->tags_at + (uint64_t)tags_count * sizeof *tags > seen->front_bytes)
+        return STORE_KEEP;
+    memcpy(tags, seen->front + object->tags_at, tags_count * sizeof *tags);
+    const struct cache_purge_facts facts = {
+        .seen = object->purges_seen,
+        .url = seen->key.at,
+        .url_bytes = object->url_bytes,
+        .tags = tags,
+        .tags_count = tags_count,
+    };
+    return cache_purges_apply(sweep->cache, &facts) == CACHE_PURGE_NOT ? STORE_KEEP : STORE_REMOVE;
+}
+
+static void *sweep_all(void *self)
+{
+    struct cache_sweep *sweep = self;
+    disk_walk(sweep->cache->disk, &sweep->walk);
+    atomic_store(&sweep->is_over, true);
+    return NULL;
+}
+
+bool cache_disk_sweep_begin(struct cache *cache)
+{
+    struct cache_sweep *sweep = &cache->sweep;
+    if (cache->disk == NULL)
+        return false;
+    *sweep =
+        (struct cache_sweep){.cache = cache, .walk = {.visit = visit, .now_ms = now_ms(cache)}};
+    sweep->is_running = pthread_create(&sweep->thread, NULL, sweep_all, sweep) == 0;
+    return true;
+}
+
+bool cache_disk_sweep_is_over(struct cache *cache)
+{
+    struct cache_sweep *sweep = &cache->sweep;
+    if (!sweep->is_running) /* no thread could be started: all of it goes, which is never wrong */
+        disk_clear(cache->disk);
+    else if (!atomic_load(&sweep->is_over))
+        return false;
+    cache_disk_sweep_end(cache);
+    return true;
+}
+
+void cache_disk_sweep_end(struct cache *cache)
+{
+    if (!cache->sweep.is_running)
+        return;
+    atomic_store(&cache->sweep.walk.stops, true);
+    pthread_join(cache->sweep.thread, NULL);
+    cache->sweep.is_running = false;
+}
+
 /* --- on the way up ---------------------------------------------------------------------------- */
 
 struct recall {
@@ -151,6 +222,18 @@ struct recall {
     struct cache_fill *fill; /* likewise */
     struct cache_path  path; /* held, so that the loop is there */
 };
+
+/* What was read is one of ours, as the checksum says; whether it is fresh is looked at in use. It is
+ * not there for those who look before the rules have spoken. */
+static bool accepts(struct disk_read *read, struct store_entry *entry)
+{
+    const struct recall *recall = (const struct recall *)(const void *)read;
+    if (entry->front_bytes < sizeof(struct cache_object))
+        return false;
+    const struct cache_object *object = cache_object_of(entry);
+    return (object->kind == CACHE_OBJECT_ANSWER || object->kind == CACHE_OBJECT_VARIES) &&
+           !cache_purge_means(recall->side->cache, entry);
+}
 
 bool cache__is_on_disk(const struct cache *cache, const struct cache_look *look)
 {
@@ -198,6 +281,7 @@ void cache__recall(struct cache_stage *stage, struct cache_fill *fill)
         .read = {.key = {fill->hash, fill->key, fill->key_bytes},
                  .store = side->cache->store,
                  .loop = side->worker->loop,
+                 .accepts = accepts,
                  .done = recalled},
         .side = side,
         .fill = fill,

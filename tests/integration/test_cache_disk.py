@@ -31,7 +31,9 @@ def origin():
 def config_of(server, **cache):
     return {"log": {"access": False},
             "services": {"shop": {"targets": [server.address],
-                                  "cache": {"memory": "8MiB", "disk": "256MiB", **cache}}}}
+                                  # what is asked for pushes out what was asked for before, not what is warm
+                                  "cache": {"memory": "8MiB", "disk": "256MiB", "policy": "lru",
+                                            "warm-start": False, **cache}}}}
 
 
 def disk_file(proxy):
@@ -62,7 +64,8 @@ def restart(proxy):
 
 
 def test_more_is_kept_than_fits_into_memory_also_over_a_restart(origin, io):
-    with pando.running(config_of(origin), io) as proxy:
+    usual = {"policy": "s3-fifo", "warm-start": True} if io == "io_uring" else {}
+    with pando.running(config_of(origin, **usual), io) as proxy:
         first = ask_all(proxy, range(PAGES))
         assert not any(hit(answer) for answer in first.values())
         second = ask_all(proxy, range(PAGES))
@@ -217,6 +220,72 @@ def test_what_is_invalidated_does_not_come_back(origin, again):
         assert hit(proxy.ask("/i"))
 
 
+PURGES = [("url", ["http://shop.example/t/1"], 1), ("prefix", ["--prefix", "http://shop.example/t/"], 5),
+          ("tag", ["--tag", "red"], 5), ("soft", ["--soft", "--prefix", "http://shop.example/t/"], 5)]
+
+
+@pytest.mark.parametrize("again", ["at once", "after a restart", "after a kill"])
+@pytest.mark.parametrize("by", PURGES, ids=lambda row: row[0])
+def test_what_is_purged_does_not_come_back(origin, by, again):
+    host = [("Host", "shop.example")]
+    _, arguments, count = by
+    with pando.running(config_of(origin), may_die=True) as proxy:
+        for number in range(5):
+            origin.page(f"/t/{number}", cache="max-age=600", bytes=50000, headers=(("Surrogate-Key", "red blue"),))
+            for _ in range(2):
+                proxy.ask(f"/t/{number}", fields=host)
+        origin.page("/u", cache="max-age=600", bytes=50000, headers=(("Surrogate-Key", "blue"),))
+        proxy.ask("/u", fields=host)
+        proxy.ask("/u", fields=host)
+        ask_all(proxy, range(300))
+        assert from_disk(proxy.ask("/t/1", fields=host))
+        ask_all(proxy, range(300, 600))
+        done = proxy.command("purge", *arguments)
+        assert done.returncode == 0 and str(count) in done.stdout, done.stdout + done.stderr
+        if again == "after a restart":
+            restart(proxy)
+        elif again == "after a kill":
+            time.sleep(0.3)
+            proxy.kill()
+            proxy.start()
+        for number in range(5):
+            answer = proxy.ask(f"/t/{number}", fields=host)
+            is_purged = count == 5 or number == 1
+            assert hit(answer) != is_purged, number
+            assert hit(proxy.ask(f"/t/{number}", fields=host))
+        assert hit(proxy.ask("/u", fields=host))
+
+
+def test_purges_while_the_disk_is_read_and_written(origin):
+    """After a purge has ended, nobody is given what was there before it."""
+    host = [("Host", "shop.example")]
+    with pando.running(config_of(origin, memory="2MiB", disk="64MiB")) as proxy:
+        for number in range(20):
+            origin.page(f"/t/{number}", cache="max-age=600", bytes=30000, headers=(("Surrogate-Key", "red"),))
+        stop = threading.Event()
+
+        def crowd():
+            while not stop.is_set():
+                ask_all(proxy, random.sample(range(200), 20))
+                for number in random.sample(range(20), 5):
+                    proxy.ask(f"/t/{number}", fields=host)
+
+        threads = [threading.Thread(target=crowd) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        try:
+            for turn in range(15 if not pando.LONG else 200):
+                before = {number: origin.answers[f"/t/{number}"] for number in range(20)}
+                assert proxy.command("purge", *PURGES[1 + turn % 2][1]).returncode == 0
+                for number in range(20):
+                    answer = proxy.ask(f"/t/{number}", fields=host)
+                    assert body_serial(answer) > before[number], (turn, number)
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+
+
 def test_invalidated_while_it_moves_it_never_comes_back(origin):
     """Evicting, writing, reading and invalidating at the same time: an answer is never older than the last change."""
     with pando.running(config_of(origin, memory="2MiB", disk="64MiB")) as proxy:
@@ -266,9 +335,9 @@ def test_a_disk_that_cannot_be_opened_is_told_and_done_without(origin):
 def test_another_policy_or_memory_keeps_the_disk(origin):
     with pando.running(config_of(origin)) as proxy:
         ask_all(proxy, range(300))
-        assert proxy.reload(config_of(origin, policy="lru")).returncode == 0
+        assert proxy.reload(config_of(origin, policy="sieve")).returncode == 0
         assert from_disk(proxy.ask(PAGE.format(0)))
-        done = proxy.reload(config_of(origin, policy="lru", disk="64MiB"))
+        done = proxy.reload(config_of(origin, policy="sieve", disk="64MiB"))
         assert done.returncode == 0 and "after a restart" in done.stdout
         assert from_disk(proxy.ask(PAGE.format(1)))
 

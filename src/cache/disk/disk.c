@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <xxhash.h>
 
 enum {
     SEGMENTS_AIM = 256, /* so many for a large file */
@@ -183,13 +182,16 @@ void disk_unref(struct disk *disk)
     close_all(disk);
 }
 
-/* Others may go on putting. Where nobody does, all of it can be found afterwards. */
+/* Others may go on putting. */
 void disk_drain(struct disk *disk)
 {
     pthread_mutex_lock(&disk->lock);
     const uint64_t put_count = disk->put_count;
-    while (disk->handled_count < put_count ||
-           (disk->writes_count == 0 && (disk->is_writing || disk->forgets_count > 0)))
+    while (disk->handled_count < put_count)
+        pthread_cond_wait(&disk->idle, &disk->lock);
+    disk->wants_settle = disk->is_open;
+    pthread_cond_signal(&disk->to_write);
+    while (disk->wants_settle)
         pthread_cond_wait(&disk->idle, &disk->lock);
     pthread_mutex_unlock(&disk->lock);
 }
@@ -227,6 +229,22 @@ bool disk_forget(struct disk *disk, uint64_t hash, uint64_t now_ms)
     }
     pthread_mutex_unlock(&disk->lock);
     return slot != NULL;
+}
+
+/* Slot by slot, so that nobody waits for all; the file is empty after a restart. */
+void disk_clear(struct disk *disk)
+{
+    struct places *places = &disk->places;
+    disk_drain(disk);
+    for (uint32_t i = 1, most = 0; i == 1 || i < most; i++) {
+        pthread_mutex_lock(&disk->lock);
+        disk->is_untrusted = true;
+        most = places->slots_touched;
+        if (i < most && places->slots[i].is_live)
+            places_kill(places, &places->slots[i]);
+        pthread_cond_signal(&disk->to_write);
+        pthread_mutex_unlock(&disk->lock);
+    }
 }
 
 void disk_replace(struct disk *disk, uint64_t hash)
@@ -298,7 +316,7 @@ static bool is_whole(const struct store_body *body)
                             atomic_load(&body->dropped_bytes) == 0);
 }
 
-void disk_put(struct disk *disk, struct store_entry *entry, uint64_t born_ms)
+void disk_put(struct disk *disk, struct store_entry *entry, uint64_t born_ms, uint32_t version)
 {
     struct store_body *body = entry->body;
     const struct disk_waiting waiting = {
@@ -306,7 +324,7 @@ void disk_put(struct disk *disk, struct store_entry *entry, uint64_t born_ms)
         .born_ms = born_ms,
         .bytes = sizeof(struct disk_record) + (uint64_t)entry->front_bytes + entry->key_bytes +
                  (body == NULL ? 0 : atomic_load(&body->ready_bytes)),
-        .version = (uint32_t)XXH3_64bits(store_entry_front(entry), entry->front_bytes),
+        .version = version,
     };
     if (!disk->is_open || !is_whole(body) ||
         waiting.bytes + DISK_UNIT_BYTES + disk_table_bytes(1) > disk->log.segment_bytes)

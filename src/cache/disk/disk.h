@@ -5,7 +5,7 @@
  * segment is overwritten, and what was read of it is appended once more first (FIFO with a second
  * chance). Where everything lies is known from memory alone, so a miss costs no I/O.
  *
- *     disk_put(disk, entry, born_ms);      from the store's `evicted`; written later, or dropped
+ *     disk_put(disk, entry, ...);          from the store's `evicted`; written later, or dropped
  *     if (disk_find(disk, hash))           from memory, at once
  *         disk_get(disk, &read);           later read.done() on the loop of who asked
  *     disk_forget(disk, hash, now_ms);     it does not come back, neither from what is being
@@ -81,9 +81,6 @@ struct disk_options {
     uint64_t        queue_bytes; /* of entries that wait to be written */
     uint32_t        format;      /* the owner's version of what is in fronts */
     struct hash_key key;         /* with which the owner hashes; a file of another key is emptied */
-    /* May what was read be used? On a reader's thread, before it can be found. NULL: all may. */
-    bool (*accepts)(void *self, struct store_entry *entry);
-    void *self;
 };
 
 struct disk;
@@ -107,10 +104,10 @@ void disk_unref(struct disk *disk);
  * its entries does. */
 void disk_drain(struct disk *disk);
 
-/* To be written, if it is settled, not there yet, and wanted: asked for more than once, or the disk
- * has room. @born_ms: when it was made, on the clock of disk_forget(). Holds a reference until it
- * is written. */
-void disk_put(struct disk *disk, struct store_entry *entry, uint64_t born_ms);
+/* To be written, if it is whole, not there in this version, and wanted: asked for more than once, or
+ * the disk has room. @born_ms: when it was made, on the clock of disk_forget(). Holds a reference
+ * until it is written. */
+void disk_put(struct disk *disk, struct store_entry *entry, uint64_t born_ms, uint32_t version);
 
 /* Is there something of that hash? */
 bool disk_find(struct disk *disk, uint64_t hash);
@@ -120,6 +117,9 @@ struct disk_read {
     struct store_key key;   /* its bytes stay where they are */
     struct store    *store; /* into which it is read */
     struct loop     *loop;  /* where done() is called */
+    /* May what was read be used? Else it is gone. On a reader's thread, before it can be found.
+     * NULL: it may. */
+    bool (*accepts)(struct disk_read *read, struct store_entry *entry);
     /* @entry has a reference, and can be found in the store unless that rejected it. NULL: nothing
      * was read. */
     void (*done)(struct disk_read *read, struct store_entry *entry);
@@ -148,11 +148,18 @@ struct disk_seen {
     uint64_t         born_ms;
 };
 
-/* Reads fronts and keys of all objects that are there from its begin to its end, and forgets those
- * of which @visit says STORE_REMOVE. Waits for the disk, so not on a worker's thread. Returns how
- * many were removed. */
-uint64_t disk_walk(struct disk *disk, uint64_t now_ms,
-                   enum store_visit (*visit)(void *self, const struct disk_seen *seen), void *self);
+/* Forgets all that was put before. Waits for the disk. */
+void disk_clear(struct disk *disk);
+
+struct disk_walk {
+    enum store_visit (*visit)(struct disk_walk *walk, const struct disk_seen *seen);
+    uint64_t     now_ms;
+    _Atomic bool stops; /* set by anybody: it ends early */
+};
+
+/* Reads fronts and keys of all objects that were put before it begins, and forgets those of which
+ * visit() says STORE_REMOVE. Waits for the disk, so not on a worker's thread. */
+void disk_walk(struct disk *disk, struct disk_walk *walk);
 
 /* Any thread. */
 void disk_read_figures(struct disk *disk, struct disk_figures *figures);

@@ -86,7 +86,7 @@ struct disk {
     pthread_cond_t  to_write, to_read, idle;
     _Atomic bool    is_open; /* the file is ours; under the lock, as what follows */
     bool            is_stopping;
-    bool            is_writing;               /* what was appended may not be found yet */
+    bool            wants_settle;             /* somebody waits until all that was put is found */
     uint64_t        put_count, handled_count; /* entries that came, and that the writer let go of */
     bool            is_untrusted, is_untrusted_written;
     struct places   places;

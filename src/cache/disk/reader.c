@@ -111,8 +111,7 @@ static bool fill(struct reading *reading, struct store *store, struct store_entr
 }
 
 /* An entry that is not put yet, or NULL. @was_torn: it is of no use to anybody. */
-static struct store_entry *load(struct reading *reading, const struct disk_read *read,
-                                bool *was_torn)
+static struct store_entry *load(struct reading *reading, struct disk_read *read, bool *was_torn)
 {
     const struct disk_record *record = &reading->record;
     *was_torn = !read_front(reading) || record->hash != read->key.hash;
@@ -122,9 +121,8 @@ static struct store_entry *load(struct reading *reading, const struct disk_read 
     struct store_entry *entry = store_entry_new(read->store, &read->key, record->front_bytes);
     if (entry == NULL)
         return NULL;
-    const struct disk_options *options = &reading->disk->options;
     const bool is_whole = fill(reading, read->store, entry, &read->key);
-    if (is_whole && (options->accepts == NULL || options->accepts(options->self, entry)))
+    if (is_whole && (read->accepts == NULL || read->accepts(read, entry)))
         return entry;
     *was_torn = true;
     store_entry_unref(entry);
@@ -247,9 +245,7 @@ static uint32_t take_places(struct disk *disk, uint32_t *next, struct disk_slot 
     return count;
 }
 
-static bool visit_one(struct reading *reading, const struct disk_slot *place,
-                      enum store_visit (*visit)(void *self, const struct disk_seen *seen),
-                      void *self)
+static bool is_meant(struct reading *reading, const struct disk_slot *place, struct disk_walk *walk)
 {
     const struct disk_record *record = &reading->record;
     reading->at = disk__at(reading->disk, place->segment, place->at_units);
@@ -263,29 +259,35 @@ static bool visit_one(struct reading *reading, const struct disk_slot *place,
         .front_bytes = record->front_bytes,
         .born_ms = record->born_ms,
     };
-    return visit(self, &seen) == STORE_REMOVE;
+    return walk->visit(walk, &seen) == STORE_REMOVE;
 }
 
-uint64_t disk_walk(struct disk *disk, uint64_t now_ms,
-                   enum store_visit (*visit)(void *self, const struct disk_seen *seen), void *self)
+static void change_walkers(struct disk *disk, uint32_t by)
+{
+    pthread_mutex_lock(&disk->lock);
+    disk->walkers_count += by;
+    pthread_mutex_unlock(&disk->lock);
+}
+
+void disk_walk(struct disk *disk, struct disk_walk *walk)
 {
     struct reading reading = {.disk = disk, .buffer = mem_alloc(DISK_READ_BYTES)};
     struct disk_slot *places = mem_alloc(WALK_AT_ONCE * sizeof *places);
-    uint64_t removed = 0;
-    pthread_mutex_lock(&disk->lock);
-    disk->walkers_count++;
-    pthread_mutex_unlock(&disk->lock);
     const bool has_memory = reading.buffer != NULL && places != NULL;
+    change_walkers(disk, 1);
+    disk_drain(disk);
     for (uint32_t next = 1, count;
          has_memory && (count = take_places(disk, &next, places)) != DISK_NONE;) {
-        for (uint32_t i = 0; i < count; i++)
-            if (visit_one(&reading, &places[i], visit, self))
-                removed += disk_forget(disk, places[i].hash, now_ms);
+        bool has_removed = false;
+        for (uint32_t i = 0; i < count && !atomic_load(&walk->stops); i++)
+            if (is_meant(&reading, &places[i], walk))
+                has_removed |= disk_forget(disk, places[i].hash, walk->now_ms);
+        if (has_removed)
+            disk_drain(disk); /* or there would be no place to note more */
     }
-    pthread_mutex_lock(&disk->lock);
-    disk->walkers_count--;
-    pthread_mutex_unlock(&disk->lock);
+    if (!has_memory)
+        disk_clear(disk); /* it may be among them */
+    change_walkers(disk, UINT32_MAX);
     mem_free(places);
     mem_free(reading.buffer);
-    return removed;
 }
