@@ -70,6 +70,7 @@ struct cache {
     uint64_t            clock_ms; /* what is added to the monotonic clock */
     unsigned            workers_count;
     bool                is_warm; /* its snapshot was looked for */
+    uint64_t            owner;   /* by which its snapshot's folder knows it; see snapshot.h */
     enum store_policy   policy;
     struct cache_fills  fills;
     struct cache_purges purges;
