@@ -252,9 +252,8 @@ static void tell(struct cache_fill *fill, struct store_entry *entry)
     cache_fill_unref(fill);
 }
 
-static void recalled(struct disk_read *read, struct store_entry *entry)
+static void end_recall(struct recall *recall, struct store_entry *entry)
 {
-    struct recall *recall = (struct recall *)(void *)read;
     struct cache_side *side = recall->side;
     const struct cache_path path = recall->path;
     if (entry != NULL && atomic_load(&recall->fill->is_doomed)) {
@@ -267,6 +266,14 @@ static void recalled(struct disk_read *read, struct store_entry *entry)
     if (path.release != NULL)
         path.release(path.path);
     cache_side_unref(side);
+}
+
+static void recalled(struct disk_read *read, struct store_entry *entry)
+{
+    struct recall *recall = (struct recall *)(void *)read;
+    if (recall->side->worker->stopping)
+        disk_wait_posted(read);
+    end_recall(recall, entry);
 }
 
 void cache__recall(struct cache_stage *stage, struct cache_fill *fill)
@@ -291,5 +298,5 @@ void cache__recall(struct cache_stage *stage, struct cache_fill *fill)
         stage->path.hold(stage->path.path);
     cache_side_ref(side);
     if (!disk_get(side->cache->disk, &recall->read))
-        recalled(&recall->read, NULL);
+        end_recall(recall, NULL);
 }

@@ -127,10 +127,16 @@ struct disk_read {
     struct list_link    link;
     struct store_entry *entry;
     struct disk        *disk;
+    uint64_t            ticket; /* of its being posted */
+    unsigned            reader;
 };
 
 /* False: nothing is there, or too many wait; done() is not called. */
 bool disk_get(struct disk *disk, struct disk_read *read) must_check;
+
+/* In done(), where the loop may end after it: waits until the thread that posted to it has let go of
+ * it, which is a moment. */
+void disk_wait_posted(const struct disk_read *read);
 
 /* What is there under that hash, is being written or being read, and was made at @now_ms or
  * before, is gone. After a restart too, but for a kill in the moment until the writer has noted it.

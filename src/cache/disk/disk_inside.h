@@ -95,11 +95,13 @@ struct disk {
     uint64_t            forgets[DISK_FORGETS_MAX]; /* a ring of hashes */
     uint32_t            forgets_first, forgets_count;
     struct gate         gate;
-    struct list         reads;
-    uint32_t            reads_count;
-    uint16_t           *seen; /* of hashes that were asked for once; by hash */
-    uint32_t            seen_count;
-    uint32_t            walkers_count; /* nothing is moved meanwhile */
+    _Atomic uint32_t    readers_count;      /* that were started */
+    _Atomic uint64_t posting[DISK_READERS]; /* the ticket of what a reader is just posting; or 0 */
+    struct list      reads;
+    uint32_t         reads_count;
+    uint16_t        *seen; /* of hashes that were asked for once; by hash */
+    uint32_t         seen_count;
+    uint32_t         walkers_count; /* nothing is moved meanwhile */
 
     _Atomic bool     has_wrapped;     /* there was no room for all */
     _Atomic uint64_t paused_until_ns; /* no entries are taken */

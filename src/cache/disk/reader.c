@@ -9,6 +9,7 @@
 #include "core/mem.h"
 #include "loop/loop.h"
 
+#include <sched.h>
 #include <string.h>
 
 #define XXH_STATIC_LINKING_ONLY /* the state's size, so that it lies on the stack */
@@ -191,9 +192,28 @@ static void answer(struct post *post)
     read->done(read, read->entry);
 }
 
+/* Nothing of the read is touched after it is in the loop's queue. */
+static void post(struct disk *disk, struct disk_read *read, unsigned index, uint64_t ticket)
+{
+    read->post.call = answer;
+    read->reader = index;
+    read->ticket = ticket;
+    atomic_store(&disk->posting[index], ticket);
+    loop_post(read->loop, &read->post);
+    atomic_store(&disk->posting[index], 0);
+}
+
+void disk_wait_posted(const struct disk_read *read)
+{
+    while (atomic_load(&read->disk->posting[read->reader]) == read->ticket)
+        sched_yield();
+}
+
 void *disk__read_all(void *self)
 {
     struct disk *disk = self;
+    const unsigned index = atomic_fetch_add(&disk->readers_count, 1);
+    uint64_t ticket = 0;
     struct reading reading = {.disk = disk, .buffer = mem_alloc(DISK_READ_BYTES)};
     pthread_mutex_lock(&disk->lock);
     for (;;) {
@@ -216,8 +236,7 @@ void *disk__read_all(void *self)
             serve(disk, read, &place, &reading);
         else
             disk__count(&disk->counted.misses, 1);
-        read->post.call = answer;
-        loop_post(read->loop, &read->post);
+        post(disk, read, index, ++ticket);
         pthread_mutex_lock(&disk->lock);
     }
     pthread_mutex_unlock(&disk->lock);
