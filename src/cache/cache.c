@@ -129,6 +129,8 @@ void cache_side_unref(struct cache_side *side)
     if (--side->refs_count > 0)
         return;
     slab_fini(&side->lends);
+    if (side->cache->disk != NULL)
+        disk_wait_posted(side->cache->disk); /* the loop may end with this side */
     kept_unref(&side->cache->kept); /* the side may go with it */
 }
 

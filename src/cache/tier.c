@@ -223,8 +223,8 @@ struct recall {
     struct cache_path  path; /* held, so that the loop is there */
 };
 
-/* What was read is one of ours, as the checksum says; whether it is fresh is looked at in use. It is
- * not there for those who look before the rules have spoken. */
+/* What was read is one of ours, as the checksum says; whether it is fresh is looked at in use. Rules
+ * are asked before it can be found. */
 static bool accepts(struct disk_read *read, struct store_entry *entry)
 {
     const struct recall *recall = (const struct recall *)(const void *)read;
@@ -270,10 +270,7 @@ static void end_recall(struct recall *recall, struct store_entry *entry)
 
 static void recalled(struct disk_read *read, struct store_entry *entry)
 {
-    struct recall *recall = (struct recall *)(void *)read;
-    if (recall->side->worker->stopping)
-        disk_wait_posted(read);
-    end_recall(recall, entry);
+    end_recall((struct recall *)(void *)read, entry);
 }
 
 void cache__recall(struct cache_stage *stage, struct cache_fill *fill)

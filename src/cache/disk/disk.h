@@ -104,9 +104,9 @@ void disk_unref(struct disk *disk);
  * its entries does. */
 void disk_drain(struct disk *disk);
 
-/* To be written, if it is whole, not there in this version, and wanted: asked for more than once, or
- * the disk has room. @born_ms: when it was made, on the clock of disk_forget(). Holds a reference
- * until it is written. */
+/* To be written, if it is whole, not there in this version, and wanted: asked for more than once,
+ * or the disk has room. @born_ms: when it was made, on the clock of disk_forget(). Holds a
+ * reference until it is written. */
 void disk_put(struct disk *disk, struct store_entry *entry, uint64_t born_ms, uint32_t version);
 
 /* Is there something of that hash? */
@@ -127,16 +127,14 @@ struct disk_read {
     struct list_link    link;
     struct store_entry *entry;
     struct disk        *disk;
-    uint64_t            ticket; /* of its being posted */
-    unsigned            reader;
 };
 
 /* False: nothing is there, or too many wait; done() is not called. */
 bool disk_get(struct disk *disk, struct disk_read *read) must_check;
 
-/* In done(), where the loop may end after it: waits until the thread that posted to it has let go of
- * it, which is a moment. */
-void disk_wait_posted(const struct disk_read *read);
+/* Before a loop ends on which done() was called: waits until no thread is just posting one that was
+ * being posted, which is a moment. */
+void disk_wait_posted(struct disk *disk);
 
 /* What is there under that hash, is being written or being read, and was made at @now_ms or
  * before, is gone. After a restart too, but for a kill in the moment until the writer has noted it.

@@ -192,21 +192,22 @@ static void answer(struct post *post)
     read->done(read, read->entry);
 }
 
-/* Nothing of the read is touched after it is in the loop's queue. */
+/* Nothing of the read is touched after it is in the loop's queue; but the loop is. */
 static void post(struct disk *disk, struct disk_read *read, unsigned index, uint64_t ticket)
 {
     read->post.call = answer;
-    read->reader = index;
-    read->ticket = ticket;
     atomic_store(&disk->posting[index], ticket);
     loop_post(read->loop, &read->post);
     atomic_store(&disk->posting[index], 0);
 }
 
-void disk_wait_posted(const struct disk_read *read)
+void disk_wait_posted(struct disk *disk)
 {
-    while (atomic_load(&read->disk->posting[read->reader]) == read->ticket)
-        sched_yield();
+    for (unsigned i = 0; i < DISK_READERS; i++) {
+        const uint64_t ticket = atomic_load(&disk->posting[i]);
+        while (ticket != 0 && atomic_load(&disk->posting[i]) == ticket)
+            sched_yield();
+    }
 }
 
 void *disk__read_all(void *self)
