@@ -2,6 +2,7 @@
 /* cache/cache.c - the life of a service's cache and of its workers' sides. */
 #include "cache/cache.h"
 
+#include "cache/fetch.h"
 #include "cache/lend.h"
 #include "core/mem.h"
 #include "core/units.h"
@@ -96,6 +97,11 @@ void cache_give(struct cache *cache)
         kept_unref(&cache->kept);
 }
 
+static void worker_ends(struct worker_end *end)
+{
+    cache__fetches_cancel(list_item(end, struct cache_side, end));
+}
+
 struct cache_side *cache_side_get(struct cache *cache, struct worker *worker)
 {
     struct cache_side *side = cache->sides[worker->index];
@@ -107,10 +113,12 @@ struct cache_side *cache_side_get(struct cache *cache, struct worker *worker)
         side->cache = cache;
         side->worker = worker;
         side->row = &cache->rows[worker->index];
+        side->end.call = worker_ends;
         cache->sides[worker->index] = side;
     }
     if (side->refs_count++ == 0) {
         kept_ref(&cache->kept);
+        list_add_last(&worker->ends, &side->end.link);
         slab_init(&side->lends, "cache lends", sizeof(struct cache_lend), 0);
     }
     return side;
@@ -122,6 +130,7 @@ void cache_side_unref(struct cache_side *side)
     if (--side->refs_count > 0)
         return;
     slab_fini(&side->lends);
+    list_remove(&side->end.link);
     kept_unref(&side->cache->kept); /* the side may go with it */
 }
 

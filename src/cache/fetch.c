@@ -52,6 +52,17 @@ static void free_if_over(struct cache_fetch *fetch)
         free_fetch(fetch);
 }
 
+void cache__fetches_cancel(struct cache_side *side)
+{
+    cache_side_ref(side); /* the last fetch may be what holds it */
+    list_each(&side->cache->purges.workers[side->worker->index].begun, link, after)
+    {
+        struct cache_begun *begun = list_item(link, struct cache_begun, link);
+        op_cancel(list_item(begun, struct cache_fetch, begun)->op);
+    }
+    cache_side_unref(side);
+}
+
 /* What comes of the answer is wanted by nobody. free_if_over() must follow. */
 static void drop_answer(struct cache_fetch *fetch)
 {

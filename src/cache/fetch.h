@@ -52,6 +52,9 @@ struct cache_fetch {
 /* There may be something to do: the body goes on. The fetch may be gone afterwards. */
 void cache__fetch_fill(struct cache_fetch *fetch);
 
+/* Cancels all of the worker: nobody waits for them any more. */
+void cache__fetches_cancel(struct cache_side *side);
+
 /* An op whose request is that of @order, as a cache asks it: a whole GET, with the validators of what
  * is stale. NULL: no memory. */
 struct op *cache__fetch_op(const struct cache_order *order) must_check;
