@@ -31,7 +31,7 @@ uint64_t cache_hash(const struct cache *cache, const uint8_t *at, size_t bytes)
 static void drop(struct kept *kept)
 {
     struct cache *cache = (struct cache *)(void *)kept;
-    for (unsigned i = 0; i < cache->workers_count; i++)
+    for (unsigned i = 0; cache->sides != NULL && i < cache->workers_count; i++)
         mem_free(cache->sides[i]);
     cache_fills_fini(&cache->fills);
     cache_purges_fini(&cache->purges);

@@ -391,6 +391,8 @@ static bool open_body(struct cache_fetch *fetch)
     fetch->is_put = true;
     if (!cache_fill_show(fetch->fill, &key, false)) {
         body_over(fetch, ERR_MEMORY);
+        drop_answer(fetch);
+        free_if_over(fetch);
         return false;
     }
     fetch->first = NULL; /* it reads like all the others */
