@@ -15,6 +15,9 @@ enum {
     CACHE_WINDOW_BYTES = 4 * 1024 * 1024, /* of an answer that outgrew the store; the fastest reader
                                            * is at most half of it behind, the slowest all of it */
     CACHE_ROOM_AGAIN_MS = 20,             /* until memory is looked for again */
+    CACHE_ROOM_FOUND_MS = 100, /* since it was found last, until all who found it are counted */
+    CACHE_ROOM_PATIENCE_MS = 500, /* before readers that are behind the fastest lose what they have
+                                   * not read: who has not caught up by then is slow */
 };
 
 /* Lives in its op's arena. */
@@ -38,6 +41,8 @@ struct cache_fetch {
     uint64_t                 filled_bytes;
     uint32_t                 taken_bytes; /* of the first slice that waits */
     struct timer             room_again;
+    uint64_t                 outgrown_ns;   /* when is_window came to be */
+    uint64_t                 room_since_ns; /* it waits for memory since then; 0: it does not */
     XXH64_state_t            hash; /* of the body so far */
     bool                     is_put;    /* the entry can be found */
     bool                     is_part;   /* a range was asked for */
