@@ -32,13 +32,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#define HEAD_BYTES_MAX  2048
-#define BUFFER_BYTES    262144
-#define EVENTS_MAX      256
-#define TICK_MS         25
-#define TICKS_PER_READ  10   /* each slow one reads so seldom */
-#define SLOW_WINDOW     8192 /* bytes that the kernel may hold for a slow one */
-#define NS_PER_SECOND   1000000000ull
+#define HEAD_BYTES_MAX 2048
+#define BUFFER_BYTES   262144
+#define EVENTS_MAX     256
+#define TICK_MS        25
+#define TICKS_PER_READ 10   /* each slow one reads so seldom */
+#define SLOW_WINDOW    8192 /* bytes that the kernel may hold for a slow one */
+#define NS_PER_SECOND  1000000000ull
 
 struct settings {
     uint64_t port, requests, fast, paths, slow, slow_rate, vary_percent, vary_paths, kinds, seed;
@@ -47,19 +47,19 @@ struct settings {
 struct reader {
     int      fd; /* -1: not connected */
     bool     is_slow, is_busy, in_body;
-    size_t   head_bytes; /* with the mark of the body */
-    uint64_t body_left;  /* after the mark */
+    size_t   head_bytes;       /* with the mark of the body */
+    uint64_t body_left;        /* after the mark */
     uint64_t hash, body_bytes; /* of what was asked for */
     char     head[HEAD_BYTES_MAX + 1];
 };
 
 static struct {
     struct settings settings;
-    int             epoll_fd;
-    uint64_t        random, asked, slow_asked;
-    uint64_t        answered, errors, wrong, bytes, slow_answered, slow_bytes, slow_cut;
-    struct reader  *readers; /* the fast ones first */
-    char            buffer[BUFFER_BYTES];
+    int epoll_fd;
+    uint64_t random, asked, slow_asked;
+    uint64_t answered, errors, wrong, bytes, slow_answered, slow_bytes, slow_cut;
+    struct reader *readers; /* the fast ones first */
+    char buffer[BUFFER_BYTES];
 } crowd = {.settings = {.fast = 64,
                         .paths = 200000,
                         .slow_rate = 4096,
@@ -155,14 +155,14 @@ static void ask(struct reader *reader)
     const uint32_t kind = choose(reader, path);
     if (kind > 0)
         snprintf(field, sizeof field, "X-Kind: %u\r\n", kind);
-    const int bytes = snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: shop\r\n%s\r\n",
-                               path, field);
+    const int bytes =
+        snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: shop\r\n%s\r\n", path, field);
     reader->hash = sizes_hash(path, strlen(path), kind);
     reader->body_bytes = sizes_body_bytes(path, strlen(path), reader->hash);
     reader->head_bytes = 0;
     reader->in_body = false;
-    reader->is_busy = be_connected(reader) &&
-                      send(reader->fd, request, (size_t)bytes, MSG_NOSIGNAL) == bytes;
+    reader->is_busy =
+        be_connected(reader) && send(reader->fd, request, (size_t)bytes, MSG_NOSIGNAL) == bytes;
 }
 
 static void answered(struct reader *reader)
@@ -306,17 +306,21 @@ static void read_words(int count, char **words)
 {
     struct settings *settings = &crowd.settings;
     uint64_t *const numbers[] = {
-        &settings->port,  &settings->requests,     &settings->fast,       &settings->paths,
-        &settings->slow,  &settings->slow_rate,    &settings->vary_percent,
-        &settings->vary_paths, &settings->kinds,   &settings->seed,
+        &settings->port,  &settings->requests,  &settings->fast,         &settings->paths,
+        &settings->slow,  &settings->slow_rate, &settings->vary_percent, &settings->vary_paths,
+        &settings->kinds, &settings->seed,
     };
-    static const struct option options[] = {
-        {"port", required_argument, NULL, 0},         {"requests", required_argument, NULL, 0},
-        {"fast", required_argument, NULL, 0},         {"paths", required_argument, NULL, 0},
-        {"slow", required_argument, NULL, 0},         {"slow-rate", required_argument, NULL, 0},
-        {"vary-percent", required_argument, NULL, 0}, {"vary-paths", required_argument, NULL, 0},
-        {"kinds", required_argument, NULL, 0},        {"seed", required_argument, NULL, 0},
-        {0}};
+    static const struct option options[] = {{"port", required_argument, NULL, 0},
+                                            {"requests", required_argument, NULL, 0},
+                                            {"fast", required_argument, NULL, 0},
+                                            {"paths", required_argument, NULL, 0},
+                                            {"slow", required_argument, NULL, 0},
+                                            {"slow-rate", required_argument, NULL, 0},
+                                            {"vary-percent", required_argument, NULL, 0},
+                                            {"vary-paths", required_argument, NULL, 0},
+                                            {"kinds", required_argument, NULL, 0},
+                                            {"seed", required_argument, NULL, 0},
+                                            {0}};
     int option, index;
     while ((option = getopt_long(count, words, "", options, &index)) == 0)
         *numbers[index] = strtoull(optarg, NULL, 10);

@@ -4,7 +4,7 @@
  *     sized --port PORT
  *
  * Every path is good for ten minutes; what is under /vary/ says Vary: X-Kind. /small answers 100 bytes that
- * are not to be kept. Bodies leave from one block of memory, so that it costs little. Loopback only, one
+ * are not to be kept, and what is under /wait/ is never answered. Bodies leave from one block of memory, so that it costs little. Loopback only, one
  * thread, no pipelining; ends at SIGTERM, or with the process that started it. */
 #include "sizes.h"
 
@@ -38,9 +38,9 @@ struct client {
 };
 
 static struct {
-    int           epoll_fd, listener;
+    int epoll_fd, listener;
     struct client clients[CLIENTS_MAX];
-    char          body[(size_t)SIZES_MOST];
+    char body[(size_t)SIZES_MOST];
 } server;
 
 static void leave(int fd)
@@ -117,6 +117,8 @@ static void serve_client(int fd)
         if (strstr(client->head, "\r\n\r\n") == NULL)
             continue;
         client->head_bytes = 0;
+        if (strncmp(client->head, "GET /wait/", 10) == 0)
+            continue;
         if (!make_answer(client))
             break;
         if (!send_some(fd, client)) {
@@ -163,9 +165,8 @@ static void serve(void)
 static void listen_on(uint16_t port)
 {
     const int on = 1;
-    const struct sockaddr_in address = {.sin_family = AF_INET,
-                                        .sin_port = htons(port),
-                                        .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    const struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     server.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     server.listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     (void)setsockopt(server.listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);

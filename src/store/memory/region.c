@@ -14,9 +14,9 @@ enum {
     PAGE_UNITS = REGION_PAGE_BYTES / REGION_UNIT_BYTES,
     MAP_PAGE_PAGES = REGION_PAGE_BYTES * 8 / PAGE_UNITS, /* pages that one page of edges is for */
     CHUNK_PAGES = REGION_CHUNK_BYTES / REGION_PAGE_BYTES,
-    OPEN_PAGES = 16,                                     /* opened at a time, where there is room */
-    SUBCLASS_BITS = 3,                                   /* 8 classes for each power of two */
-    LOOKS_MAX = 8, /* at runs of a class of which not every one fits */
+    OPEN_PAGES = 16,   /* opened at a time, where there is room */
+    SUBCLASS_BITS = 3, /* 8 classes for each power of two */
+    LOOKS_MAX = 8,     /* at runs of a class of which not every one fits */
 };
 
 struct free_run {
@@ -329,8 +329,7 @@ static bool open_pages(struct region *region, size_t pages, bool by_closing)
     if (page == region->pages_max)
         return false;
     const size_t high = end > region->pages_high ? end : region->pages_high;
-    const size_t more =
-        pages * REGION_PAGE_BYTES + map_bytes(high) - map_bytes(region->pages_high);
+    const size_t more = pages * REGION_PAGE_BYTES + map_bytes(high) - map_bytes(region->pages_high);
     if (!can_have(region, more, by_closing) || !region_shrink(region, region->limit_bytes - more))
         return false;
     mark(region, page, pages, true);
@@ -419,7 +418,8 @@ bool region_is_sound(const struct region *region)
         last_end = end;
         unit = end - 1;
     }
-    return are_lows_right(region) && open_pages_count == region->pages_count && free_pages == region->free_pages_count &&
+    return are_lows_right(region) && open_pages_count == region->pages_count &&
+           free_pages == region->free_pages_count &&
            free_units * REGION_UNIT_BYTES + region->taken_bytes ==
                open_pages_count * REGION_PAGE_BYTES;
 }

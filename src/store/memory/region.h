@@ -37,12 +37,12 @@ struct region {
     uint64_t   *edges;   /* per unit a bit: the first or last of a free run */
     uint64_t   *present; /* per page a bit: open */
     size_t      pages_max;
-    size_t      pages_count;      /* open */
-    size_t      pages_high;       /* none from here on was ever open */
+    size_t      pages_count;            /* open */
+    size_t      pages_high;             /* none from here on was ever open */
     size_t      pages_low[REGION_ROWS]; /* below [k] no 2^k closed pages in a row begin */
-    size_t      limit_bytes;      /* for region_bytes(); may be changed at any time */
-    size_t      taken_bytes;      /* in whole units */
-    size_t      free_pages_count; /* that lie whole in free runs */
+    size_t      limit_bytes;            /* for region_bytes(); may be changed at any time */
+    size_t      taken_bytes;            /* in whole units */
+    size_t      free_pages_count;       /* that lie whole in free runs */
     uint64_t    free_classes[REGION_CLASSES / 64]; /* a bit per list that is not empty */
     struct list free[REGION_CLASSES];
 };
