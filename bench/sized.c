@@ -4,7 +4,7 @@
  *     sized --port PORT
  *
  * Every path is good for ten minutes; what is under /vary/ says Vary: X-Kind. /small answers 100 bytes that
- * are not to be kept. Bodies leave from one block of memory, so that it costs little. Loopback only, one
+ * are not to be kept, and what is under /wait/ is never answered. Bodies leave from one block of memory, so that it costs little. Loopback only, one
  * thread, no pipelining; ends at SIGTERM, or with the process that started it. */
 #include "sizes.h"
 
@@ -117,6 +117,8 @@ static void serve_client(int fd)
         if (strstr(client->head, "\r\n\r\n") == NULL)
             continue;
         client->head_bytes = 0;
+        if (strncmp(client->head, "GET /wait/", 10) == 0)
+            continue;
         if (!make_answer(client))
             break;
         if (!send_some(fd, client)) {

@@ -2,6 +2,7 @@
 /* cache/cache.c - the life of a service's cache and of its workers' sides. */
 #include "cache/cache.h"
 
+#include "cache/fetch.h"
 #include "cache/lend.h"
 #include "cache/tier.h"
 #include "core/mem.h"
@@ -31,7 +32,7 @@ uint64_t cache_hash(const struct cache *cache, const uint8_t *at, size_t bytes)
 static void drop(struct kept *kept)
 {
     struct cache *cache = (struct cache *)(void *)kept;
-    for (unsigned i = 0; i < cache->workers_count; i++)
+    for (unsigned i = 0; cache->sides != NULL && i < cache->workers_count; i++)
         mem_free(cache->sides[i]);
     cache_fills_fini(&cache->fills);
     cache_disk_close(cache);
@@ -103,6 +104,11 @@ void cache_give(struct cache *cache)
         kept_unref(&cache->kept);
 }
 
+static void worker_ends(struct worker_end *end)
+{
+    cache__fetches_cancel(list_item(end, struct cache_side, end));
+}
+
 struct cache_side *cache_side_get(struct cache *cache, struct worker *worker)
 {
     struct cache_side *side = cache->sides[worker->index];
@@ -114,10 +120,12 @@ struct cache_side *cache_side_get(struct cache *cache, struct worker *worker)
         side->cache = cache;
         side->worker = worker;
         side->row = &cache->rows[worker->index];
+        side->end.call = worker_ends;
         cache->sides[worker->index] = side;
     }
     if (side->refs_count++ == 0) {
         kept_ref(&cache->kept);
+        list_add_last(&worker->ends, &side->end.link);
         slab_init(&side->lends, "cache lends", sizeof(struct cache_lend), 0);
     }
     return side;
@@ -131,6 +139,7 @@ void cache_side_unref(struct cache_side *side)
     slab_fini(&side->lends);
     if (side->cache->disk != NULL)
         disk_wait_posted(side->cache->disk); /* the loop may end with this side */
+    list_remove(&side->end.link);
     kept_unref(&side->cache->kept); /* the side may go with it */
 }
 

@@ -45,6 +45,7 @@ struct cache_side {
     struct cache      *cache;
     struct worker     *worker; /* NULL: not used yet */
     struct cache_row  *row;
+    struct worker_end  end;        /* its fetches end with the worker */
     uint32_t           refs_count; /* stages, lent buffers, fetches and readers of this worker */
     struct slab        lends;
     struct cache_turns turns;

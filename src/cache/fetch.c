@@ -52,6 +52,17 @@ static void free_if_over(struct cache_fetch *fetch)
         free_fetch(fetch);
 }
 
+void cache__fetches_cancel(struct cache_side *side)
+{
+    cache_side_ref(side); /* the last fetch may be what holds it */
+    list_each(&side->cache->purges.workers[side->worker->index].begun, link, after)
+    {
+        struct cache_begun *begun = list_item(link, struct cache_begun, link);
+        op_cancel(list_item(begun, struct cache_fetch, begun)->op);
+    }
+    cache_side_unref(side);
+}
+
 /* What comes of the answer is wanted by nobody. free_if_over() must follow. */
 static void drop_answer(struct cache_fetch *fetch)
 {
@@ -315,6 +326,7 @@ static void outgrow(struct cache_fetch *fetch)
     if (fetch->is_window)
         return;
     fetch->is_window = true;
+    fetch->outgrown_ns = *fetch->stage->side->worker->now_ns;
     row_add(&row_of(fetch)->outgrown, 1);
     (void)store_remove(fetch->stage->side->cache->store, fetch->entry);
 }
@@ -334,14 +346,20 @@ static bool slide(struct cache_fetch *fetch)
     return true;
 }
 
-/* Memory is let go of by readers, or by nobody: it is looked for again soon. */
+/* Memory is let go of by readers, or by nobody: it is looked for again soon. A reader that is
+ * alone is the fastest one. */
 static void wait_for_memory(struct cache_fetch *fetch)
 {
     const struct worker *worker = fetch->stage->side->worker;
-    store_body_drop(fetch->entry->body, atomic_load(&fetch->fill->wanted_until));
+    const uint64_t now_ns = *worker->now_ns;
+    if (fetch->room_since_ns == 0)
+        fetch->room_since_ns = now_ns;
+    if (now_ns - fetch->room_since_ns >= CACHE_ROOM_PATIENCE_MS * NS_PER_MS ||
+        (atomic_load(&fetch->fill->readers_count) < 2 &&
+         now_ns - fetch->outgrown_ns >= CACHE_ROOM_FOUND_MS * NS_PER_MS))
+        store_body_drop(fetch->entry->body, atomic_load(&fetch->fill->wanted_until));
     atomic_store(&fetch->fill->is_paused, true);
-    timer_set(&worker->loop->timers, &fetch->room_again,
-              *worker->now_ns + CACHE_ROOM_AGAIN_MS * NS_PER_MS);
+    timer_set(&worker->loop->timers, &fetch->room_again, now_ns + CACHE_ROOM_AGAIN_MS * NS_PER_MS);
 }
 
 /* Copies what it can of @bytes; returns how many. */
@@ -359,6 +377,7 @@ static size_t fill_some(struct cache_fetch *fetch, const uint8_t *at, size_t byt
     if (fetch->wants_etag)
         (void)XXH64_update(&fetch->hash, at, taken);
     fetch->filled_bytes += taken;
+    fetch->room_since_ns = taken > 0 ? 0 : fetch->room_since_ns;
     return taken;
 }
 

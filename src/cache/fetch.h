@@ -15,6 +15,9 @@ enum {
     CACHE_WINDOW_BYTES = 4 * 1024 * 1024, /* of an answer that outgrew the store; the fastest reader
                                            * is at most half of it behind, the slowest all of it */
     CACHE_ROOM_AGAIN_MS = 20,             /* until memory is looked for again */
+    CACHE_ROOM_FOUND_MS = 100,    /* since it was found last, until all who found it are counted */
+    CACHE_ROOM_PATIENCE_MS = 500, /* before readers that are behind the fastest lose what they have
+                                   * not read: who has not caught up by then is slow */
 };
 
 /* Lives in its op's arena. */
@@ -38,9 +41,11 @@ struct cache_fetch {
     uint64_t                 filled_bytes;
     uint32_t                 taken_bytes; /* of the first slice that waits */
     struct timer             room_again;
-    XXH64_state_t            hash;    /* of the body so far */
-    bool                     is_put;  /* the entry can be found */
-    bool                     is_part; /* a range was asked for */
+    uint64_t                 outgrown_ns;   /* when is_window came to be */
+    uint64_t                 room_since_ns; /* it waits for memory since then; 0: it does not */
+    XXH64_state_t            hash;          /* of the body so far */
+    bool                     is_put;        /* the entry can be found */
+    bool                     is_part;       /* a range was asked for */
     bool                     wants_etag;
     bool                     is_relaying;
     bool                     is_window;
@@ -51,6 +56,9 @@ struct cache_fetch {
 
 /* There may be something to do: the body goes on. The fetch may be gone afterwards. */
 void cache__fetch_fill(struct cache_fetch *fetch);
+
+/* Cancels all of the worker: nobody waits for them any more. */
+void cache__fetches_cancel(struct cache_side *side);
 
 /* An op whose request is that of @order, as a cache asks it: a whole GET, with the validators of
  * what is stale. NULL: no memory. */

@@ -209,8 +209,11 @@ static void read_body(const struct cache_serving *serving, const struct part *pa
         .is_pumping = true,
     };
     link_init(&visit->waiter.link);
-    if (serving->fill != NULL) {
+    if (serving->fill != NULL)
         visit->fill = cache_fill_ref(serving->fill);
+    else if (atomic_load(&visit->entry->body->state) == STORE_BODY_GROWS)
+        visit->fill = cache_fill_of(&serving->stage->side->cache->fills, visit->entry);
+    if (visit->fill != NULL) { /* the fetch has to know for whom it goes on */
         visit->is_reading = true;
         atomic_fetch_add(&visit->fill->readers_count, 1);
     }

@@ -223,8 +223,8 @@ struct recall {
     struct cache_path  path; /* held, so that the loop is there */
 };
 
-/* What was read is one of ours, as the checksum says; whether it is fresh is looked at in use. Rules
- * are asked before it can be found. */
+/* What was read is one of ours, as the checksum says; whether it is fresh is looked at in use.
+ * It is not there for those who look before the rules have spoken. */
 static bool accepts(struct disk_read *read, struct store_entry *entry)
 {
     const struct recall *recall = (const struct recall *)(const void *)read;

@@ -2,8 +2,8 @@
 /* main/faults_test.c - the whole path in one process while the n-th allocation, or the n-th
  * completion, fails.
  *
- * A real client and a real server, over loopback sockets, talk through front, a waiting room with
- * one permit, guard, balance, gate and engine. For every n, until a
+ * A real client and a real server, over loopback sockets, talk through front, a cache, a waiting
+ * room with one permit, guard, balance, gate and engine. For every n, until a
  * run is left untouched: nothing crashes, nothing hangs, every byte that the client gets is right,
  * and in the end every
  * slab is empty (slab_fini() asserts it). */
@@ -11,6 +11,7 @@
 #include "breaker/concurrency/concurrency_stage.h"
 #include "breaker/gate_stage.h"
 #include "breaker/guard_stage.h"
+#include "cache/cache_stage.h"
 #include "core/mem.h"
 #include "core/units.h"
 #include "main/worker_thread.h"
@@ -24,6 +25,9 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+/* Of an answer that the cache keeps, in one of two variants. */
+#define KEPT "Cache-Control: max-age=60\r\nVary: X-Kind\r\n"
 
 enum { N_MOST = 2000, ANSWER_BYTES = 40000, PATIENCE_MS = 400, PIECES_APART_US = 500 };
 
@@ -93,7 +97,8 @@ static void *serve_one(void *argument)
         if (strncmp(text, "GET /long", 9) == 0) {
             static _Thread_local char answer[ANSWER_BYTES + 128];
             const int head =
-                sprintf(answer, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", ANSWER_BYTES);
+                sprintf(answer, "HTTP/1.1 200 OK\r\n%sContent-Length: %d\r\n\r\n",
+                        strncmp(text, "GET /long/kept", 14) == 0 ? KEPT : "", ANSWER_BYTES);
             for (size_t i = 0; i < ANSWER_BYTES; i++)
                 answer[(size_t)head + i] = (char)byte_at(i);
             if (!send_all(fd, answer, (size_t)head + ANSWER_BYTES))
@@ -167,6 +172,10 @@ static void talk_a_while(const struct sockaddr_in *address)
         ("PUT /4 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
          "5\r\nhello\r\n1\r\n!\r\n0\r\nX-Trailer: yes\r\n\r\n"),
         "GET /bad HTTP/1.1\r\n\r\n",
+        "GET /long/kept HTTP/1.1\r\nHost: a\r\nX-Kind: 1\r\n\r\n"
+        "GET /long/kept HTTP/1.1\r\nHost: a\r\nX-Kind: 2\r\n\r\n"
+        "GET /long/kept HTTP/1.1\r\nHost: a\r\nX-Kind: 1\r\nRange: bytes=0-9\r\n"
+        "Connection: close\r\n\r\n",
     };
     for (size_t i = 0; i < sizeof conversations / sizeof conversations[0]; i++)
         expect_right_bytes(answer, talk(address, conversations[i], answer, sizeof answer));
@@ -221,6 +230,7 @@ static const struct http_engine_settings upstream = {HTTP_ENGINE_SETTINGS(PRESET
 static const struct breaker_settings breaker = {BREAKER_SETTINGS(PRESET)};
 static const struct retry_settings retry = {RETRY_SETTINGS(PRESET)};
 static const struct concurrency_settings presets = {CONCURRENCY_SETTINGS(PRESET)};
+static const struct cache_settings cache_presets = {CACHE_SETTINGS(PRESET)};
 #undef PRESET
 
 struct stage_world {
@@ -240,6 +250,12 @@ struct stage_world {
     struct keep                 keep;
     struct permits             *permits;
     struct concurrency_stage    concurrency;
+    struct cache_settings       cache_settings;
+    struct keep                 caches;
+    struct cache               *cache; /* NULL: there was no memory for it */
+    struct cache_stage          cache_stage;
+    int                         holds_count; /* fetches that walk on the path */
+    bool                        fronts_closed;
     struct http_route           route;
     struct http_router          router;
     int                         listener;
@@ -281,6 +297,41 @@ static bool build_waiting(struct worker_thread *thread, struct stage_world *w)
     return concurrency_stage_init(&w->concurrency, &parts, &w->guard.stage);
 }
 
+/* No client is there any more, and no fetch that one left behind. */
+static void end_if_unused(struct stage_world *w)
+{
+    if (!w->fronts_closed || w->holds_count > 0)
+        return;
+    balance_stage_fini(&w->balance);
+    cache_stage_fini(&w->cache_stage);
+    if (w->ends_at_once)
+        loop_stop(&w->thread.loop);
+    atomic_store(&w->drained, true);
+}
+
+static void hold_path(void *self)
+{
+    ((struct stage_world *)self)->holds_count++;
+}
+
+static void release_path(void *self)
+{
+    ((struct stage_world *)self)->holds_count--;
+    end_if_unused(self);
+}
+
+static bool build_cache(struct worker_thread *thread, struct stage_world *w)
+{
+    const struct cache_path path = {w, hold_path, release_path};
+    w->cache_settings = cache_presets;
+    w->cache_settings.memory_bytes = 4 << 20;
+    const struct cache_wish wish = {
+        .service = "shop", .settings = &w->cache_settings, .data_path = "", .workers_count = 1};
+    w->cache = cache_get(&w->caches, &wish);
+    return w->cache != NULL && cache_stage_init(&w->cache_stage, w->cache, &thread->worker,
+                                                &w->cache_settings, &path, &w->concurrency.stage);
+}
+
 static void build(struct worker_thread *thread, void *argument)
 {
     static const struct config_networks nobody = {0};
@@ -294,10 +345,10 @@ static void build(struct worker_thread *thread, void *argument)
         return;
     guard_stage_init(&w->guard, &w->service, &(struct guard_settings){&breaker, &retry},
                      &w->balance.stage);
-    if (!build_waiting(thread, w))
+    if (!build_waiting(thread, w) || !build_cache(thread, w))
         return;
     w->route =
-        (struct http_route){"", "/", 0, 1, &w->concurrency.stage, &w->service, &http_service};
+        (struct http_route){"", "/", 0, 1, &w->cache_stage.stage, &w->service, &http_service};
     w->router = (struct http_router){
         .routes = &w->route, .count = 1, .refs_count = 1, .released = released};
     const struct http_front_settings with = {"web", "http", &http, &http_service, &nobody};
@@ -307,10 +358,8 @@ static void build(struct worker_thread *thread, void *argument)
 static void drained(struct worker_thread *thread)
 {
     struct stage_world *w = thread->self;
-    balance_stage_fini(&w->balance);
-    if (w->ends_at_once)
-        loop_stop(&thread->loop);
-    atomic_store(&w->drained, true);
+    w->fronts_closed = true;
+    end_if_unused(w);
 }
 
 static void abort_all(struct worker_thread *thread, void *argument)
@@ -388,6 +437,7 @@ static bool run(const char *io, enum fault_kind kind, uint64_t nth,
     list_init(&w->service.views[0].listeners);
     bool struck;
     open_permits(w);
+    keep_init(&w->caches);
     fault_fail_nth(kind, nth);
     if (worker_thread_start(&w->thread, 0, io, &w->row, &w->journal, &e) == ERR_NONE) {
         worker_thread_run(&w->thread, build, w);
@@ -400,6 +450,8 @@ static bool run(const char *io, enum fault_kind kind, uint64_t nth,
         fault_fail_nth(FAULT_ALLOCATION, 0);
     }
     close_permits(w);
+    cache_give(w->cache);
+    keep_fini(&w->caches);
     close(w->listener);
     free(set);
     free(w);

@@ -101,6 +101,7 @@ enum err_kind worker_thread_init(struct worker_thread *thread, unsigned index, c
         .row = row,
     };
     random_init(&thread->worker.random, seed);
+    list_init(&thread->worker.ends);
     slab_init(&thread->worker.ops, "ops", sizeof(struct op), 0);
     slab_init(&thread->worker.requests, "requests", sizeof(struct request), 0);
     conn_hub_init(&thread->hub, &thread->loop);
@@ -271,6 +272,11 @@ static void tell_if_drained(struct worker_thread *thread)
 {
     if (!thread->is_draining || !list_is_empty(&thread->fronts))
         return;
+    list_each(&thread->worker.ends, link, after)
+    {
+        struct worker_end *end = list_item(link, struct worker_end, link);
+        end->call(end);
+    }
     http_engine_worker_stop(&thread->engine);
     publish_figures(thread);
     publish_census(thread);

@@ -129,6 +129,7 @@ static inline void bench_init(struct bench *bench, uint32_t targets_count)
     bench->now_ns = 1000000000;
     bench->worker.now_ns = &bench->now_ns;
     random_init(&bench->worker.random, 1);
+    list_init(&bench->worker.ends);
     slab_init(&bench->worker.ops, "ops", sizeof(struct op), 0);
     slab_init(&bench->worker.requests, "requests", sizeof(struct request), 0);
     bench->service.workers_count = 1;

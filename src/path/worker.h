@@ -6,6 +6,7 @@
 #ifndef PANDO_PATH_WORKER_H
 #define PANDO_PATH_WORKER_H
 
+#include "core/list.h"
 #include "core/random.h"
 #include "core/slab.h"
 
@@ -24,6 +25,13 @@ enum {
     WORKERS_ALL_MAX = WORKERS_MAX + 1,
 };
 
+/* What may outlive the requests it was made for. It is called when the last client has left for
+ * good: what nobody waits for any more ends at once. */
+struct worker_end {
+    struct list_link link; /* in worker.ends */
+    void (*call)(struct worker_end *self);
+};
+
 struct worker {
     unsigned index;
     bool     stopping;    /* answers say close; nothing new is kept open */
@@ -39,6 +47,7 @@ struct worker {
     struct slab        requests; /* struct request with its arena's first block */
     struct journal    *journal;  /* never NULL */
     struct worker_row *row;      /* what others may read of this worker */
+    struct list        ends;     /* struct worker_end */
 };
 
 #endif

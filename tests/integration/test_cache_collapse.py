@@ -451,3 +451,16 @@ def test_waiters_are_told_apart_in_cache_status(start, origin):
         one, two = cache_status(first.answer()), cache_status(second.answer())
     assert "collapsed" not in one and "collapsed" in two, (one, two)
     assert not one.get("hit") and one.get("fwd") == "uri-miss"
+
+
+def test_a_fetch_that_nobody_waits_for_does_not_hold_up_the_end(start, origin):
+    """The asker leaves, the server never answers, and Pando is told to end: stop() examines how it does."""
+    gate = threading.Event()
+    origin.page("/hangs", cache="max-age=60", before=gate)
+    proxy = start({**config_of(origin), "shutdown": {"drain-for": "1s"}})
+    with proxy.client() as client:
+        client.send(raw.request("/hangs"))
+        until(lambda: origin.count("/hangs") == 1, "the server to be asked")
+    until(lambda: proxy.metric("pando_upstream_inflight") == 1, "the fetch to be all that is left")
+    proxy.stop()
+    gate.set()

@@ -104,8 +104,8 @@ void disk_unref(struct disk *disk);
  * its entries does. */
 void disk_drain(struct disk *disk);
 
-/* To be written, if it is whole, not there in this version, and wanted: asked for more than once,
- * or the disk has room. @born_ms: when it was made, on the clock of disk_forget(). Holds a
+/* To be written, if it is whole, not there in this version, and wanted: asked for more than
+ * once, or the disk has room. @born_ms: when it was made, on the clock of disk_forget(). Holds a
  * reference until it is written. */
 void disk_put(struct disk *disk, struct store_entry *entry, uint64_t born_ms, uint32_t version);
 
