@@ -186,7 +186,7 @@ def run(arguments, place):
             raise Failed(f"{name} is missing (./dev bench cache-memory builds it)")
     place.cores = os.sched_getaffinity(0)
     rows, well = {}, True
-    for io in ("io_uring", "epoll"):
+    for io in (io for io in ("io_uring", "epoll") if f"pando-{io}" not in arguments.without):
         found = rows[io] = measure(place, io, arguments)
         met = found["over"] <= SLACK and found["crowd"]["wrong"] == 0 and \
             found["crowd"]["errors"] <= found["store"]["left_behind_total"]
