@@ -11,7 +11,7 @@
 
 enum { ROUNDS = 15, FINDS = 5000000, KEYS = 2000 };
 
-/* --- Hit ratios --------------------------------------------------------------------------------- */
+/* --- Hit ratios ----------------------------------------------------------------------------- */
 
 static const char *const policy_names[] = {
 #define X(enumerator, name, gist) name,
@@ -63,7 +63,7 @@ static int print_ratios(void)
     return 0;
 }
 
-/* --- The cost of a lookup ----------------------------------------------------------------------- */
+/* --- The cost of a lookup ------------------------------------------------------------------- */
 
 struct finder {
     struct store *store;

@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""demo.py - three copies of the shop behind Pando; one is killed while visitors shop, and comes back.
+"""demo.py - three copies of the shop behind Pando; one is killed while visitors shop, and comes back; then the cache.
 
-`./dev demo` calls this. It prints what the visitors saw and ends with 1 if a single request failed. All that
-it starts is on 127.0.0.1, on free ports, with its files in a temporary folder, and is ended when it ends.
+`./dev demo` calls this. It prints what the visitors saw and ends with 1 if a single request failed, or if anything
+that it says of the cache (cache_scenes.py) was not so. All that it starts is on 127.0.0.1, on free ports, with its
+files in a temporary folder, and is ended when it ends.
 """
 import argparse
 import json
@@ -19,6 +20,7 @@ import urllib.error
 import urllib.request
 
 import load as shop_load
+from cache_scenes import CacheScenes
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 COPIES = ["shop-1", "shop-2", "shop-3"]
@@ -112,18 +114,21 @@ class Demo:
   web:   {{http: "127.0.0.1:{self.site}"}}
   admin: {{admin: "127.0.0.1:{self.admin}"}}
 control: {self.folder}/control.sock
+data: {self.folder}/pando
 services:
   shop:
     match: {{path: /}}
     targets: [{targets}]
+    cache: {{memory: 64MiB}}
 """)
         return path
 
     def start_pando(self):
+        """Nothing is asked of the shop before it returns: that is for the visitors."""
         io = ["--io", self.options.io] if self.options.io else []
         arguments = [self.options.pando, "run", *io, self.write_config()]
         self.children["pando"] = Child("pando", arguments, f"{self.folder}/pando.log")
-        self.children["pando"].await_page(f"http://127.0.0.1:{self.site}/health")
+        self.children["pando"].await_page(f"http://127.0.0.1:{self.admin}/readyz")
 
     def end(self):
         # Pando first: it still has requests to finish, and a copy that goes before it would be missed.
@@ -152,15 +157,17 @@ services:
         self.start_copy(VICTIM)
         back = time.monotonic()
         print(f"{back - started:5.1f} s  {VICTIM} is up again", flush=True)
-        time.sleep(max(0.0, started + seconds - back))
+        time.sleep(seconds / 3)
         load.stop()
-        return self.report(load, [("all three up", load.started, killed), (f"{VICTIM} killed", killed, back),
+        good = self.report(load, [("all three up", load.started, killed), (f"{VICTIM} killed", killed, back),
                                   (f"{VICTIM} back", back, float("inf"))])
+        print()
+        return CacheScenes(self, COPIES, load).run() and good
 
     def report(self, load, phases):
         failed = sum(1 for one in load.seen if one.failure)
         print()
-        print("\n".join(shop_load.table(phases, load.seen, COPIES)))
+        print("\n".join(shop_load.table(phases, load.seen, [*COPIES, shop_load.CACHE])))
         print()
         good = self.report_orders(load) and not failed
         if not any(one.copy == VICTIM and one.at_s >= phases[2][1] for one in load.seen):
@@ -170,7 +177,9 @@ services:
             print(f"{failed} of {len(load.seen)} requests failed:")
             print("\n".join(shop_load.failures(load.seen)))
         else:
-            print(f"{len(load.seen)} requests, 0 failures.")
+            kept = sum(1 for one in load.seen if one.copy == shop_load.CACHE)
+            print(f"{len(load.seen)} requests, 0 failures. Copies answered {len(load.seen) - kept}, all carts and orders "
+                  f"among them, the cache {kept}.")
         return good
 
     def report_orders(self, load):

@@ -4,9 +4,10 @@
 
     load.py --to 127.0.0.1:8080 --seconds 12 --rate 300
 
-Each connection is one visitor after another: catalogue, a product, two things into a cart, the cart, an order, the
-order again. Nothing is ever sent twice: what fails is counted, with its kind, and that visitor leaves. An
-answer counts as good only if status, length and content are as they must be: names, quantities, sums.
+Each connection is one visitor after another: catalogue, two products with their pictures, both into a cart, the cart,
+an order, the order again. Nothing is ever sent twice: what fails is counted, with its kind, and that visitor leaves. An
+answer counts as good only if status, length and content are as they must be: names, quantities, sums. Pages and
+pictures may come from a cache, and then count as answered by "cache"; a cart or an order that does is a failure.
 
 Cart and order are written by PUT unless told otherwise (--writes post). The difference shows when a copy is killed
 while it holds a request: a proxy may send a PUT to another copy, for done twice is done once; of a POST
@@ -33,6 +34,17 @@ Seen = collections.namedtuple("Seen", "at_s what copy seconds failure")
 
 class Failure(Exception):
     """Its text is the kind under which it is counted."""
+
+
+PRIVATE = ("cart", "order")
+CACHE = "cache"    # in place of a copy's name: no copy was asked for this answer
+
+
+def is_from_cache(cache_status):
+    """Does Cache-Status (RFC 9211) say so: a hit, what was fetched for another, or stale since no server answered?"""
+    said = [one.strip() for one in cache_status.split(";")[1:]]
+    return "hit" in said or "collapsed" in said or ("fwd=stale" in said and not any(
+        one.startswith("fwd-status=") for one in said))
 
 
 # ---- one connection ----
@@ -142,12 +154,15 @@ class Visitor:
         try:
             text = json.dumps(body).encode() if body is not None else None
             status, answered, content = self.connection.ask(method, path, text, fields)
-            copy = answered.get("x-shop-copy")
+            is_kept = is_from_cache(answered.get("cache-status", ""))
+            copy = CACHE if is_kept and "x-shop-copy" in answered else answered.get("x-shop-copy")
             if status not in want:
                 why = answered.get("proxy-status", "").partition(";")[2].strip()
                 failure = f"status {status}" + (f" ({why})" if why else "")
             elif copy is None:
                 failure = "X-Shop-Copy is missing"
+            elif is_kept and what in PRIVATE:
+                failure = "from a cache"
         except Failure as kind:
             failure = str(kind)
         self.load.report(Seen(started, f"{method} {what}", copy, time.monotonic() - started, failure))
@@ -187,6 +202,8 @@ class Visitor:
         for sku, quantity in wanted.items():
             page = self.ask("product page", "GET", f"/products/{sku}").decode("utf-8", "replace")
             self.check("product", page.endswith("</html>\n") and f"{PRICES[sku] // 100}.{PRICES[sku] % 100:02d}" in page)
+            drawing = self.ask("picture", "GET", f"/pictures/{sku}.svg")
+            self.check("picture", drawing.startswith(b"<svg ") and drawing.endswith(b"</svg>\n"))
             content = self.put_in_cart(cart, sku, quantity)
             self.check("cart after writing", (sku, quantity) in quantities(content))
         cents = sum(PRICES[sku] * quantity for sku, quantity in wanted.items())

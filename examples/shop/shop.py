@@ -11,9 +11,13 @@ Writes come in two forms. PUT names what it makes (/api/orders/ID), so it may be
 is what a browser's form sends; an order by POST carries an Idempotency-Key (a hidden field in the form),
 and the same key never makes a second order.
 
-Read it in this order: the data, what a request asks, the JSON answers, the pages, the routes, the server.
+What is the same for everybody (catalogue, products, pictures) says how long caches may keep it, and has an ETag that
+all copies agree on; so it names no copy and sets no cookie. Carts and orders are private, and say so.
+
+Read it in this order: the data, what a request asks, the JSON answers, the pages, the pictures, the routes, the server.
 """
 import argparse
+import collections
 import hashlib
 import html
 import http.cookies
@@ -33,6 +37,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 BODY_BYTES_MAX = 64 * 1024
 QUANTITY_MAX = 99
 ID = r"[A-Za-z0-9_-]{1,64}"
+
+# How many seconds caches may keep what is the same for everybody. A price on the list is never older than two.
+LIST_S, PRODUCT_S, BESTSELLERS_S, PICTURE_S = 2, 300, 30, 24 * 3600
+PRIVATE = "private, no-cache"
 
 # ---- the data: one SQLite file, shared by the copies ----
 
@@ -110,6 +118,16 @@ def product(store, sku):
     if not found:
         raise Refusal(404, f"there is no product {sku}")
     return found[0]
+
+
+def bestsellers(store):
+    """Skus by how many were ordered, most first. Slow, as such a question is in a shop with many orders."""
+    time.sleep(0.3)
+    counts = collections.Counter({sku: 0 for sku, *_ in PRODUCTS})
+    for row in store.read("SELECT items FROM orders"):
+        for item in json.loads(row["items"]):
+            counts[item["sku"]] += item["quantity"]
+    return counts.most_common()
 
 
 def cart(store, name):
@@ -193,17 +211,25 @@ class Answer:
 
 
 def as_json(value, status=200, **fields):
+    fields.setdefault("Cache_Control", PRIVATE)
     return Answer(status, "application/json", json.dumps(value) + "\n", **fields)
+
+
+def for_all(answer, seconds):
+    """The same for everybody, and it may be kept that long; `public` since browsers send a cookie."""
+    answer.fields["Cache-Control"] = f"public, max-age={seconds}"
+    answer.fields["ETag"] = '"' + hashlib.sha256(answer.body).hexdigest()[:16] + '"'
+    return answer
 
 
 # ---- the JSON answers ----
 
 def api_products(request):
-    return as_json({"products": products(request.store)})
+    return for_all(as_json({"products": products(request.store)}), LIST_S)
 
 
 def api_product(request, sku):
-    return as_json(product(request.store, sku))
+    return for_all(as_json(product(request.store, sku)), PRODUCT_S)
 
 
 def api_cart(request, name):
@@ -254,8 +280,9 @@ def api_orders(request):
 
 
 def health(request):
+    """Also how many requests this copy has answered, not counting these."""
     request.store.read("SELECT 1")
-    return as_json({"status": "ok"})
+    return as_json({"status": "ok", "answered": Handler.answered}, Cache_Control="no-store")
 
 
 # ---- the pages ----
@@ -288,18 +315,28 @@ def money(cents):
     return f"{cents // 100}.{cents % 100:02d} €"
 
 
-def page(request, title, content, status=200):
-    fields = {"Cache_Control": "no-store"}
-    if request.cart_is_new:
-        fields["Set_Cookie"] = f"cart={request.cart}; Path=/; HttpOnly; SameSite=Lax"
-    return Answer(status, "text/html; charset=utf-8", f"""<!doctype html>
+def page(title, content, foot, **fields):
+    return Answer(200, "text/html; charset=utf-8", f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>{html.escape(title)} - The Grove</title><link rel="stylesheet" href="/style.css"></head><body>
-<header><b><a href="/">The Grove</a></b><a href="/">Catalogue</a><a href="/cart">Cart</a></header>
+<header><b><a href="/">The Grove</a></b><a href="/">Catalogue</a><a href="/bestsellers">Bestsellers</a>
+<a href="/cart">Cart</a></header>
 {content}
-<footer>Served by {html.escape(COPY)}. An example shop; nothing here is for sale.</footer>
+<footer>{foot} An example shop; nothing here is for sale.</footer>
 </body></html>
 """, **fields)
+
+
+def page_for_all(title, content, seconds):
+    """Whoever asked and whichever copy answered: the same bytes."""
+    return for_all(page(title, content, f"The same for everybody, for {seconds} s."), seconds)
+
+
+def page_for_one(request, title, content):
+    fields = {"Cache_Control": PRIVATE}
+    if request.cart_is_new:
+        fields["Set_Cookie"] = f"cart={request.cart}; Path=/; HttpOnly; SameSite=Lax"
+    return page(title, content, f"Served by {html.escape(COPY)}.", **fields)
 
 
 def buy_form(sku):
@@ -307,18 +344,32 @@ def buy_form(sku):
             f'<input type="hidden" name="quantity" value="1"><button>Add to cart</button></form>')
 
 
+def picture_of(sku):
+    return f'<img src="/pictures/{sku}.svg" alt="" width="96" height="96">'
+
+
 def page_catalogue(request):
     cards = "".join(
-        f'<div class="card"><h2><a href="/products/{item["sku"]}">{html.escape(item["name"])}</a></h2>'
+        f'<div class="card">{picture_of(item["sku"])}'
+        f'<h2><a href="/products/{item["sku"]}">{html.escape(item["name"])}</a></h2>'
         f'<p>{html.escape(item["words"])}</p><div class="row"><b>{money(item["cents"])}</b>'
         f'{buy_form(item["sku"])}</div></div>' for item in products(request.store))
-    return page(request, "Catalogue", f'<div class="shelf">{cards}</div>')
+    return page_for_all("Catalogue", f'<div class="shelf">{cards}</div>', LIST_S)
 
 
 def page_product(request, sku):
     item = product(request.store, sku)
-    return page(request, item["name"], f'<h1>{html.escape(item["name"])}</h1><p>{html.escape(item["words"])}</p>'
-                f'<p><b>{money(item["cents"])}</b></p>{buy_form(sku)}')
+    return page_for_all(item["name"], f'{picture_of(sku)}<h1>{html.escape(item["name"])}</h1>'
+                        f'<p>{html.escape(item["words"])}</p><p><b>{money(item["cents"])}</b></p>{buy_form(sku)}',
+                        PRODUCT_S)
+
+
+def page_bestsellers(request):
+    names = {item["sku"]: item["name"] for item in products(request.store)}
+    rows = "".join(f'<tr><td><a href="/products/{sku}">{html.escape(names[sku])}</a></td><td>{count}</td></tr>'
+                   for sku, count in bestsellers(request.store))
+    return page_for_all("Bestsellers", f"<h1>Bestsellers</h1><table><tr><th>What</th><th>Sold</th></tr>{rows}</table>",
+                        BESTSELLERS_S)
 
 
 def item_rows(items, editable):
@@ -341,17 +392,17 @@ def item_table(content, editable=False):
 def page_cart(request):
     content = cart(request.store, request.cart)
     if not content["items"]:
-        return page(request, "Cart", '<h1>Your cart</h1><p>Nothing in it yet. <a href="/">To the catalogue</a></p>')
+        return page_for_one(request, "Cart", '<h1>Your cart</h1><p>Nothing in it yet. <a href="/">To the catalogue</a></p>')
     # The key is in the page, so a second press of the button is the same order.
-    return page(request, "Cart", "<h1>Your cart</h1>" + item_table(content, editable=True)
-                + '<form method="post" action="/orders"><input type="hidden" name="key" '
-                f'value="{secrets.token_urlsafe(12)}"><button>Order</button></form>')
+    return page_for_one(request, "Cart", "<h1>Your cart</h1>" + item_table(content, editable=True)
+                        + '<form method="post" action="/orders"><input type="hidden" name="key" '
+                        f'value="{secrets.token_urlsafe(12)}"><button>Order</button></form>')
 
 
 def page_order(request, number):
     content = order(request.store, number)
-    return page(request, "Order", f"<h1>Thank you</h1><p>Order <b>{number}</b>, {content['ordered_at']}</p>"
-                + item_table(content))
+    return page_for_one(request, "Order", f"<h1>Thank you</h1><p>Order <b>{number}</b>, {content['ordered_at']}</p>"
+                        + item_table(content))
 
 
 def see(request, place):
@@ -387,12 +438,33 @@ def form_order(request):
 
 
 def style(_request):
-    return Answer(200, "text/css", STYLE, Cache_Control="max-age=3600")
+    return for_all(Answer(200, "text/css", STYLE), PICTURE_S)
+
+
+# ---- the pictures: drawn from the sku ----
+
+def picture(request, sku):
+    """A tree whose crown, height and greens are the product's own; tools get one, too: they are made of wood."""
+    product(request.store, sku)
+    draw = hashlib.sha256(sku.encode()).digest()
+    hue, top, wide = 70 + draw[0] % 90, 8 + draw[1] % 14, 18 + draw[2] % 14
+    crowns = "".join(f'<ellipse cx="{48 + step * (draw[3 + step] % 7 - 3)}" cy="{top + 14 + 11 * step}" '
+                     f'rx="{wide - 5 * abs(step - 2)}" ry="14" fill="hsl({hue + 6 * step} 45% {30 + 4 * step}%)"/>'
+                     for step in range(4))
+    return for_all(Answer(200, "image/svg+xml", f'''<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 96 96">
+<rect width="96" height="96" rx="8" fill="hsl({hue} 30% 92%)"/><path d="M45 90l2-42h2l2 42z" fill="#6b4f35"/>
+{crowns}
+</svg>
+'''), PICTURE_S)
 
 
 # ---- the routes: method, path, who answers ----
 
-ROUTES = [(method, re.compile(path.replace("{}", f"({ID})")), function) for method, path, function in [
+def pattern_of(path):
+    return re.compile(re.escape(path).replace(r"\{\}", f"({ID})"))
+
+
+ROUTES = [(method, pattern_of(path), function) for method, path, function in [
     ("GET", "/", page_catalogue),
     ("GET", "/products/{}", page_product),
     ("GET", "/cart", page_cart),
@@ -400,6 +472,8 @@ ROUTES = [(method, re.compile(path.replace("{}", f"({ID})")), function) for meth
     ("POST", "/cart/change", form_change),
     ("POST", "/orders", form_order),
     ("GET", "/orders/{}", page_order),
+    ("GET", "/bestsellers", page_bestsellers),
+    ("GET", "/pictures/{}.svg", picture),
     ("GET", "/style.css", style),
     ("GET", "/health", health),
     ("GET", "/api/products", api_products),
@@ -440,6 +514,7 @@ class Handler(BaseHTTPRequestHandler):
     wbufsize = 64 * 1024              # flushed once per answer: see send()
     store = None
     logs = False
+    answered, counting = 0, threading.Lock()
 
     def read_body(self):
         if "Transfer-Encoding" in self.headers:
@@ -461,6 +536,9 @@ class Handler(BaseHTTPRequestHandler):
             answer = self.refused(path, refusal)
         except sqlite3.Error as error:
             answer = self.refused(path, Refusal(503, f"the shop's data cannot be reached: {error}"))
+        if path != "/health":
+            with self.counting:
+                Handler.answered += 1
         self.send(answer)
 
     def refused(self, path, refusal):
@@ -469,14 +547,22 @@ class Handler(BaseHTTPRequestHandler):
             return Answer(refusal.status, "application/problem+json", json.dumps(problem) + "\n", **refusal.fields)
         return Answer(refusal.status, "text/plain; charset=utf-8", refusal.why + "\n", **refusal.fields)
 
+    def is_known(self, etag):
+        """Has who asks this very answer already (RFC 9110 13.1.2)?"""
+        known = self.headers.get("If-None-Match", "")
+        return etag is not None and etag in [one.strip().removeprefix("W/") for one in known.split(",")]
+
     def send(self, answer):
         """Head and body in one write, so that a copy killed between two writes leaves no half an answer."""
+        if answer.status == 200 and self.is_known(answer.fields.get("ETag")):
+            answer = Answer(304, answer.kind, "", **answer.fields)
         self.log_request(answer.status)
         self.send_response_only(answer.status)
         self.send_header("Date", self.date_time_string())
         self.send_header("X-Shop-Copy", COPY)
-        self.send_header("Content-Type", answer.kind)
-        self.send_header("Content-Length", str(len(answer.body)))
+        if answer.status != 304:
+            self.send_header("Content-Type", answer.kind)
+            self.send_header("Content-Length", str(len(answer.body)))
         for name, value in answer.fields.items():
             self.send_header(name, value)
         if self.close_connection:

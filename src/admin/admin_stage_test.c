@@ -689,7 +689,7 @@ Test(admin, bytes_are_written_for_people)
         uint64_t bytes;
         const char *text;
     } rows[] = {{0, "0 bytes"},       {1023, "1023 bytes"},      {1024, "1 KiB"},
-                {1536, "1.5 KiB"},    {1048575, "1 MiB"},        {12897484, "12.3 MiB"},
+                {1536, "1.5 KiB"},    {1048575, "1.0 MiB"},      {12897484, "12.3 MiB"},
                 {64 << 20, "64 MiB"}, {150ull << 20, "150 MiB"}, {1ull << 40, "1 TiB"}};
     char text[32];
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

@@ -4,6 +4,7 @@
 
 #include "cache/fetch.h"
 #include "cache/lend.h"
+#include "cache/tier.h"
 #include "core/mem.h"
 #include "core/units.h"
 
@@ -34,6 +35,7 @@ static void drop(struct kept *kept)
     for (unsigned i = 0; cache->sides != NULL && i < cache->workers_count; i++)
         mem_free(cache->sides[i]);
     cache_fills_fini(&cache->fills);
+    cache_disk_close(cache);
     cache_purges_fini(&cache->purges);
     store_free(cache->store);
     mem_free(cache->sides);
@@ -46,8 +48,11 @@ static uint64_t clock_offset_ms(void)
     return clock_wall_ns() / NS_PER_MS - clock_monotonic_ns() / NS_PER_MS;
 }
 
-static struct cache *cache_new(const struct cache_settings *settings, unsigned workers_count)
+/* With the disk of @before, if there is one of another policy; its references are the same. */
+static struct cache *cache_new(const struct cache_wish *wish, struct cache *before)
 {
+    const struct cache_settings *settings = wish->settings;
+    const unsigned workers_count = wish->workers_count;
     struct cache *cache = mem_alloc(sizeof *cache);
     if (cache == NULL)
         return NULL;
@@ -63,10 +68,13 @@ static struct cache *cache_new(const struct cache_settings *settings, unsigned w
         .policy = cache->policy,
         .threads_count = workers_count,
         .hash = hash_of_key,
+        .evicted = cache_disk_evicted,
         .self = cache,
     };
-    if (getrandom(&cache->key, sizeof cache->key, 0) == (ssize_t)sizeof cache->key)
+    if (getrandom(&cache->key, sizeof cache->key, 0) == (ssize_t)sizeof cache->key) {
+        cache_disk_open(cache, wish, before);
         cache->store = store_new(&options);
+    }
     if (!has_purges || cache->rows == NULL || cache->sides == NULL || cache->store == NULL) {
         drop(&cache->kept);
         return NULL;
@@ -76,18 +84,17 @@ static struct cache *cache_new(const struct cache_settings *settings, unsigned w
     return cache;
 }
 
-struct cache *cache_get(struct keep *keep, const char *service,
-                        const struct cache_settings *settings, unsigned workers_count)
+struct cache *cache_get(struct keep *keep, const struct cache_wish *wish)
 {
-    struct cache *cache = (struct cache *)(void *)keep_find(keep, service);
-    if (cache != NULL && cache->policy == (enum store_policy)settings->policy) {
-        store_set_limit(cache->store, settings->memory_bytes);
-        return cache;
+    struct cache *before = (struct cache *)(void *)keep_find(keep, wish->service);
+    if (before != NULL && before->policy == (enum store_policy)wish->settings->policy) {
+        store_set_limit(before->store, wish->settings->memory_bytes);
+        return before;
     }
-    cache_give(cache);
-    cache = cache_new(settings, workers_count);
+    struct cache *cache = cache_new(wish, before);
     if (cache != NULL)
-        keep_add(keep, &cache->kept, service, drop);
+        keep_add(keep, &cache->kept, wish->service, drop);
+    cache_give(before);
     return cache;
 }
 

@@ -2,10 +2,12 @@
 /* cache/cache_inside.h - inside the cache room: a request that is being dealt with, and a fetch.
  *
  *     cache_stage.c  submit -> what is known? -> serve, pass, or wait for a fetch
+ *     pass.c         what the cache does not answer
  *     serve.c        an entry, whole or growing -> the answer of an op
  *     fetch.c        an op of its own -> an entry that grows; everybody who waits is told
  *     said.c         what the answer says of the cache: Cache-Status, Age
  *     parts.c        parts of answers: what they cover, and putting them together
+ *     tier.c         what memory lets go of, and what comes back from the disk
  *     key.c          names of what is kept */
 #ifndef PANDO_CACHE_CACHE_INSIDE_H
 #define PANDO_CACHE_CACHE_INSIDE_H
@@ -25,8 +27,9 @@ struct cache_said {
 };
 
 enum {
-    CACHE_TRIES_MAX = 3,       /* times that one request waits for others; then it asks itself */
-    CACHE_PASSES_MS = 120000,  /* how long an answer that was not to be kept is remembered as that */
+    CACHE_TRIES_MAX = 3,      /* times that one request waits for others; then it asks itself */
+    CACHE_RECALLS_MAX = 2,    /* times that it waits for the disk: a sign, and what it leads to */
+    CACHE_PASSES_MS = 120000, /* how long an answer that was not to be kept is remembered as that */
 };
 
 struct cache_fetch;
@@ -37,8 +40,8 @@ struct cache_visit {
     struct cache_stage      *stage;
     struct op               *op;
     struct cache_ask         ask;
-    const struct cache_rule *rule; /* NULL: none */
-    struct store_key         key;  /* of the URL; the bytes lie in the arena */
+    const struct cache_rule *rule;  /* NULL: none */
+    struct store_key         key;   /* of the URL; the bytes lie in the arena */
     struct cache_fill       *fill;  /* a reference; NULL: waits for none */
     struct cache_fetch      *fetch; /* whose first client it is; NULL: of none */
     struct store_entry      *entry; /* that is being served; a reference */
@@ -46,6 +49,7 @@ struct cache_visit {
     struct cache_said        said;
     uint64_t                 offset, end; /* in the body, of what is still to be sent */
     uint8_t                  tries;
+    uint8_t                  recalls;
     bool                     is_reading; /* counts among its fill's readers */
     bool                     is_pumping;
     bool                     is_as_fetched; /* a part is what the server sent for this request */
@@ -71,14 +75,14 @@ struct cache_look {
 };
 
 /* Looks for what @head asks for; keys are written to the side's buffer. */
-void cache__look(struct cache_side *side, const struct store_key *url,
-                 const struct http_head *head, struct cache_look *look);
+void cache__look(struct cache_side *side, const struct store_key *url, const struct http_head *head,
+                 struct cache_look *look);
 
 /* --- said.c --- */
 
-/* Adds Cache-Status, and with @object Age, an ETag of ours and what the rule says to browsers, to
- * the fields of @op's answer, whose head must be there. @from: the part of it that is sent, or NULL.
- * Without memory the answer goes without. */
+/* Adds Cache-Status, and with @object Age, an ETag of ours and what the rule says to browsers,
+ * to the fields of @op's answer, whose head must be there. @from: the part of it that is sent,
+ * or NULL. Without memory the answer goes without. */
 void cache__say(struct cache_stage *stage, struct op *op, const struct cache_said *said,
                 struct cache_object *object, const struct cache_rule *rule);
 /* "Content-Range: bytes 0-9/100". */
@@ -106,14 +110,14 @@ void cache__serve(const struct cache_serving *serving);
 /* What is to be fetched. */
 struct cache_order {
     struct cache_stage      *stage;
-    const struct op         *like;  /* for whose request; its head is copied */
+    const struct op         *like; /* for whose request; its head is copied */
     const struct cache_ask  *ask;
     const struct cache_rule *rule;
-    struct store_entry      *stale; /* to be validated; borrowed; NULL: nothing to validate */
-    struct cache_visit      *first; /* NULL: nobody waits */
-    struct cache_fill       *fill;  /* a reference, taken over */
+    struct store_entry      *stale;   /* to be validated; borrowed; NULL: nothing to validate */
+    struct cache_visit      *first;   /* NULL: nobody waits */
+    struct cache_fill       *fill;    /* a reference, taken over */
     bool                     is_part; /* the range that the request asks for, not all */
-    struct store_entry      *part;  /* that is there, and may be added to; borrowed; NULL: none */
+    struct store_entry      *part;    /* that is there, and may be added to; borrowed; NULL: none */
 };
 
 /* Without memory the fill fails, and all who wait are told. */
@@ -127,7 +131,8 @@ void cache__fetch_relay(struct cache_fetch *fetch, struct cache_visit *visit);
 
 /* --- parts.c --- */
 
-/* Is a range asked for of which only that is fetched? One that begins at 0 and has no end is all. */
+/* Is a range asked for of which only that is fetched? One that begins at 0 and has no end is
+ * all. */
 bool cache__wants_part(const struct cache_ask *ask, const struct http_head *request);
 
 /* The range of @object's whole that the request asks for, if the part has all of it. */
@@ -139,6 +144,38 @@ bool cache__part_covers(struct cache_object *object, const struct http_head *req
 void cache__join_parts(struct cache_side *side, struct store_entry *older,
                        struct store_entry *newer);
 
+/* --- tier.c --- */
+
+/* store_put(); what the disk has under its key is out of date. */
+void cache__put(struct cache *cache, struct store_entry *entry);
+
+/* Is what was looked for, and is not in memory, on the disk? */
+bool cache__is_on_disk(const struct cache *cache, const struct cache_look *look);
+
+/* Reads it into the store; then @fill, whose reference is taken over, is OPEN and says
+ * is_recalled. */
+void cache__recall(struct cache_stage *stage, struct cache_fill *fill);
+
+/* --- pass.c --- */
+
+/* Takes over the op: it goes down as if there were no cache. */
+void cache__pass(struct cache_stage *stage, struct op *op, const char *forward, const char *detail);
+
+/* The same for a request of another method than GET and HEAD; what is kept of its URL goes if its
+ * answer says that something has changed. */
+void cache__pass_unsafe(struct cache_stage *stage, struct op *op);
+
+/* The same for a URL whose last answer was not to be kept; if this one may be, the sign goes. */
+void cache__pass_watched(struct cache_stage *stage, struct op *op, const struct cache_ask *ask,
+                         const struct cache_rule *rule, const struct store_key *url);
+
+/* What is kept of this URL is out of date. Returns whether there was something. */
+bool cache__invalidate(struct cache_stage *stage, const struct store_key *url);
+
+/* The key of the request's URL in the side's buffer. False: too long. */
+bool cache__write_key(struct cache_side *side, const struct request *request,
+                      struct store_key *key);
+
 /* --- cache_stage.c --- */
 
 /* The state of the fill has changed. */
@@ -146,10 +183,6 @@ void cache__visit_resume(struct cache_visit *visit);
 
 /* Lets go of everything that it holds; it is not called any more. */
 void cache__visit_release(struct cache_visit *visit);
-
-/* Takes over the op: it goes down as if there were no cache. */
-void cache__pass(struct cache_stage *stage, struct op *op, const char *forward,
-                 const char *detail);
 
 /* The class of a request: CACHE_ASKED_ bits. */
 unsigned cache__class_of(const struct cache_stage *stage, const struct cache_ask *ask);
@@ -159,8 +192,5 @@ static inline bool cache__is_purged(struct cache_side *side, struct store_entry 
 {
     return cache_purge_look(side->cache, side->row, entry, cache_now_ms(side)) == CACHE_PURGE_HARD;
 }
-
-/* What is kept of this URL is out of date. Returns whether there was something. */
-bool cache__invalidate(struct cache_stage *stage, const struct store_key *url);
 
 #endif

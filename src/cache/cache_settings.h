@@ -13,8 +13,8 @@
     X(CACHE_COOKIES_EXPLICIT, "explicit",                                                          \
       "answers are kept and used for them only if they say `public`, `s-maxage` or "               \
       "CDN-Cache-Control")                                                                         \
-    X(CACHE_COOKIES_IGNORE, "ignore", "as requests without; for services whose pages are the same " \
-                                      "for everybody")                                             \
+    X(CACHE_COOKIES_IGNORE, "ignore",                                                              \
+      "as requests without; for services whose pages are the same for everybody")                  \
     X(CACHE_COOKIES_PASS, "pass", "they never meet the cache")
 
 enum cache_cookies {
@@ -45,8 +45,11 @@ struct cache_rule {
     X(memory_bytes, "memory", SIZE_OR_NONE, CONFIG_MIB(1), CONFIG_TIB(1), CONFIG_NONE, LIVE,       \
       "memory for answers that may be kept, everything that keeping them takes counted; none: "    \
       "there is no cache")                                                                         \
-    X(policy, "policy", CHOICE, cache_policies, 0, STORE_S3_FIFO, LIVE, "what leaves first when it is full; a " \
-                                                           "change starts an empty cache")         \
+    X(disk_bytes, "disk", SIZE_OR_NONE, CONFIG_MIB(16), CONFIG_TIB(64), CONFIG_NONE, START,        \
+      "a file in the data directory for answers that leave the memory, so that more is kept than " \
+      "fits there, also over a restart; another size may empty it")                                \
+    X(policy, "policy", CHOICE, cache_policies, 0, STORE_S3_FIFO, LIVE,                            \
+      "what leaves first when it is full; a change starts an empty cache")                         \
     X(object_bytes, "object-bytes", SIZE, CONFIG_KIB(1), CONFIG_TIB(1), CONFIG_MIB(64), LIVE,      \
       "largest body that is kept; also never more than a tenth of the memory of a shard")          \
     X(variants, "variants", COUNT, 1, 10000, 64, LIVE,                                             \
@@ -72,7 +75,7 @@ struct cache_rule {
       CONFIG_HOURS(24 * 366), CONFIG_HOURS(1), LIVE,                                               \
       "how long after its end an answer is used while no server can be reached; not what says "    \
       "must-revalidate or no-cache")                                                               \
-    X(cookies, "cookies", CHOICE, cache_cookies, 0, CACHE_COOKIES_EXPLICIT, LIVE,                              \
+    X(cookies, "cookies", CHOICE, cache_cookies, 0, CACHE_COOKIES_EXPLICIT, LIVE,                  \
       "what holds for requests with a Cookie")                                                     \
     X(etags, "etags", BOOLEAN, 0, 1, true, LIVE,                                                   \
       "give kept answers without ETag and Last-Modified an ETag, a hash of the body, so that "     \

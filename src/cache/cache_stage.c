@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cache/cache_stage.c - is the answer known? What is fresh is answered at once; the rest waits for a
- * fetch, or passes. */
+/* cache/cache_stage.c - is the answer known? What is fresh is answered at once; the rest waits
+ * for a fetch, or passes. */
 #include "cache/cache_inside.h"
 #include "cache/explain.h"
 
@@ -11,11 +11,25 @@
 /* Requests that some servers answer as if they were for another URL or method. What passes for one
  * URL is not kept for it. */
 static const char *const override_names[] = {
-    "X-Original-URL",         "X-Rewrite-URL",    "X-Original-URI",       "X-Original-Host",
-    "X-HTTP-Method-Override", "X-HTTP-Method",    "X-Method-Override",    "X-Host",
-    "X-Forwarded-Server",     "X-Forwarded-Path", "X-Forwarded-Prefix",   "X-Forwarded-Scheme",
-    "X-Forwarded-Ssl",        "Front-End-Https",  "X-Url-Scheme",         "X-Forwarded-Protocol",
-    "X-HTTP-Host-Override",   "X-Real-URL",       "X-Amz-Website-Redirect-Location",
+    "X-Original-URL",
+    "X-Rewrite-URL",
+    "X-Original-URI",
+    "X-Original-Host",
+    "X-HTTP-Method-Override",
+    "X-HTTP-Method",
+    "X-Method-Override",
+    "X-Host",
+    "X-Forwarded-Server",
+    "X-Forwarded-Path",
+    "X-Forwarded-Prefix",
+    "X-Forwarded-Scheme",
+    "X-Forwarded-Ssl",
+    "Front-End-Https",
+    "X-Url-Scheme",
+    "X-Forwarded-Protocol",
+    "X-HTTP-Host-Override",
+    "X-Real-URL",
+    "X-Amz-Website-Redirect-Location",
 };
 
 /* Servers that make variables of fields take "_" and "-" for one. */
@@ -62,154 +76,21 @@ static const struct cache_rule *rule_of(const struct cache_settings *settings,
 
 unsigned cache__class_of(const struct cache_stage *stage, const struct cache_ask *ask)
 {
-    const bool cookie_counts =
-        ask->has_cookie && stage->settings->cookies != CACHE_COOKIES_IGNORE;
+    const bool cookie_counts = ask->has_cookie && stage->settings->cookies != CACHE_COOKIES_IGNORE;
     return (cookie_counts ? CACHE_ASKED_WITH_COOKIE : 0u) |
            (ask->has_authorization ? CACHE_ASKED_WITH_AUTHORIZATION : 0u);
 }
 
-/* --- passing ------------------------------------------------------------------------------------- */
+/* --- waiting ---------------------------------------------------------------------------------- */
 
-void cache__pass(struct cache_stage *stage, struct op *op, const char *forward, const char *detail)
-{
-    const struct cache_said said = {.forward = forward, .detail = detail};
-    row_add(&stage->side->row->passed, 1);
-    cache__say(stage, op, &said, NULL, NULL);
-    stage_submit(stage->stage.below, op);
-}
-
-/* A frame on a request that passes, and whose answer matters to what is kept of its URL. */
-struct watch {
-    struct frame        frame; /* first */
-    struct cache_stage *stage;
-    struct cache_ask    ask;
-    const struct cache_rule *rule;
-    uint64_t            requested_ms;
-    struct store_key    url; /* the bytes lie in the op's arena */
+enum known {
+    KNOWN_NOTHING, /* it has to be fetched */
+    KNOWN_ANSWER,  /* it may be used */
+    KNOWN_BEHIND,  /* it may be used, and a new one is to be fetched */
+    KNOWN_STALE,   /* the server has to be asked */
+    KNOWN_PASSES,  /* it passes, watched */
+    KNOWN_NOT_FOR, /* it passes: what is kept is not for this client */
 };
-
-static struct watch *push_watch(struct cache_stage *stage, struct op *op,
-                                const struct store_key *url,
-                                void (*answered)(struct frame *self, struct op *op))
-{
-    struct watch *watch = arena_take(&op->arena, sizeof *watch + url->bytes);
-    if (watch == NULL)
-        return NULL;
-    *watch = (struct watch){.frame = {.answered = answered}, .stage = stage, .url = *url};
-    memcpy(watch + 1, url->at, url->bytes);
-    watch->url.at = (const uint8_t *)(watch + 1);
-    watch->requested_ms = cache_now_ms(stage->side);
-    op_push(op, &watch->frame);
-    return watch;
-}
-
-/* Answers to this URL may be kept after all: the next request fetches. */
-static void passed_answered(struct frame *self, struct op *op)
-{
-    struct watch *watch = (struct watch *)(void *)self;
-    struct cache_side *side = watch->stage->side;
-    struct cache_meta meta;
-    const struct cache_exchange exchange = {
-        .settings = watch->stage->settings,
-        .rule = watch->rule,
-        .ask = &watch->ask,
-        .requested_ms = watch->requested_ms,
-        .received_ms = cache_now_ms(side),
-    };
-    if (op->answer.error == ERR_NONE &&
-        cache_judge_answer(&meta, &op->answer.head, &exchange) == CACHE_REFUSED_NONE) {
-        struct store_entry *sign = store_find_surely(side->cache->store, &watch->url);
-        if (sign != NULL && cache_object_of(sign)->kind == CACHE_OBJECT_PASSES)
-            (void)store_remove(side->cache->store, sign);
-        store_entry_unref(sign);
-    }
-    op_answer_above(self, op);
-}
-
-bool cache__invalidate(struct cache_stage *stage, const struct store_key *url)
-{
-    struct cache *cache = stage->side->cache;
-    struct store_entry *entry = store_find_surely(cache->store, url);
-    cache_fills_doom(&cache->fills, url);
-    const bool was_there = entry != NULL && cache_object_of(entry)->kind != CACHE_OBJECT_PASSES &&
-                           store_remove(cache->store, entry);
-    store_entry_unref(entry);
-    if (was_there)
-        row_add(&stage->side->row->invalidated, 1);
-    return was_there;
-}
-
-/* Also what Location and Content-Location name, if it is on this server (RFC 9111 4.4). */
-static void invalidate_named(struct watch *watch, const struct op *op, enum http_field_id id)
-{
-    const struct http_head *head = &op->answer.head;
-    const struct request *request = op->request;
-    const struct http_field *field = http_head_find(head, id);
-    struct cache_side *side = watch->stage->side;
-    char path[2048];
-    size_t path_bytes;
-    if (field == NULL ||
-        !cache_same_origin_path(&request->head, request->scheme, http_field_value(head, field),
-                                field->value_bytes, path, sizeof path, &path_bytes))
-        return;
-    const size_t prefix = watch->url.bytes - request->head.path.bytes;
-    if (prefix + path_bytes > sizeof side->key)
-        return;
-    memcpy(side->key, watch->url.at, prefix);
-    memcpy(side->key + prefix, path, path_bytes);
-    const size_t bytes = prefix + path_bytes;
-    const struct store_key url = {cache_hash(side->cache, side->key, bytes), side->key,
-                                  (uint32_t)bytes};
-    (void)cache__invalidate(watch->stage, &url);
-}
-
-static void unsafe_answered(struct frame *self, struct op *op)
-{
-    struct watch *watch = (struct watch *)(void *)self;
-    const struct answer *answer = &op->answer;
-    if (answer->error == ERR_NONE &&
-        cache_invalidates(op->request->head.method, answer->head.status)) {
-        (void)cache__invalidate(watch->stage, &watch->url);
-        invalidate_named(watch, op, HTTP_FIELD_LOCATION);
-        invalidate_named(watch, op, HTTP_FIELD_CONTENT_LOCATION);
-    }
-    op_answer_above(self, op);
-}
-
-static bool write_key(struct cache_side *side, const struct request *request,
-                      struct store_key *key)
-{
-    const size_t bytes = cache__key_write(request, side->key, sizeof side->key);
-    if (bytes > sizeof side->key)
-        return false;
-    *key = (struct store_key){cache_hash(side->cache, side->key, bytes), side->key,
-                              (uint32_t)bytes};
-    return true;
-}
-
-static void pass_unsafe(struct cache_stage *stage, struct op *op)
-{
-    struct store_key url;
-    if (!http_method_is_safe(op->request->head.method) && write_key(stage->side, op->request, &url) &&
-        push_watch(stage, op, &url, unsafe_answered) == NULL) {
-        op_refuse(op, ERR_MEMORY, NULL);
-        return;
-    }
-    cache__pass(stage, op, "method", NULL);
-}
-
-static void pass_watched(struct cache_stage *stage, struct op *op, const struct cache_ask *ask,
-                         const struct cache_rule *rule, const struct store_key *url)
-{
-    struct watch *watch = push_watch(stage, op, url, passed_answered);
-    if (watch != NULL) {
-        watch->ask = *ask;
-        watch->rule = rule;
-    }
-    cache__pass(stage, op, "miss", "uncacheable");
-}
-
-/* --- waiting ------------------------------------------------------------------------------------- */
 
 static void decide(struct cache_visit *visit, struct cache_look *look);
 
@@ -292,12 +173,12 @@ static bool is_for(struct cache_visit *visit, struct store_entry *entry)
     if (visit->fetch == NULL && cache_object_is_part(object) &&
         !cache__part_covers(object, &visit->op->request->head, &range))
         return false;
-    if (visit->fetch == NULL && cache_purge_look(side->cache, side->row, entry,
-                                                 cache_now_ms(side)) != CACHE_PURGE_NOT)
+    if (visit->fetch == NULL &&
+        cache_purge_look(side->cache, side->row, entry, cache_now_ms(side)) != CACHE_PURGE_NOT)
         return false; /* it may have been asked for before the purge and this one after it */
     if (visit->fetch == NULL) {
-        const enum cache_use use = cache_judge_use(&object->meta, &visit->ask,
-                                                   visit->stage->settings, cache_now_ms(side));
+        const enum cache_use use =
+            cache_judge_use(&object->meta, &visit->ask, visit->stage->settings, cache_now_ms(side));
         if (use != CACHE_USE_FRESH && use != CACHE_USE_STALE && use != CACHE_USE_REVALIDATE)
             return false;
     }
@@ -358,6 +239,26 @@ static bool may_relay(const struct cache_visit *visit, const struct cache_fill *
            fill->fetched_status != 304;
 }
 
+static enum known judge_entry(struct cache_stage *stage, const struct cache_ask *ask,
+                              const struct http_head *head, struct store_entry *entry,
+                              const char **forward);
+
+/* What came from the disk is for all who waited, but each has his own claims. */
+static void resume_recalled(struct cache_visit *visit)
+{
+    struct store_entry *entry = visit->fill->entry;
+    const char *forward;
+    if (entry == NULL || judge_entry(visit->stage, &visit->ask, &visit->op->request->head, entry,
+                                     &forward) != KNOWN_ANSWER) {
+        look_again(visit);
+        return;
+    }
+    store_entry_ref(entry);
+    cache__visit_release(visit);
+    visit->said = (struct cache_said){.is_hit = true, .detail = "disk"};
+    serve_visit(visit, NULL, entry);
+}
+
 void cache__visit_resume(struct cache_visit *visit)
 {
     struct cache_fill *fill = visit->fill;
@@ -367,7 +268,12 @@ void cache__visit_resume(struct cache_visit *visit)
         cache_fill_wait(fill, worker->index, worker->loop, &visit->waiter);
         break;
     }
-    case CACHE_FILL_OPEN: resume_open(visit); break;
+    case CACHE_FILL_OPEN:
+        if (fill->is_recalled)
+            resume_recalled(visit);
+        else
+            resume_open(visit);
+        break;
     case CACHE_FILL_ALONE:
         visit->op->on_cancel = NULL;
         if (visit->fetch != NULL && may_relay(visit, fill)) {
@@ -388,7 +294,7 @@ void cache__visit_resume(struct cache_visit *visit)
     }
 }
 
-/* --- fetching ------------------------------------------------------------------------------------ */
+/* --- fetching --------------------------------------------------------------------------------- */
 
 static void give_up(struct cache_visit *visit, enum err_kind kind)
 {
@@ -416,6 +322,53 @@ static void start_fetch(struct cache_visit *visit, struct cache_fill *fill,
     cache__fetch(&order); /* without memory it resumes the visit by itself */
 }
 
+/* Waits for what others wait for; a reference to it is taken over. */
+static void join(struct cache_visit *visit, struct cache_fill *others)
+{
+    if (atomic_load(&others->readers_count) >= visit->stage->settings->waiters) {
+        cache_fill_unref(others);
+        cache__pass(visit->stage, visit->op, visit->said.forward, "waiters");
+        return;
+    }
+    attach(visit, others);
+    if (atomic_load(&others->state) != CACHE_FILL_ASKING) {
+        cache_fill_leave(others, visit->stage->side->worker->index, &visit->waiter);
+        cache__visit_resume(visit);
+    }
+}
+
+/* Waits for the disk, and then looks again. */
+static void recall_or_join(struct cache_visit *visit, const struct cache_look *look)
+{
+    struct cache_side *side = visit->stage->side;
+    struct cache *cache = side->cache;
+    struct cache_fill *others = NULL;
+    struct store_entry *newer = NULL;
+    struct cache_fill *fill =
+        cache_fill_new(&cache->fills, &look->key, side->worker->index, cache->workers_count);
+    if (fill == NULL) {
+        give_up(visit, ERR_MEMORY);
+        return;
+    }
+    visit->recalls++;
+    fill->classes = (uint8_t)cache__class_of(visit->stage, &visit->ask);
+    switch (cache_fill_begin(fill, cache->store, NULL, &others, &newer)) {
+    case CACHE_FILL_IS_MINE:
+        attach(visit, cache_fill_ref(fill));
+        cache__recall(visit->stage, fill);
+        break;
+    case CACHE_FILL_IS_OVER:
+        cache_fill_unref(fill);
+        store_entry_unref(newer);
+        look_again(visit);
+        break;
+    case CACHE_FILL_IS_OTHERS:
+        cache_fill_unref(fill);
+        join(visit, others);
+        break;
+    }
+}
+
 /* Waits for a fetch of what was looked for, one's own or another's. @stale is borrowed. */
 static void fetch_or_join(struct cache_visit *visit, const struct cache_look *look,
                           struct store_entry *stale)
@@ -424,8 +377,8 @@ static void fetch_or_join(struct cache_visit *visit, const struct cache_look *lo
     struct cache *cache = side->cache;
     struct cache_fill *others = NULL;
     struct store_entry *newer = NULL;
-    struct cache_fill *fill = cache_fill_new(&cache->fills, &look->key, side->worker->index,
-                                             cache->workers_count);
+    struct cache_fill *fill =
+        cache_fill_new(&cache->fills, &look->key, side->worker->index, cache->workers_count);
     if (fill == NULL) {
         give_up(visit, ERR_MEMORY);
         return;
@@ -436,8 +389,7 @@ static void fetch_or_join(struct cache_visit *visit, const struct cache_look *lo
         look->entry != NULL && cache_object_of(look->entry)->kind == CACHE_OBJECT_ANSWER
             ? look->entry
             : NULL;
-    const bool is_part =
-        stale == NULL && cache__wants_part(&visit->ask, &visit->op->request->head);
+    const bool is_part = stale == NULL && cache__wants_part(&visit->ask, &visit->op->request->head);
     const bool may_join = visit->tries++ < CACHE_TRIES_MAX && !visit->ask.no_cache && !is_part;
     if (!may_join) {
         if (!cache_fill_show(fill, &look->key, false)) {
@@ -457,16 +409,7 @@ static void fetch_or_join(struct cache_visit *visit, const struct cache_look *lo
         break;
     case CACHE_FILL_IS_OTHERS:
         cache_fill_unref(fill);
-        if (atomic_load(&others->readers_count) >= visit->stage->settings->waiters) {
-            cache_fill_unref(others);
-            cache__pass(visit->stage, visit->op, visit->said.forward, "waiters");
-            break;
-        }
-        attach(visit, others);
-        if (atomic_load(&others->state) != CACHE_FILL_ASKING) {
-            cache_fill_leave(others, side->worker->index, &visit->waiter);
-            cache__visit_resume(visit);
-        }
+        join(visit, others);
         break;
     }
 }
@@ -479,8 +422,8 @@ static void fetch_behind(struct cache_stage *stage, const struct op *op,
     struct cache_side *side = stage->side;
     struct cache_fill *others = NULL;
     struct store_entry *newer = NULL;
-    struct cache_fill *fill = cache_fill_new(&side->cache->fills, &look->key,
-                                             side->worker->index, side->cache->workers_count);
+    struct cache_fill *fill = cache_fill_new(&side->cache->fills, &look->key, side->worker->index,
+                                             side->cache->workers_count);
     if (fill == NULL)
         return;
     fill->classes = (uint8_t)cache__class_of(stage, ask);
@@ -503,7 +446,7 @@ static void fetch_behind(struct cache_stage *stage, const struct op *op,
     cache__fetch(&order);
 }
 
-/* --- deciding ------------------------------------------------------------------------------------ */
+/* --- deciding --------------------------------------------------------------------------------- */
 
 /* What a request that cannot be answered at once becomes. NULL: no memory, and it was refused. */
 static struct cache_visit *new_visit(struct cache_stage *stage, struct op *op,
@@ -526,15 +469,6 @@ static struct cache_visit *new_visit(struct cache_stage *stage, struct op *op,
     visit->key.at = (const uint8_t *)(visit + 1);
     return visit;
 }
-
-enum known {
-    KNOWN_NOTHING, /* it has to be fetched */
-    KNOWN_ANSWER,  /* it may be used */
-    KNOWN_BEHIND,  /* it may be used, and a new one is to be fetched */
-    KNOWN_STALE,   /* the server has to be asked */
-    KNOWN_PASSES,  /* it passes, watched */
-    KNOWN_NOT_FOR, /* it passes: what is kept is not for this client */
-};
 
 /* How operators see it; what is purged hard is gone. */
 static enum cache_purge_verdict look_purged(struct cache_side *side, struct store_entry *entry)
@@ -597,7 +531,8 @@ static void decide(struct cache_visit *visit, struct cache_look *look)
     struct cache_stage *stage = visit->stage;
     struct op *op = visit->op;
     const char *forward;
-    const enum known known = judge_entry(stage, &visit->ask, &op->request->head, look->entry, &forward);
+    const enum known known =
+        judge_entry(stage, &visit->ask, &op->request->head, look->entry, &forward);
     visit->said = (struct cache_said){.forward = forward_of(look, forward)};
     switch (known) {
     case KNOWN_ANSWER:
@@ -607,11 +542,14 @@ static void decide(struct cache_visit *visit, struct cache_look *look)
             fetch_behind(stage, op, &visit->ask, visit->rule, look);
         serve_visit(visit, NULL, look->entry);
         return;
-    case KNOWN_PASSES: pass_watched(stage, op, &visit->ask, visit->rule, &look->key); break;
+    case KNOWN_PASSES: cache__pass_watched(stage, op, &visit->ask, visit->rule, &look->key); break;
     case KNOWN_NOT_FOR: cache__pass(stage, op, forward, NULL); break;
     case KNOWN_NOTHING:
     case KNOWN_STALE:
-        if (visit->ask.only_if_cached) {
+        if (visit->recalls < CACHE_RECALLS_MAX && !visit->ask.no_cache &&
+            cache__is_on_disk(stage->side->cache, look)) {
+            recall_or_join(visit, look);
+        } else if (visit->ask.only_if_cached) {
             op->answer.status = 504;
             cache__say(stage, op, &visit->said, NULL, NULL);
             op_refuse(op, ERR_NO_TARGET, "it is not in the cache, and the request asks only that");
@@ -627,7 +565,7 @@ static void decide(struct cache_visit *visit, struct cache_look *look)
     store_entry_unref(look->entry);
 }
 
-/* --- the door ------------------------------------------------------------------------------------ */
+/* --- the door --------------------------------------------------------------------------------- */
 
 /* Why the cache does not look at it; NULL: it does. */
 static const char *why_bypassed(const struct http_head *head, bool has_body,
@@ -658,7 +596,7 @@ static bool passes(struct cache_stage *stage, struct op *op, const struct cache_
 {
     const struct http_head *head = &op->request->head;
     if (head->method != HTTP_METHOD_GET && head->method != HTTP_METHOD_HEAD) {
-        pass_unsafe(stage, op);
+        cache__pass_unsafe(stage, op);
         return true;
     }
     if (why_bypassed(head, op->request_body != NULL, rule) != NULL) {
@@ -681,7 +619,7 @@ static void submit(struct stage *self, struct op *op)
         return;
     cache_ask_read(&ask, head);
     if (why_asked_past(stage->settings, &ask) != NULL ||
-        !write_key(stage->side, op->request, &url)) {
+        !cache__write_key(stage->side, op->request, &url)) {
         cache__pass(stage, op, "bypass", NULL);
         return;
     }
@@ -707,7 +645,7 @@ static void submit(struct stage *self, struct op *op)
     decide(visit, &look);
 }
 
-/* --- explaining ---------------------------------------------------------------------------------- */
+/* --- explaining ------------------------------------------------------------------------------- */
 
 static void expect(struct cache_explained *out, enum cache_expectation expected,
                    const char *forward, const char *why)
@@ -802,7 +740,7 @@ void cache_stage_explain(struct cache_stage *stage, const struct request *reques
     const char *why = why_bypassed(head, head->framing != HTTP_FRAMING_NONE, rule);
     if (why == NULL)
         why = why_asked_past(stage->settings, &ask);
-    if (why == NULL && !write_key(stage->side, request, &url))
+    if (why == NULL && !cache__write_key(stage->side, request, &url))
         why = "its URL is longer than what is kept";
     if (why != NULL) {
         expect(out, CACHE_EXPECT_PASS, "bypass", why);

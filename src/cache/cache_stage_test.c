@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cache/cache_stage_test.c - what becomes of requests: who asks a server, who waits, who is given what. */
+/* cache/cache_stage_test.c - what becomes of requests: who asks a server, who waits, who is
+ * given what. */
 #include "cache/cache_testing.h"
 
 #include "core/mem.h"
@@ -106,7 +107,7 @@ Test(cache_stage, what_is_not_kept_is_passed_to_the_first_and_the_others_ask_the
     cr_expect(client_got(house_ask(&house, 0, "/a", ""), 200, "z"), "it may be kept after all");
 }
 
-/* --- leaving ------------------------------------------------------------------------------------- */
+/* --- leaving ---------------------------------------------------------------------------------- */
 
 static void leave(struct client *client)
 {
@@ -179,7 +180,7 @@ Test(cache_stage, what_nobody_waits_for_ends_with_the_worker)
     cr_expect(house.cancelled_count == 2 && house.holds_count == 0);
 }
 
-/* --- errors -------------------------------------------------------------------------------------- */
+/* --- errors ----------------------------------------------------------------------------------- */
 
 Test(cache_stage, all_get_the_error)
 {
@@ -275,7 +276,7 @@ Test(cache_stage, what_is_stale_is_used_while_a_new_one_is_fetched)
     cr_expect(client_got(house_ask(&house, 1, "/a", ""), 200, "new"));
 }
 
-/* --- ways around --------------------------------------------------------------------------------- */
+/* --- ways around ------------------------------------------------------------------------------ */
 
 Test(cache_stage, head_and_only_if_cached_fetch_nothing)
 {
@@ -324,9 +325,10 @@ Test(cache_stage, each_variant_has_a_fetch_of_its_own)
     cr_expect(client_got(house_ask(&house, 1, "/a", "Accept-Language: fr"), 200, "oui"));
 }
 
-/* --- memory -------------------------------------------------------------------------------------- */
+/* --- memory ----------------------------------------------------------------------------------- */
 
-/* The answer to /@path is @bytes of chunked body, put as there is room; whether it was taken whole. */
+/* The answer to /@path is @bytes of chunked body, put as there is room; whether it was taken
+ * whole. */
 static bool pour(struct op *op, size_t bytes)
 {
     static char piece[8192];

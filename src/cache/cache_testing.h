@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cache/cache_testing.h - for tests of the stage: a cache with one or two workers, clients that note what
- * they are given, and servers that do as the test says. No thread, no clock: posts and timers run in
- * house_turn().
+/* cache/cache_testing.h - for tests of the stage: a cache with one or two workers, clients that
+ * note what they are given, and servers that do as the test says. No thread, no clock: posts and
+ * timers run in house_turn().
  *
  *     house_open(&house, 4 * MIB);
  *     struct client *client = house_ask(&house, 0, "/a", "");         worker 0 asks
@@ -10,8 +10,8 @@
  *     cr_expect(client_got(client, 200, "hello"));
  *     house_close(&house);                                            everything was given back
  *
- * A client reads as it is sent, unless it was told to be slow. Each op below has a number in the order in
- * which it came; it is gone once it was answered to its end, or was cancelled. */
+ * A client reads as it is sent, unless it was told to be slow. Each op below has a number in the
+ * order in which it came; it is gone once it was answered to its end, or was cancelled. */
 #ifndef PANDO_CACHE_CACHE_TESTING_H
 #define PANDO_CACHE_CACHE_TESTING_H
 
@@ -139,9 +139,10 @@ static inline void house_close(struct house *house)
     bench_fini(&house->bench);
 }
 
-/* --- clients ------------------------------------------------------------------------------------- */
+/* --- clients ---------------------------------------------------------------------------------- */
 
-/* Takes at most @most bytes, in whole slices; the rest, too, if the op is over. Taking may make it end. */
+/* Takes at most @most bytes, in whole slices; the rest, too, if the op is over. Taking may make
+ * it end. */
 static inline void client_read(struct client *client, size_t most)
 {
     struct op *op = client->op;
@@ -276,7 +277,7 @@ static inline bool client_said(const struct client *client, const char *text)
     return strstr(client->fields, text) != NULL;
 }
 
-/* --- servers ------------------------------------------------------------------------------------- */
+/* --- servers ---------------------------------------------------------------------------------- */
 
 static inline unsigned house_asked_count(const struct house *house)
 {
@@ -309,7 +310,8 @@ static inline bool op_says(const struct op *op, const char *field, const char *v
                               memcmp(http_field_value(head, found), value, strlen(value)) == 0));
 }
 
-/* Its head; the body is to follow. False: it was cancelled in there and is gone, or had no memory. */
+/* Its head; the body is to follow. False: it was cancelled in there and is gone, or had no
+ * memory. */
 static inline bool house_answer_head(struct house *house, struct op *op, unsigned status,
                                      const char *fields)
 {
@@ -326,8 +328,8 @@ static inline bool house_answer_head(struct house *house, struct op *op, unsigne
     return house->cancelled_count == cancelled;
 }
 
-/* False: the pipe is full or broken, or there is no memory; then nothing was put. It may have been cancelled
- * in there. */
+/* False: the pipe is full or broken, or there is no memory; then nothing was put. It may have
+ * been cancelled in there. */
 static inline bool house_put(struct op *op, const void *at, size_t bytes)
 {
     struct buf *buf = pipe_room(&op->answer_body) > 0 ? buf_new_copy(at, bytes) : NULL;

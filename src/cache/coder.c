@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cache/coder.c - a body is coded piece by piece on its way to the store, and all who code take turns.
- */
+/* cache/coder.c - a body is coded piece by piece on its way to the store, and coders take turns. */
 #include "cache/compress.h"
 #include "cache/fetch.h"
 #include "core/mem.h"
@@ -10,23 +9,23 @@
 #include <assert.h>
 
 struct cache_coder {
-    struct list_link   turn; /* among those that wait for one */
-    struct timer       pause;
-    struct cache_side *side;
+    struct list_link    turn; /* among those that wait for one */
+    struct timer        pause;
+    struct cache_side  *side;
     struct cache_fetch *fetch;
-    struct compressor *compressor;
-    size_t             memory_bytes; /* that it is charged with */
-    uint32_t           taken_bytes;  /* of the first slice that waits */
-    uint32_t           out_at, out_bytes;
-    bool               holds;      /* what was given is perhaps not all out */
-    bool               is_resting; /* the pause runs */
-    bool               is_flushing;
-    bool               is_over; /* the end was coded */
-    bool               is_broken;
-    uint8_t            out[CACHE_CODE_OUT_BYTES];
+    struct compressor  *compressor;
+    size_t              memory_bytes; /* that it is charged with */
+    uint32_t            taken_bytes;  /* of the first slice that waits */
+    uint32_t            out_at, out_bytes;
+    bool                holds;      /* what was given is perhaps not all out */
+    bool                is_resting; /* the pause runs */
+    bool                is_flushing;
+    bool                is_over; /* the end was coded */
+    bool                is_broken;
+    uint8_t             out[CACHE_CODE_OUT_BYTES];
 };
 
-/* --- turns --------------------------------------------------------------------------------------- */
+/* --- turns ---------------------------------------------------------------------------------- */
 
 static void wait_for_turn(struct cache_coder *coder)
 {
@@ -58,8 +57,8 @@ static void next_turn(struct timer *timer)
     struct cache_turns *turns = &side->turns;
     struct list_link *link;
     cache_side_ref(side);
-    turns->left_bytes = turns->now_ns == *side->worker->now_ns ? turns->left_bytes
-                                                               : CACHE_CODE_BYTES_PER_TURN;
+    turns->left_bytes =
+        turns->now_ns == *side->worker->now_ns ? turns->left_bytes : CACHE_CODE_BYTES_PER_TURN;
     turns->now_ns = *side->worker->now_ns;
     while (turns->left_bytes > 0 && (link = list_first(&turns->waiting)) != NULL) {
         struct cache_coder *coder = list_item(link, struct cache_coder, turn);
@@ -79,7 +78,7 @@ void cache__turns_init(struct cache_turns *turns)
     timer_init(&turns->next, next_turn);
 }
 
-/* --- a life -------------------------------------------------------------------------------------- */
+/* --- a life --------------------------------------------------------------------------------- */
 
 /* A source that is silent: what it gave so far is let out. */
 static void paused(struct timer *timer)
@@ -96,9 +95,8 @@ struct cache_coder *cache__coder_new(struct cache_fetch *fetch, enum cache_encod
     struct cache_side *side = fetch->stage->side;
     const uint64_t body_bytes =
         answer->has_content_length ? answer->content_length : COMPRESS_BYTES_UNKNOWN;
-    const size_t memory_bytes =
-        compress_memory_bytes((enum compress_coding)coding, body_bytes) +
-        sizeof(struct cache_coder);
+    const size_t memory_bytes = compress_memory_bytes((enum compress_coding)coding, body_bytes) +
+                                sizeof(struct cache_coder);
     if (side->turns.memory_bytes + memory_bytes > CACHE_CODE_MEMORY_BYTES)
         return NULL;
     struct cache_coder *coder = mem_alloc(sizeof *coder);
@@ -135,7 +133,7 @@ void cache__coder_free(struct cache_coder *coder)
     mem_free(coder);
 }
 
-/* --- work ---------------------------------------------------------------------------------------- */
+/* --- work ----------------------------------------------------------------------------------- */
 
 /* Nothing to read now. */
 static void rest(struct cache_coder *coder)

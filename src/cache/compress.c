@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cache/compress.c - what is kept compressed: the heads of such answers, and where they come from. */
+/* cache/compress.c - what is kept compressed: the heads of such answers, and their sources. */
 #include "cache/compress.h"
 
 #include "cache/fetch.h"
@@ -28,17 +28,17 @@ static enum cache_encoding coding_for(const struct http_head *request)
     return cache_encodings_best(cache_encodings_reduce(request, compress_set()));
 }
 
-/* --- heads --------------------------------------------------------------------------------------- */
+/* --- heads ---------------------------------------------------------------------------------- */
 
 static const char accept_encoding[] = "Accept-Encoding";
 
 /* How a head is written anew. */
 struct change {
-    bool adds_vary;         /* Accept-Encoding among the names */
-    bool is_coded;          /* what describes the body without coding goes */
-    const char *coding;     /* that the body gets now; NULL: none */
-    const uint8_t *etag;    /* that it gets; NULL: none, if coding is set */
-    uint32_t etag_bytes;
+    bool           adds_vary; /* Accept-Encoding among the names */
+    bool           is_coded;  /* what describes the body without coding goes */
+    const char    *coding;    /* that the body gets now; NULL: none */
+    const uint8_t *etag;      /* that it gets; NULL: none, if coding is set */
+    uint32_t       etag_bytes;
 };
 
 struct writer {
@@ -47,8 +47,7 @@ struct writer {
     uint32_t          used;
 };
 
-static bool is_named(const struct http_head *head, const struct http_field *field,
-                     const char *name)
+static bool is_named(const struct http_head *head, const struct http_field *field, const char *name)
 {
     return field->name_bytes == strlen(name) &&
            http_same_text(http_field_name(head, field), name, field->name_bytes);
@@ -218,7 +217,7 @@ size_t cache__code_names(const struct cache_fetch *fetch, char *names, size_t by
                            sizeof CACHE_VARY_BY_CODING - 1, names, room);
 }
 
-/* --- answers ------------------------------------------------------------------------------------- */
+/* --- answers -------------------------------------------------------------------------------- */
 
 /* A known length that is too much as it is will hardly be kept: the work is spared. */
 static bool is_worth_it(const struct cache_fetch *fetch, const struct http_head *head)
@@ -325,7 +324,7 @@ struct cache_validators cache__server_validators(struct cache_object *object,
     return validators;
 }
 
-/* --- coding what is kept already ------------------------------------------------------------------ */
+/* --- coding what is kept already ------------------------------------------------------------- */
 
 static bool is_source(const struct cache_order *order, struct store_entry *entry)
 {

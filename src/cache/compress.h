@@ -10,7 +10,7 @@
  * once, whatever else its clients accept. Where a fresh and whole body without coding is kept, it
  * is coded from there and no server is asked.
  *
- * Work:    CACHE_CODE_BYTES_PER_TURN of a worker's loop for all coders of a cache together, in turn.
+ * Work:    CACHE_CODE_BYTES_PER_TURN of a worker's loop for all coders of a cache, in turn.
  * Memory:  coders of a worker's side take CACHE_CODE_MEMORY_BYTES together; what would be over it
  *          is kept as it came.
  * Threads: a coder belongs to its fetch's. */
@@ -68,7 +68,7 @@ struct store_entry *cache__code_source(const struct cache_order *order, const st
 
 /* --- The coder --- */
 
-/* For the body that comes after @answer. NULL: no memory, or the others have all that there may be. */
+/* For the body that comes after @answer. NULL: no memory, or the others have it all. */
 struct cache_coder *cache__coder_new(struct cache_fetch *fetch, enum cache_encoding coding,
                                      const struct http_head *answer) must_check;
 

@@ -21,7 +21,7 @@ static struct cache_row *row_of(const struct cache_fetch *fetch)
     return fetch->stage->side->row;
 }
 
-/* --- ends ---------------------------------------------------------------------------------------- */
+/* --- ends ------------------------------------------------------------------------------------- */
 
 /* The op has finished and nothing of it is needed any more. */
 static void free_fetch(struct cache_fetch *fetch)
@@ -130,7 +130,7 @@ static void fail(struct cache_fetch *fetch, enum err_kind error, const char *det
     (void)tell(fetch, CACHE_FILL_FAILED);
 }
 
-/* --- passing on to the first client -------------------------------------------------------------- */
+/* --- passing on to the first client ----------------------------------------------------------- */
 
 static void end_relay(struct cache_fetch *fetch)
 {
@@ -139,8 +139,7 @@ static void end_relay(struct cache_fetch *fetch)
     const enum err_kind error = (enum err_kind)fetch->op->answer_body.error;
     if (fetch->op->answer_trailers != NULL) {
         struct http_head *trailers = arena_take(&client->arena, sizeof *trailers);
-        if (trailers != NULL &&
-            op_copy_head(&client->arena, trailers, fetch->op->answer_trailers))
+        if (trailers != NULL && op_copy_head(&client->arena, trailers, fetch->op->answer_trailers))
             client->answer_trailers = trailers;
     }
     fetch->first = NULL;
@@ -151,7 +150,7 @@ static void end_relay(struct cache_fetch *fetch)
     cache__visit_release(visit);
     if (!client->answer_body.ended)
         pipe_end(&client->answer_body, error);
-    op_finish(client, client->cancelled  ? OUTCOME_CANCELLED
+    op_finish(client, client->cancelled   ? OUTCOME_CANCELLED
                       : error != ERR_NONE ? OUTCOME_FAILED
                                           : OUTCOME_DONE);
 }
@@ -266,7 +265,7 @@ void cache__fetch_relay(struct cache_fetch *fetch, struct cache_visit *visit)
         relay(fetch);
 }
 
-/* --- keeping ------------------------------------------------------------------------------------- */
+/* --- keeping ---------------------------------------------------------------------------------- */
 
 static struct cache_object *object_of(const struct cache_fetch *fetch)
 {
@@ -290,7 +289,7 @@ static void keep_whole(struct cache_fetch *fetch)
     row_add(&row_of(fetch)->stored, 1);
     row_add(&row_of(fetch)->compressed, fetch->coder != NULL);
     if (!fetch->is_put && !atomic_load(&fetch->fill->is_doomed))
-        store_put(store, fetch->entry);
+        cache__put(fetch->stage->side->cache, fetch->entry);
     (void)store_settle(store, fetch->entry);
     if (atomic_load(&fetch->fill->is_doomed) || cache__is_purged(side, fetch->entry))
         (void)store_remove(store, fetch->entry);
@@ -347,8 +346,8 @@ static bool slide(struct cache_fetch *fetch)
     return true;
 }
 
-/* Memory is let go of by readers, or by nobody: it is looked for again soon. A reader that is alone is
- * the fastest one. */
+/* Memory is let go of by readers, or by nobody: it is looked for again soon. A reader that is
+ * alone is the fastest one. */
 static void wait_for_memory(struct cache_fetch *fetch)
 {
     const struct worker *worker = fetch->stage->side->worker;
@@ -395,7 +394,7 @@ static bool open_body(struct cache_fetch *fetch)
     const struct store_key key = {fetch->entry->hash, store_entry_key(fetch->entry),
                                   fetch->entry->key_bytes};
     fetch->fill->entry = store_entry_ref(fetch->entry);
-    store_put(fetch->stage->side->cache->store, fetch->entry);
+    cache__put(fetch->stage->side->cache, fetch->entry);
     fetch->is_put = true;
     if (!cache_fill_show(fetch->fill, &key, false)) {
         body_over(fetch, ERR_MEMORY);
@@ -533,7 +532,7 @@ static void resumed(struct cache_fill *fill)
         fill_body(fill->fetch);
 }
 
-/* --- the answer ---------------------------------------------------------------------------------- */
+/* --- the answer ------------------------------------------------------------------------------- */
 
 static void release_all(struct cache_fetch *fetch, enum cache_refusal refusal)
 {
@@ -551,8 +550,9 @@ static void release_all(struct cache_fetch *fetch, enum cache_refusal refusal)
 static void keep(struct cache_fetch *fetch, struct cache_meta *meta)
 {
     cache__code_answer(fetch, meta);
-    const enum cache_refusal refusal =
-        atomic_load(&fetch->fill->is_doomed) ? CACHE_REFUSED_BYPASS : cache__keep_answer(fetch, meta);
+    const enum cache_refusal refusal = atomic_load(&fetch->fill->is_doomed)
+                                           ? CACHE_REFUSED_BYPASS
+                                           : cache__keep_answer(fetch, meta);
     if (refusal != CACHE_REFUSED_NONE) {
         release_all(fetch, refusal);
         return;
@@ -572,6 +572,7 @@ static void freshen(struct cache_fetch *fetch, const struct cache_exchange *exch
     cache_fill_hide(fetch->fill);
     if (!cache__keep_freshened(fetch, exchange)) {
         /* It holds for those who asked, but for nobody after them. */
+        (void)cache_disk_forget(fetch->stage->side->cache, fetch->stale->hash);
         (void)store_remove(fetch->stage->side->cache->store, fetch->stale);
         (void)tell_open(fetch, store_entry_ref(fetch->stale));
         return;
@@ -620,8 +621,8 @@ static void answered(struct frame *self, struct op *op)
             return;
         }
     }
-    const enum cache_refusal refusal = is_odd(fetch, head) ? CACHE_REFUSED_ODD
-                                                            : cache_judge_answer(&meta, head, &exchange);
+    const enum cache_refusal refusal =
+        is_odd(fetch, head) ? CACHE_REFUSED_ODD : cache_judge_answer(&meta, head, &exchange);
     if (refusal == CACHE_REFUSED_NONE)
         keep(fetch, &meta);
     else
@@ -645,8 +646,7 @@ static void finished(struct frame *self, struct op *op, enum outcome outcome)
 {
     struct cache_fetch *fetch = (struct cache_fetch *)(void *)self;
     if (!op->answer_body.ended)
-        pipe_end(&op->answer_body,
-                 outcome == OUTCOME_DONE ? ERR_NONE : ERR_TARGET_INCOMPLETE);
+        pipe_end(&op->answer_body, outcome == OUTCOME_DONE ? ERR_NONE : ERR_TARGET_INCOMPLETE);
     fetch->op_is_finished = true;
     free_if_over(fetch);
 }

@@ -58,8 +58,7 @@ static void take_name_out(struct http_head *head, const char *name)
     const size_t bytes = strlen(name);
     for (uint16_t i = 0; i < head->fields_count; i++) {
         struct http_field *field = &head->fields[i];
-        if (field->name_bytes == bytes &&
-            http_same_text(http_field_name(head, field), name, bytes))
+        if (field->name_bytes == bytes && http_same_text(http_field_name(head, field), name, bytes))
             field->hop = 1;
     }
 }
@@ -165,8 +164,8 @@ static bool copy_request(struct request *to, const struct cache_order *order)
                      : copy_text(&to->arena, from->origin, strlen(from->origin));
     to->scheme = strcmp(from->scheme, "https") == 0 ? "https" : "http";
     if (from->forwarded_for != NULL) {
-        to->forwarded_for = (const uint8_t *)copy_text(&to->arena, from->forwarded_for,
-                                                       from->forwarded_for_bytes);
+        to->forwarded_for =
+            (const uint8_t *)copy_text(&to->arena, from->forwarded_for, from->forwarded_for_bytes);
         to->forwarded_for_bytes = from->forwarded_for_bytes;
         if (to->forwarded_for == NULL)
             return false;

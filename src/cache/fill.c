@@ -29,7 +29,7 @@ static struct cache_fill_stripe *stripe_of(struct cache_fills *fills, uint64_t h
     return &fills->stripes[hash % CACHE_FILL_STRIPES];
 }
 
-/* --- one ---------------------------------------------------------------------------------------- */
+/* --- one -------------------------------------------------------------------------------------- */
 
 static void call_group(struct post *post);
 
@@ -49,8 +49,7 @@ static bool set_key(struct cache_fill *fill, const struct store_key *key)
 struct cache_fill *cache_fill_new(struct cache_fills *fills, const struct store_key *key,
                                   unsigned owner, unsigned workers_count)
 {
-    struct cache_fill *fill =
-        mem_alloc(sizeof *fill + workers_count * sizeof(struct cache_group));
+    struct cache_fill *fill = mem_alloc(sizeof *fill + workers_count * sizeof(struct cache_group));
     if (fill == NULL || !set_key(fill, key)) {
         mem_free(fill);
         return NULL;
@@ -75,8 +74,7 @@ struct cache_fill *cache_fill_ref(struct cache_fill *fill)
 
 void cache_fill_unref(struct cache_fill *fill)
 {
-    if (fill == NULL ||
-        atomic_fetch_sub_explicit(&fill->refs_count, 1, memory_order_acq_rel) != 1)
+    if (fill == NULL || atomic_fetch_sub_explicit(&fill->refs_count, 1, memory_order_acq_rel) != 1)
         return;
     assert(fill->stripe == NULL);
     store_entry_unref(fill->entry);
@@ -84,7 +82,7 @@ void cache_fill_unref(struct cache_fill *fill)
     mem_free(fill);
 }
 
-/* --- the table ---------------------------------------------------------------------------------- */
+/* --- the table -------------------------------------------------------------------------------- */
 
 static bool has_key(const struct cache_fill *fill, const struct store_key *key)
 {
@@ -211,13 +209,14 @@ void cache_fills_part(struct cache_fills *fills, const char *url, size_t bytes, 
     }
 }
 
-/* --- waiting ------------------------------------------------------------------------------------ */
+/* --- waiting ---------------------------------------------------------------------------------- */
 
 void cache_fill_wait(struct cache_fill *fill, unsigned index, struct loop *loop,
                      struct cache_waiter *waiter)
 {
     struct cache_group *group = &fill->groups[index];
-    group->loop = loop;
+    if (group->loop == NULL) /* once it is wanted, the owner reads it */
+        group->loop = loop;
     if (!link_is_in_list(&waiter->link))
         list_add_last(&group->waiters, &waiter->link);
     /* The owner first changes and then looks here; whoever waits does the opposite. */

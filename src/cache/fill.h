@@ -42,8 +42,8 @@ struct cache_waiter {
 struct cache_group {
     struct post        post;
     struct cache_fill *fill;
-    struct loop       *loop;     /* set by the worker before it waits */
-    struct list        waiters;  /* the worker's */
+    struct loop       *loop;      /* set by the worker before it waits */
+    struct list        waiters;   /* the worker's */
     _Atomic bool       is_wanted; /* somebody waits */
     _Atomic bool       is_posted;
 };
@@ -70,10 +70,12 @@ struct cache_fill {
     _Atomic bool              is_doomed;     /* what it fetches is out of date already */
     _Atomic uint8_t           state;         /* enum cache_fill_state */
     bool                      is_stale;      /* OPEN: the entry is an old one, as servers fail */
+    bool                      is_recalled;   /* OPEN: of the disk; who waited looks again; entry may
+                                              * be NULL: it was not there after all */
     bool                      is_part;       /* ALONE: what its first client asked is what came */
     uint16_t                  fetched_status; /* of the server's answer; 0: none */
-    struct store_entry       *entry;         /* OPEN; a reference */
-    enum err_kind             error;         /* FAILED, with the next three */
+    struct store_entry       *entry;          /* OPEN; a reference */
+    enum err_kind             error;          /* FAILED, with the next three */
     const char               *detail;
     uint16_t                  error_status;
     uint32_t                  retry_after_s;
@@ -89,6 +91,7 @@ struct cache_fill {
     struct cache_group groups[]; /* one per worker */
 };
 
+/* An empty table. */
 void cache_fills_init(struct cache_fills *fills);
 /* Nothing is being fetched. */
 void cache_fills_fini(struct cache_fills *fills);
@@ -101,8 +104,8 @@ struct cache_fill *cache_fill_ref(struct cache_fill *fill);
 void cache_fill_unref(struct cache_fill *fill);
 
 /* From now on it is found by that key. False: no memory for the key. */
-bool cache_fill_show(struct cache_fill *fill, const struct store_key *key,
-                     bool may_be_joined) must_check;
+bool cache_fill_show(struct cache_fill *fill, const struct store_key *key, bool may_be_joined)
+    must_check;
 /* It is not found any more. Idempotent. */
 void cache_fill_hide(struct cache_fill *fill);
 
@@ -123,8 +126,8 @@ struct cache_fill *cache_fill_of(struct cache_fills *fills, const struct store_e
 /* Marks what is being fetched for that key as out of date. */
 void cache_fills_doom(struct cache_fills *fills, const struct store_key *key);
 
-/* Nobody joins any more what is being fetched for the URL @url and its variants, or with @is_prefix for
- * all that begin so. Those who wait already look at what has come. */
+/* Nobody joins any more what is being fetched for the URL @url and its variants, or with
+ * @is_prefix for all that begin so. Those who wait already look at what has come. */
 void cache_fills_part(struct cache_fills *fills, const char *url, size_t bytes, bool is_prefix);
 
 /* Waits in the group of worker @index. The caller then looks once more at what it waits for, and

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-/* --- tags ---------------------------------------------------------------------------------------- */
+/* --- tags ------------------------------------------------------------------------------------- */
 
 static bool is_between(uint8_t byte)
 {
@@ -34,7 +34,7 @@ static uint32_t read_tags(const struct http_head *head, enum http_field_id id, u
     return count;
 }
 
-/* --- variants ------------------------------------------------------------------------------------ */
+/* --- variants --------------------------------------------------------------------------------- */
 
 static struct store_key url_of(const struct cache_fetch *fetch, uint8_t *buffer)
 {
@@ -57,8 +57,8 @@ static struct store_entry *sign_for(struct cache_fetch *fetch, const struct stor
     if (there != NULL && cache_object_of(there)->kind == CACHE_OBJECT_VARIES) {
         struct cache_object *object = cache_object_of(there);
         const char *own = (const char *)cache_object_at(object, object->names_at);
-        joined_bytes = cache_vary_join(own, object->names_bytes, names, names_bytes, joined,
-                                       sizeof joined);
+        joined_bytes =
+            cache_vary_join(own, object->names_bytes, names, names_bytes, joined, sizeof joined);
         if (joined_bytes == object->names_bytes && memcmp(joined, own, joined_bytes) == 0)
             return there;
     }
@@ -70,34 +70,35 @@ static struct store_entry *sign_for(struct cache_fetch *fetch, const struct stor
         (uint32_t)fetch->stage->settings->variants);
     if (sign == NULL)
         return NULL;
-    store_put(cache->store, sign);
+    cache_object_of(sign)->meta.received_ms = cache_now_ms(fetch->stage->side);
+    cache__put(cache, sign);
     (void)store_settle(cache->store, sign);
     return sign;
 }
 
 /* The variant's key in the side's buffer; the one that has to go for it goes. False: refused. */
 static enum cache_refusal variant_key(struct cache_fetch *fetch, const struct store_key *url,
-                                      const char *names, size_t names_bytes,
-                                      struct store_key *key)
+                                      const char *names, size_t names_bytes, struct store_key *key)
 {
     struct cache_side *side = fetch->stage->side;
     struct cache *cache = side->cache;
     struct store_entry *sign = sign_for(fetch, url, names, names_bytes);
     if (sign == NULL)
         return CACHE_REFUSED_MEMORY;
-    const size_t bytes =
-        cache__key_write_variant(url, cache_object_of(sign), &fetch->op->request->head, side->key,
-                                 sizeof side->key);
+    const size_t bytes = cache__key_write_variant(
+        url, cache_object_of(sign), &fetch->op->request->head, side->key, sizeof side->key);
     *key = (struct store_key){cache_hash(cache, side->key, bytes), side->key, (uint32_t)bytes};
     const uint64_t oldest =
         bytes == 0 ? 0 : cache_object_add_variant(cache_object_of(sign), key->hash);
-    if (oldest != 0)
+    if (oldest != 0) {
+        (void)cache_disk_forget(cache, oldest);
         store_remove_hash(cache->store, oldest);
+    }
     store_entry_unref(sign);
     return bytes == 0 ? CACHE_REFUSED_VARY_LONG : CACHE_REFUSED_NONE;
 }
 
-/* --- answers ------------------------------------------------------------------------------------- */
+/* --- answers ---------------------------------------------------------------------------------- */
 
 /* How much of a body there will be. */
 static uint64_t body_bytes(const struct http_head *head)
@@ -154,8 +155,8 @@ enum cache_refusal cache__keep_answer(struct cache_fetch *fetch, const struct ca
     char names[CACHE_VARY_BYTES_MAX];
     uint64_t tags[CACHE_TAGS_MAX];
     const uint64_t total_bytes = body_bytes(head);
-    const size_t names_bytes = cache__code_names(
-        fetch, names, cache_vary_read(head, names, sizeof names), sizeof names);
+    const size_t names_bytes =
+        cache__code_names(fetch, names, cache_vary_read(head, names, sizeof names), sizeof names);
     struct store_key key = url_of(fetch, side->key);
     const uint32_t url_bytes = key.bytes;
     if (is_too_large(fetch, total_bytes))
@@ -260,7 +261,7 @@ bool cache__keep_freshened(struct cache_fetch *fetch, const struct cache_exchang
         object->inline_bytes = 0;
     }
     copy_body(object, stale);
-    store_put(cache->store, fetch->entry);
+    cache__put(cache, fetch->entry);
     (void)store_settle(cache->store, fetch->entry);
     if (cache__is_purged(fetch->stage->side, fetch->entry))
         (void)store_remove(cache->store, fetch->entry);
@@ -283,19 +284,19 @@ void cache__keep_passing(struct cache_fetch *fetch, enum cache_refusal refusal)
         refusal == CACHE_REFUSED_BYPASS || refusal == CACHE_REFUSED_ODD)
         return;
     struct store_entry *there = store_find_surely(cache->store, &key);
-    const bool is_better = there != NULL && class != 0 &&
-                           cache_object_of(there)->kind != CACHE_OBJECT_PASSES;
+    const bool is_better =
+        there != NULL && class != 0 && cache_object_of(there)->kind != CACHE_OBJECT_PASSES;
     const unsigned others = there != NULL && cache_object_of(there)->kind == CACHE_OBJECT_PASSES
                                 ? cache_object_of(there)->classes
                                 : 0;
     store_entry_unref(there);
     if (is_better)
         return;
-    struct store_entry *sign = cache_object_new_passes(
-        cache->store, &key, classes | others, cache_now_ms(stage->side) + CACHE_PASSES_MS);
+    struct store_entry *sign = cache_object_new_passes(cache->store, &key, classes | others,
+                                                       cache_now_ms(stage->side) + CACHE_PASSES_MS);
     if (sign == NULL)
         return;
-    store_put(cache->store, sign);
+    cache__put(cache, sign);
     (void)store_settle(cache->store, sign);
     store_entry_unref(sign);
 }

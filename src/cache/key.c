@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cache/key.c - the names of what is kept: exactly what the server is asked for, and nothing that it
- * is not. */
+/* cache/key.c - the names of what is kept: exactly what the server is asked for, and nothing
+ * that it is not. */
 #include "cache/cache_inside.h"
 
 #include <string.h>
@@ -81,8 +81,8 @@ size_t cache__key_write_variant(const struct store_key *url, struct cache_object
     return bytes > room - prefix ? 0 : prefix + bytes;
 }
 
-void cache__look(struct cache_side *side, const struct store_key *url,
-                 const struct http_head *head, struct cache_look *look)
+void cache__look(struct cache_side *side, const struct store_key *url, const struct http_head *head,
+                 struct cache_look *look)
 {
     struct store *store = side->cache->store;
     const unsigned thread = side->worker->index;

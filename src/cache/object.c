@@ -10,7 +10,7 @@ static uint32_t aligned(uint32_t bytes)
     return (bytes + 15) & ~15u;
 }
 
-/* --- making ------------------------------------------------------------------------------------- */
+/* --- making ----------------------------------------------------------------------------------- */
 
 static bool is_kept_field(const struct http_field *field)
 {
@@ -44,10 +44,11 @@ static void put(struct lines *lines, const void *at, uint32_t bytes)
     lines->used += bytes;
 }
 
-static void put_line(struct lines *lines, enum http_field_id id, const uint8_t *name,
-                     uint16_t name_bytes, const uint8_t *value, uint32_t value_bytes)
+static void put_line(struct lines *lines, const uint8_t *name, uint16_t name_bytes,
+                     const uint8_t *value, uint32_t value_bytes)
 {
     struct http_head *head = lines->head;
+    const enum http_field_id id = http_field_find(name, name_bytes);
     head->fields[head->fields_count++] = (struct http_field){
         .name_at = lines->used,
         .name_bytes = name_bytes,
@@ -67,7 +68,7 @@ static void put_lines(struct lines *lines, const struct http_head *head)
     for (uint16_t i = 0; i < head->fields_count; i++) {
         const struct http_field *field = &head->fields[i];
         if (is_kept_field(field))
-            put_line(lines, field->id, http_field_name(head, field), field->name_bytes,
+            put_line(lines, http_field_name(head, field), field->name_bytes,
                      http_field_value(head, field), field->value_bytes);
     }
 }
@@ -93,9 +94,9 @@ static void set_framing(struct http_head *head, const struct cache_object_parts 
     head->has_content_length =
         parts->total_bytes != CACHE_BYTES_UNKNOWN && head->status != 204 && head->status != 304;
     head->content_length = head->has_content_length ? parts->total_bytes : 0;
-    head->framing = is_empty                                     ? HTTP_FRAMING_NONE
+    head->framing = is_empty                                    ? HTTP_FRAMING_NONE
                     : parts->total_bytes == CACHE_BYTES_UNKNOWN ? HTTP_FRAMING_CHUNKED
-                                                                 : HTTP_FRAMING_LENGTH;
+                                                                : HTTP_FRAMING_LENGTH;
 }
 
 struct store_entry *cache_object_new(struct store *store, const struct store_key *key,
@@ -142,7 +143,7 @@ struct store_entry *cache_object_new(struct store *store, const struct store_key
     struct lines lines = {.head = head, .base = cache_object_at(object, bytes_at)};
     put_lines(&lines, parts->head);
     if (!is_dated)
-        put_line(&lines, HTTP_FIELD_DATE, (const uint8_t *)date, sizeof date - 1,
+        put_line(&lines, (const uint8_t *)date, sizeof date - 1,
                  (const uint8_t *)parts->date, HTTP_DATE_BYTES);
     assert(lines.used == bytes && head->fields_count == count);
     head->fields_max = head->fields_count;
@@ -195,7 +196,7 @@ struct store_entry *cache_object_new_passes(struct store *store, const struct st
     return entry;
 }
 
-/* --- reading ------------------------------------------------------------------------------------ */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 static void set_length(struct cache_object *object, struct http_head *head)
 {

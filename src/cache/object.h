@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cache/object.h - what a front of the store holds: a kept answer, or a sign that stands for others.
+/* cache/object.h - what a front of the store holds: a kept answer, or a sign that stands for
+ * others.
  *
  * Position-independent, so that it is saved and read back as it is:
  *
@@ -14,18 +15,18 @@
 #include "store/store.h"
 
 enum {
-    CACHE_OBJECT_FORMAT = 2,    /* of this struct in a snapshot; a change counts it up */
-    CACHE_INLINE_BYTES = 4096,  /* a body up to here lies beside its head */
-    CACHE_OWN_ETAG_BYTES = 18,  /* "0123456789abcdef" with its quotes */
-    CACHE_TAGS_MAX = 64,        /* that an answer may have; more are not looked at */
+    CACHE_OBJECT_FORMAT = 2,   /* of this struct in a snapshot; a change counts it up */
+    CACHE_INLINE_BYTES = 4096, /* a body up to here lies beside its head */
+    CACHE_OWN_ETAG_BYTES = 18, /* "0123456789abcdef" with its quotes */
+    CACHE_TAGS_MAX = 64,       /* that an answer may have; more are not looked at */
 };
 
 #define CACHE_BYTES_UNKNOWN UINT64_MAX
 
 enum cache_object_kind {
-    CACHE_OBJECT_ANSWER,  /* a kept answer */
-    CACHE_OBJECT_VARIES,  /* there are several, found by what the request says in `names` */
-    CACHE_OBJECT_PASSES,  /* the last answer was not to be kept: requests pass without waiting */
+    CACHE_OBJECT_ANSWER, /* a kept answer */
+    CACHE_OBJECT_VARIES, /* there are several, found by what the request says in `names` */
+    CACHE_OBJECT_PASSES, /* the last answer was not to be kept: requests pass without waiting */
 };
 
 /* Who asks; what passes for one may be kept for another. Bits. */
@@ -42,7 +43,7 @@ struct cache_object {
     uint8_t           coded;   /* CACHE_CODED_ bits of compress.h */
     _Atomic bool      is_over; /* its body came whole: total_bytes is right */
     struct cache_meta meta;
-    struct http_head  head; /* base and fields are NULL; spans are from `bytes_at` */
+    struct http_head  head;      /* base and fields are NULL; spans are from `bytes_at` */
     uint32_t          fields_at; /* from the object, as all that follow */
     uint32_t          bytes_at;
     uint32_t          inline_at;
@@ -80,13 +81,13 @@ struct cache_object_parts {
     const char              *date; /* added where the head has none */
     const uint64_t          *tags;
     uint32_t                 tags_count;
-    uint64_t                 total_bytes;  /* CACHE_BYTES_UNKNOWN: its body is chunked */
+    uint64_t                 total_bytes; /* CACHE_BYTES_UNKNOWN: its body is chunked */
     uint64_t                 purges_seen; /* when it was asked for */
     uint32_t                 url_bytes;
     bool                     is_vary;
     uint64_t                 part_first;  /* of a part, with the next */
     uint64_t                 whole_bytes; /* 0: it is no part */
-    uint8_t                  coded; /* CACHE_CODED_ bits of compress.h */
+    uint8_t                  coded;       /* CACHE_CODED_ bits of compress.h */
 };
 
 /* A kept answer under @key that is not in the index yet; its body is to follow where it is not
@@ -97,8 +98,7 @@ struct store_entry *cache_object_new(struct store *store, const struct store_key
 /* A sign for several variants. */
 struct store_entry *cache_object_new_varies(struct store *store, const struct store_key *key,
                                             const char *names, size_t names_bytes,
-                                            uint64_t generation,
-                                            uint32_t variants_max) must_check;
+                                            uint64_t generation, uint32_t variants_max) must_check;
 
 /* A sign that requests pass; @classes: for whom. */
 struct store_entry *cache_object_new_passes(struct store *store, const struct store_key *key,

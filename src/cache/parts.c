@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cache/parts.c - parts of answers (206): what they cover, and putting them together (RFC 9111 3.4).
+/* cache/parts.c - parts of answers (206): what they cover, and putting them together (RFC 9111
+ * 3.4).
  *
- * A part is one run of bytes. Two of the same strong validator that touch or overlap become one; when
- * it has every byte it is a whole answer. */
+ * A part is one run of bytes. Two of the same strong validator that touch or overlap become one;
+ * when it has every byte it is a whole answer. */
 #include "cache/cache_inside.h"
 
 #include <string.h>
@@ -29,7 +30,7 @@ bool cache__part_covers(struct cache_object *object, const struct http_head *req
            range->last - object->part_first < atomic_load(&object->total_bytes);
 }
 
-/* --- putting together ---------------------------------------------------------------------------- */
+/* --- putting together ------------------------------------------------------------------------- */
 
 struct run {
     struct store_entry  *entry;
@@ -67,9 +68,9 @@ static bool put_run(struct sink *sink, const struct run *run, uint64_t from, uin
     struct store_piece *piece = NULL;
     bool ok = true;
     if (run->entry->body == NULL)
-        return offset >= end || put(sink,
-                                    cache_object_at(run->object, run->object->inline_at) + offset,
-                                    end - offset);
+        return offset >= end ||
+               put(sink, cache_object_at(run->object, run->object->inline_at) + offset,
+                   end - offset);
     while (ok && offset < end) {
         struct store_piece *next = store_body_find(run->entry->body, offset, piece);
         store_piece_unref(piece);
@@ -91,13 +92,13 @@ static bool are_joinable(const struct run *a, const struct run *b)
     const struct cache_validators one = cache_object_validators(a->object);
     const struct cache_validators other = cache_object_validators(b->object);
     return a->object->whole_bytes == b->object->whole_bytes &&
-           cache_is_same_representation(&one, &other) && a->first <= b->end &&
-           b->first <= a->end && !(a->first <= b->first && b->end <= a->end);
+           cache_is_same_representation(&one, &other) && a->first <= b->end && b->first <= a->end &&
+           !(a->first <= b->first && b->end <= a->end);
 }
 
 /* An empty entry for what both have, with the head of the newer. NULL: no room. */
 static struct store_entry *new_joined(struct cache_side *side, const struct run *newer,
-                                      uint64_t first, uint64_t end)
+                                      const struct run *older, uint64_t first, uint64_t end)
 {
     struct store *store = side->cache->store;
     struct cache_object *object = newer->object;
@@ -105,6 +106,8 @@ static struct store_entry *new_joined(struct cache_side *side, const struct run 
     const struct store_key key = {newer->entry->hash, store_entry_key(newer->entry),
                                   newer->entry->key_bytes};
     const bool is_whole = first == 0 && end == object->whole_bytes;
+    const uint64_t seen = atomic_load(&object->purges_seen);
+    const uint64_t older_seen = atomic_load(&older->object->purges_seen);
     struct cache_meta meta = object->meta;
     if (is_whole)
         meta.status = 200;
@@ -115,6 +118,7 @@ static struct store_entry *new_joined(struct cache_side *side, const struct run 
         .tags = (const uint64_t *)(void *)cache_object_at(object, object->tags_at),
         .tags_count = object->tags_count,
         .total_bytes = end - first,
+        .purges_seen = seen < older_seen ? seen : older_seen,
         .url_bytes = object->url_bytes,
         .is_vary = object->is_vary,
         .part_first = is_whole ? 0 : first,
@@ -141,7 +145,7 @@ void cache__join_parts(struct cache_side *side, struct store_entry *older,
     const uint64_t end = a.end > b.end ? a.end : b.end;
     if (end - first > store_object_bytes_max(store))
         return;
-    struct store_entry *joined = new_joined(side, &b, first, end);
+    struct store_entry *joined = new_joined(side, &b, &a, first, end);
     if (joined == NULL)
         return;
     struct cache_object *object = cache_object_of(joined);
@@ -154,7 +158,7 @@ void cache__join_parts(struct cache_side *side, struct store_entry *older,
         store_body_end(joined->body, ok);
     if (ok) {
         atomic_store(&object->is_over, true);
-        store_put(store, joined);
+        cache__put(side->cache, joined);
         (void)store_settle(store, joined);
     }
     store_entry_unref(joined);

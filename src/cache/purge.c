@@ -4,6 +4,7 @@
 
 #include "cache/cache.h"
 #include "cache/object.h"
+#include "cache/tier.h"
 #include "core/mem.h"
 #include "path/target.h"
 
@@ -113,18 +114,37 @@ static bool mark(struct cache_object *object, bool is_soft, uint64_t now_ms)
     return atomic_exchange(&object->stale_ms, CACHE_PURGED_HARD) != CACHE_PURGED_HARD;
 }
 
-static void apply(struct cache_purges *purges, struct cache_row *row, struct store_entry *entry,
-                  uint64_t now_ms)
+static struct cache_purge_facts facts_of(struct store_entry *entry)
 {
     struct cache_object *object = cache_object_of(entry);
-    uint64_t seen = atomic_load(&object->purges_seen);
-    const struct cache_purge_facts facts = {
-        .seen = seen,
+    return (struct cache_purge_facts){
+        .seen = atomic_load(&object->purges_seen),
         .url = store_entry_key(entry),
         .url_bytes = object->url_bytes,
         .tags = (const uint64_t *)(void *)cache_object_at(object, object->tags_at),
         .tags_count = object->tags_count,
     };
+}
+
+bool cache_purge_means(struct cache *cache, struct store_entry *entry)
+{
+    struct cache_purges *purges = &cache->purges;
+    const struct cache_purge_facts facts = facts_of(entry);
+    if (cache_object_of(entry)->kind != CACHE_OBJECT_ANSWER ||
+        facts.seen >= atomic_load(&purges->newest))
+        return false;
+    pthread_rwlock_rdlock(&purges->lock);
+    const bool is_any = find_rule(purges, &facts) != NULL;
+    pthread_rwlock_unlock(&purges->lock);
+    return is_any;
+}
+
+static void apply(struct cache_purges *purges, struct cache_row *row, struct store_entry *entry,
+                  uint64_t now_ms)
+{
+    struct cache_object *object = cache_object_of(entry);
+    const struct cache_purge_facts facts = facts_of(entry);
+    uint64_t seen = facts.seen;
     pthread_rwlock_rdlock(&purges->lock);
     const uint64_t judged = atomic_load(&purges->newest);
     struct cache_purge_rule *rule = find_rule(purges, &facts);
@@ -282,28 +302,38 @@ static void purge_entry(struct cache *cache, struct store_entry *entry, uint64_t
 }
 
 /* What the sign knows of. Those that it has forgotten cannot be found without it. */
-static void purge_variants(struct cache *cache, struct cache_object *sign, uint64_t now_ms)
+static void purge_variants(struct cache *cache, struct cache_object *sign,
+                           struct cache_purge_rule *rule, uint64_t now_ms)
 {
     const _Atomic uint64_t *variants =
         (const _Atomic uint64_t *)(void *)cache_object_at(sign, sign->variants_at);
     for (uint32_t i = 0; i < sign->variants_max; i++) {
         const uint64_t hash = atomic_load_explicit(&variants[i], memory_order_relaxed);
+        const bool was_on_disk = hash != 0 && cache_disk_forget(cache, hash);
         struct store_entry *entry = hash == 0 ? NULL : store_find_hash(cache->store, hash);
+        if (was_on_disk && entry == NULL)
+            count(rule);
         purge_entry(cache, entry, now_ms);
         store_entry_unref(entry);
     }
 }
 
-static void purge_url(struct cache *cache, const struct cache_purge_order *order, uint64_t now_ms)
+/* What lies on the disk is not marked but goes, however soft the purge; without its sign no variant
+ * is found there. */
+static void purge_url(struct cache *cache, const struct cache_purge_order *order,
+                      struct cache_purge_rule *rule, uint64_t now_ms)
 {
     const uint8_t *url = (const uint8_t *)order->text;
     const struct store_key key = {cache_hash(cache, url, order->bytes), url, order->bytes};
+    const bool was_on_disk = cache_disk_forget(cache, key.hash);
     struct store_entry *entry = store_find_surely(cache->store, &key);
+    if (was_on_disk && entry == NULL)
+        count(rule);
     const enum cache_object_kind kind =
         entry == NULL ? CACHE_OBJECT_ANSWER : cache_object_of(entry)->kind;
     purge_entry(cache, entry, now_ms);
     if (kind == CACHE_OBJECT_VARIES)
-        purge_variants(cache, cache_object_of(entry), now_ms);
+        purge_variants(cache, cache_object_of(entry), rule, now_ms);
     if (kind == CACHE_OBJECT_PASSES || (kind == CACHE_OBJECT_VARIES && !order->is_soft))
         (void)store_remove(cache->store, entry);
     store_entry_unref(entry);
@@ -339,7 +369,7 @@ enum err_kind cache_purge(struct cache *cache, const struct cache_purge_order *o
     if (order->by != CACHE_PURGE_TAG)
         cache_fills_part(&cache->fills, order->text, order->bytes, order->by == CACHE_PURGE_PREFIX);
     if (order->by == CACHE_PURGE_URL) {
-        purge_url(cache, order, now_ms);
+        purge_url(cache, order, rule, now_ms);
         tell(rule);
     }
     return ERR_NONE;
@@ -353,10 +383,11 @@ struct walk {
 static enum store_visit visit(void *self, struct store_entry *entry)
 {
     const struct walk *walk = self;
-    return cache_purge_look(walk->cache, own_row(walk->cache), entry, walk->now_ms) ==
-                   CACHE_PURGE_HARD
-               ? STORE_REMOVE
-               : STORE_KEEP;
+    const enum cache_purge_verdict verdict =
+        cache_purge_look(walk->cache, own_row(walk->cache), entry, walk->now_ms);
+    if (verdict != CACHE_PURGE_NOT) /* so that it is not counted there once more */
+        (void)cache_disk_forget(walk->cache, entry->hash);
+    return verdict == CACHE_PURGE_HARD ? STORE_REMOVE : STORE_KEEP;
 }
 
 /* True: some rule waits for a walk that has not begun. */
@@ -376,6 +407,18 @@ static void end_walk(struct cache_purges *purges)
             tell(&purges->rules[i]);
 }
 
+/* After the store, so that what has left that meanwhile is there. */
+static bool is_disk_swept(struct cache *cache)
+{
+    struct cache_purges *purges = &cache->purges;
+    if (!purges->is_sweeping)
+        purges->is_sweeping = cache_disk_sweep_begin(cache);
+    if (purges->is_sweeping && !cache_disk_sweep_is_over(cache))
+        return false;
+    purges->is_sweeping = false;
+    return true;
+}
+
 bool cache_purges_step(struct cache *cache, uint64_t now_ns)
 {
     struct cache_purges *purges = &cache->purges;
@@ -387,7 +430,7 @@ bool cache_purges_step(struct cache *cache, uint64_t now_ns)
     }
     for (int i = 0; purges->is_walking && i < WALK_CALLS && !purges->cursor.done; i++)
         store_walk(cache->store, &purges->cursor, WALK_BUCKETS, visit, &walk);
-    if (purges->is_walking && purges->cursor.done)
+    if (purges->is_walking && purges->cursor.done && is_disk_swept(cache))
         end_walk(purges);
     drop_rules(purges, walk.now_ms, false);
     return purges->is_walking || has_unswept(purges);

@@ -7,7 +7,7 @@
  * the walk is over and no fetch from before it is under way.
  *
  *     URL          no walk: its entry and the variants that its sign knows are dealt with at once
- *     prefix, tag  a walk over all entries, in steps
+ *     prefix, tag  a walk over all entries, in steps; and then over the disk, by a thread
  *
  * The table is bounded. A rule that only waits for a slow fetch gives its place up after
  * CACHE_PURGE_LINGER_MS, or where another needs it: then no fetch from before it is kept.
@@ -107,7 +107,8 @@ struct cache_purges {
     uint32_t                 rules_count;
     struct cache_begun_list *workers;
     unsigned                 workers_count;
-    bool                     is_walking; /* for all rules up to walk_number */
+    bool                     is_walking;  /* for all rules up to walk_number */
+    bool                     is_sweeping; /* the disk, for the same; after the store */
     uint64_t                 walk_number;
     struct store_cursor      cursor;
 };
@@ -133,6 +134,9 @@ enum cache_purge_verdict cache_purges_apply(struct cache *cache,
  * remove it. */
 enum cache_purge_verdict cache_purge_look(struct cache *cache, struct cache_row *row,
                                           struct store_entry *entry, uint64_t now_ms);
+
+/* Do rules mean it? Nothing is noted. */
+bool cache_purge_means(struct cache *cache, struct store_entry *entry);
 
 /* A fetch begins, before it is sent; and is over, after what it brought was looked at. The worker's
  * thread. */

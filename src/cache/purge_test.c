@@ -27,7 +27,9 @@ static void set_up(void)
     static const struct cache_settings settings = {.memory_bytes = 64 * MIB,
                                                    .policy = STORE_S3_FIFO};
     keep_init(&house.keep);
-    house.cache = cache_get(&house.keep, "shop", &settings, WORKERS);
+    const struct cache_wish wish = {
+        .service = "shop", .settings = &settings, .data_path = "", .workers_count = WORKERS};
+    house.cache = cache_get(&house.keep, &wish);
     cr_assert(house.cache != NULL);
     house.now_ns = 1000ull * MS;
     house.worker = (struct worker){.now_ns = &house.now_ns};
@@ -49,8 +51,7 @@ static struct store_entry *keep_answer(const char *url, const char *tag, uint64_
 {
     static const struct http_head head = {.status = 200};
     static const struct cache_meta meta = {.status = 200, .lifetime_ms = 60000};
-    const uint64_t hash =
-        tag == NULL ? 0 : cache_tag_hash((const uint8_t *)tag, strlen(tag));
+    const uint64_t hash = tag == NULL ? 0 : cache_tag_hash((const uint8_t *)tag, strlen(tag));
     const struct store_key key = {cache_hash(house.cache, (const uint8_t *)url, strlen(url)),
                                   (const uint8_t *)url, (uint32_t)strlen(url)};
     const struct cache_object_parts parts = {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cache/serve.c - answers from the store: whole or in part, small bodies at once, large ones piece by
- * piece, growing ones as they grow.
+/* cache/serve.c - answers from the store: whole or in part, small bodies at once, large ones
+ * piece by piece, growing ones as they grow.
  *
- * Nobody is given half an answer for a whole one: where the rest does not come, the pipe ends with an
- * error and the front cuts the connection. */
+ * Nobody is given half an answer for a whole one: where the rest does not come, the pipe ends
+ * with an error and the front cuts the connection. */
 #include "cache/cache_inside.h"
 #include "cache/compress.h"
 #include "cache/lend.h"
@@ -18,14 +18,14 @@ struct part {
     bool     is_bodyless;
 };
 
-/* --- bodies that are read piece by piece --------------------------------------------------------- */
+/* --- bodies that are read piece by piece ------------------------------------------------------ */
 
 static void finish(struct cache_visit *visit, enum err_kind error)
 {
     struct op *op = visit->op;
-    const enum outcome outcome = op->cancelled         ? OUTCOME_CANCELLED
+    const enum outcome outcome = op->cancelled       ? OUTCOME_CANCELLED
                                  : error == ERR_NONE ? OUTCOME_DONE
-                                                       : OUTCOME_FAILED;
+                                                     : OUTCOME_FAILED;
     cache__visit_release(visit);
     op->on_cancel = NULL;
     op->answer_body.writable = (struct pipe_side){0};
@@ -88,8 +88,8 @@ static uint64_t least(uint64_t a, uint64_t b)
 static bool send_piece(struct cache_visit *visit, struct store_piece *piece, uint64_t ready)
 {
     const uint64_t at = visit->offset - piece->starts_at;
-    const uint64_t bytes = least(least(piece->capacity - at, ready - visit->offset),
-                                 visit->end - visit->offset);
+    const uint64_t bytes =
+        least(least(piece->capacity - at, ready - visit->offset), visit->end - visit->offset);
     struct pipe *pipe = &visit->op->answer_body;
     const struct slice slice =
         cache_lend(visit->stage->side, NULL, piece, piece->data + at, (uint32_t)bytes);
@@ -225,7 +225,7 @@ static void read_body(const struct cache_serving *serving, const struct part *pa
     pump(visit);
 }
 
-/* --- what is sent -------------------------------------------------------------------------------- */
+/* --- what is sent ----------------------------------------------------------------------------- */
 
 static void hide_but(struct http_head *head, const enum http_field_id *kept, size_t count)
 {
@@ -249,9 +249,15 @@ static void make_bodyless(struct http_head *head, unsigned status)
 static void make_not_modified(struct http_head *head)
 {
     static const enum http_field_id kept[] = {
-        HTTP_FIELD_CACHE_CONTROL, HTTP_FIELD_CDN_CACHE_CONTROL, HTTP_FIELD_CONTENT_LOCATION,
-        HTTP_FIELD_DATE,          HTTP_FIELD_ETAG,              HTTP_FIELD_EXPIRES,
-        HTTP_FIELD_VARY,          HTTP_FIELD_LAST_MODIFIED,     HTTP_FIELD_SET_COOKIE,
+        HTTP_FIELD_CACHE_CONTROL,
+        HTTP_FIELD_CDN_CACHE_CONTROL,
+        HTTP_FIELD_CONTENT_LOCATION,
+        HTTP_FIELD_DATE,
+        HTTP_FIELD_ETAG,
+        HTTP_FIELD_EXPIRES,
+        HTTP_FIELD_VARY,
+        HTTP_FIELD_LAST_MODIFIED,
+        HTTP_FIELD_SET_COOKIE,
     };
     hide_but(head, kept, sizeof kept / sizeof *kept);
     make_bodyless(head, 304);
@@ -330,8 +336,7 @@ static void plan(const struct cache_serving *serving, struct cache_object *objec
     };
     if (object->meta.status == 200 && serving->ask->has_conditions) {
         const struct cache_validators validators = cache_object_validators(object);
-        if (cache_judge_conditions(&validators, &op->request->head) ==
-            CACHE_CONDITION_UNMODIFIED) {
+        if (cache_judge_conditions(&validators, &op->request->head) == CACHE_CONDITION_UNMODIFIED) {
             make_not_modified(head);
             part->is_bodyless = true;
             row_add(&serving->stage->side->row->not_modified, 1);

@@ -91,7 +91,7 @@ void mem_unmap(void *memory, size_t bytes)
     atomic_fetch_sub_explicit(&mapped_bytes, bytes, memory_order_relaxed);
 }
 
-/* Without MADV_NOHUGEPAGE one byte could take 2 MiB. Kernels without huge pages refuse it, rightly. */
+/* Without MADV_NOHUGEPAGE one byte could take 2 MiB. Kernels without huge pages refuse it. */
 void *mem_reserve(size_t bytes)
 {
     assert(bytes > 0);

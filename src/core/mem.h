@@ -31,8 +31,8 @@ void mem_free(void *memory);
 void *mem_map(size_t bytes) must_check;
 void mem_unmap(void *memory, size_t bytes);
 
-/* Address space of @bytes bytes, not aligned beyond a page: it reads as zero and takes memory page by
- * page as it is written to, small pages only, so that its user can count them. NULL: there is none. */
+/* Address space of @bytes bytes, not aligned beyond a page. It reads as zero, and takes memory page
+ * by page as it is written to, small pages only, so that its user can count them. NULL: none. */
 void *mem_reserve(size_t bytes) must_check;
 
 /* What mem_reserve() gave. Accepts NULL. */
@@ -41,7 +41,7 @@ void mem_unreserve(void *memory, size_t bytes);
 /* Gives the memory of whole pages of a reserve back; they read as zero and may be used again. */
 void mem_release_pages(void *at, size_t bytes);
 
-/* Calls of mem_alloc, mem_resize, mem_map and mem_reserve since the start of the process. */
+/* Calls of mem_alloc, mem_resize, mem_map and mem_reserve since the process began. */
 uint64_t mem_count(void);
 
 /* Bytes that mem_map() has handed out and not got back. */
@@ -49,7 +49,7 @@ uint64_t mem_mapped_bytes(void);
 
 /* What can be made to fail. */
 #define FAULT_KINDS(X)                                                                             \
-    X(ALLOCATION, "mem_alloc, mem_resize, mem_map and mem_reserve")                                             \
+    X(ALLOCATION, "mem_alloc, mem_resize, mem_map and mem_reserve")                                \
     X(COMPLETION, "the result of a receive, send, connect or accept")
 
 enum fault_kind {

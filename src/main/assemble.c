@@ -20,6 +20,7 @@
  * A room that a service does not use is not on its path. */
 #include "main/assemble.h"
 
+#include "admin/events.h"
 #include "admit/rate_stage.h"
 #include "balance/balance_stage.h"
 #include "breaker/circuit/circuit_stage.h"
@@ -90,9 +91,18 @@ static bool take_cache(struct generation *generation, struct keeps *keeps, size_
     const struct settings_service *service = &generation->settings->services[index];
     if (service->cache.memory_bytes == 0)
         return true;
-    generation->caches[index] =
-        cache_get(&keeps->caches, service->name, &service->cache, keeps->workers_count);
-    return generation->caches[index] != NULL;
+    const struct cache_wish wish = {
+        .service = service->name,
+        .settings = &service->cache,
+        .data_path = generation->settings->data_path,
+        .workers_count = keeps->workers_count,
+    };
+    struct cache *cache = cache_get(&keeps->caches, &wish);
+    generation->caches[index] = cache;
+    if (cache != NULL && cache->disk_error.kind != ERR_NONE && keeps->events != NULL)
+        events_tell(keeps->events, LOG_LEVEL_ERROR, "%s: its cache has no disk: %s", service->name,
+                    cache->disk_error.story);
+    return cache != NULL;
 }
 
 /* Reads the keys of those services that have some. False: no memory; or a key file was changed

@@ -23,11 +23,12 @@
 
 /* What services keep over reloads, by name; outlives every generation. */
 struct keeps {
-    unsigned    workers_count;
-    struct keep rates;
-    struct keep circuits;
-    struct keep permits;
-    struct keep caches;
+    unsigned       workers_count;
+    struct events *events; /* where trouble is told; NULL: nowhere */
+    struct keep    rates;
+    struct keep    circuits;
+    struct keep    permits;
+    struct keep    caches;
 };
 
 void keeps_init(struct keeps *keeps, unsigned workers_count);

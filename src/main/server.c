@@ -82,8 +82,8 @@ static void told_of_descriptors(void *self, bool pauses)
         atomic_store(&server->descriptors_told_ns, now_ns);
         events_tell(
             server->events, LOG_LEVEL_WARNING,
-            "accepting pauses: all but limits.descriptors-kept of the descriptors are in use; raise `ulimit -n` "
-            "(LimitNOFILE), or lower limits.connections");
+            "accepting pauses: all but limits.descriptors-kept of the descriptors are in use; "
+            "raise `ulimit -n` (LimitNOFILE), or lower limits.connections");
     } else {
         events_tell(server->events, LOG_LEVEL_INFO,
                     "accepting goes on: descriptors are free again");
@@ -352,6 +352,7 @@ static enum err_kind start(struct server *server, struct settings *settings, str
     if (getrandom(&key, sizeof key, 0) != sizeof key)
         return err_set_errno(e, "getrandom");
     keeps_init(&server->keeps, server->workers_count);
+    server->keeps.events = server->events;
     enum err_kind failed = server__start_signals(server, e);
     if (failed == ERR_NONE && !admit_init(&server->admit, &settings->limits, key))
         failed = err_set(e, ERR_MEMORY, "no memory");

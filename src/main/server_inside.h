@@ -145,15 +145,23 @@ void server__start_purges(struct server *server);
 /* No loop turns any more. */
 void server__end_purges(struct server *server);
 
-/* Of struct admin_sources. */
-/* Reads back what the caches of @generation had before a restart, those that were not looked for yet;
- * and writes it. What fails is told as an event, and the caches are empty, or will be. */
+/* Reads back what the caches of @generation had before a restart, those that were not looked for
+ * yet. What fails is told as an event, and the caches are empty, or will be. */
 void server__warm_caches(struct server *server, const struct generation *generation);
+
+/* Writes what they have, at a clean stop. */
 void server__save_caches(struct server *server, const struct generation *generation);
 
+/* Of struct admin_sources: `cache_of`. */
 bool server__cache_of(void *self, const struct service *service, struct admin_cache *out);
+
+/* Likewise: `purge`, `purged`, `explain`. */
 unsigned server__purge(void *self, const struct admin_query *query, FILE *out);
+
+/* Whether a purge is over, by its number. */
 unsigned server__purged(void *self, const struct admin_query *query, FILE *out);
+
+/* What would become of a request. */
 unsigned server__explain(void *self, const struct admin_query *query, FILE *out);
 
 /* --- server_stop.c --- */

@@ -25,10 +25,12 @@
     X(fetches_behind, "of them, those for which no client waited")                                 \
     X(fetches_failed, "of them, those that ended with an error or half an answer")                 \
     X(compressed,    "of them, those that the cache compressed")                                   \
-    X(not_compressed, "of them, those that it would have compressed, but others took its memory for that") \
+    X(not_compressed,                                                                              \
+      "of them, those that it would have compressed, but others took its memory for that")         \
     X(compressed_bytes, "bytes of bodies that it compressed")                                      \
     X(compressed_to_bytes, "bytes that they became")                                               \
-    X(recoded,       "answers that it compressed from what it kept already, without asking a server") \
+    X(recoded,                                                                                     \
+      "answers that it compressed from what it kept already, without asking a server")             \
     X(stored,        "answers that were kept")                                                     \
     X(not_stored,    "answers that were not kept")                                                 \
     X(outgrown,      "answers that turned out too large while they were being kept")               \

@@ -28,9 +28,9 @@ struct store_body *store_body_new(struct store *store, const struct store_key *k
     return body;
 }
 
-/* --- The writer --------------------------------------------------------------------------------- */
+/* --- The writer ----------------------------------------------------------------------------- */
 
-/* As large as all before it together, so that a small body wastes little and a large one has few. */
+/* As large as all before it together: a small body wastes little, a large one has few. */
 static size_t piece_bytes(uint64_t ready_bytes, size_t left)
 {
     uint64_t bytes = ready_bytes > PIECE_BYTES_MIN ? ready_bytes : PIECE_BYTES_MIN;
@@ -137,7 +137,7 @@ void store_body_drop(struct store_body *body, uint64_t until)
         let_go(body, first);
 }
 
-/* --- Readers ------------------------------------------------------------------------------------ */
+/* --- Readers -------------------------------------------------------------------------------- */
 
 /* A piece that was dropped leads to others that are gone. */
 static struct store_piece *beginning(struct store_body *body, uint64_t offset,

@@ -132,7 +132,7 @@ bool store_remove_hash(struct store *store, uint64_t hash)
     return entry != NULL;
 }
 
-/* --- Finding ------------------------------------------------------------------------------------ */
+/* --- Finding -------------------------------------------------------------------------------- */
 
 /* False: the last one was given back already, so it has left the index since it was found there. */
 static bool ref_unless_gone(struct store_entry *entry)
@@ -203,7 +203,7 @@ struct store_entry *store_find_hash(struct store *store, uint64_t hash)
     return entry;
 }
 
-/* --- All of them -------------------------------------------------------------------------------- */
+/* --- All of them ---------------------------------------------------------------------------- */
 
 static void walk_bucket(struct store_shard *shard, uint64_t bucket,
                         enum store_visit (*visit)(void *self, struct store_entry *entry),

@@ -32,7 +32,7 @@ bool store__shard_init(struct store_shard *shard, struct store *store, uint64_t 
     return true;
 }
 
-/* --- How much there is -------------------------------------------------------------------------- */
+/* --- How much there is ---------------------------------------------------------------------- */
 
 static uint64_t own_bytes(const struct store_shard *shard)
 {
@@ -73,7 +73,7 @@ void store__shard_grow_locked(struct store_shard *shard)
     store__shard_weigh_locked(shard);
 }
 
-/* --- Giving back -------------------------------------------------------------------------------- */
+/* --- Giving back ---------------------------------------------------------------------------- */
 
 static void give(struct store_shard *shard, void *at, size_t bytes)
 {
@@ -171,7 +171,7 @@ void store_body_unref(struct store_body *body)
     pthread_mutex_unlock(&shard->lock);
 }
 
-/* --- Leaving ------------------------------------------------------------------------------------ */
+/* --- Leaving -------------------------------------------------------------------------------- */
 
 static void leave_index(struct store_shard *shard, struct store_entry *entry)
 {
@@ -216,7 +216,7 @@ void store__shard_evict_locked(struct store_shard *shard, struct list *victims)
     }
 }
 
-/* --- Taking ------------------------------------------------------------------------------------- */
+/* --- Taking --------------------------------------------------------------------------------- */
 
 /* So many bytes worth of entries leave. False: none could. */
 static bool evict(struct store_shard *shard, size_t bytes)
@@ -310,7 +310,7 @@ void store__shard_set_limit(struct store_shard *shard, uint64_t limit_bytes)
     pthread_mutex_unlock(&shard->lock);
 }
 
-/* --- The end ------------------------------------------------------------------------------------ */
+/* --- The end -------------------------------------------------------------------------------- */
 
 void store__shard_fini(struct store_shard *shard)
 {

@@ -117,7 +117,8 @@ struct store_options {
     uint64_t          memory_bytes; /* the limit; at least 1 MiB, all that the store takes */
     enum store_policy policy;
     uint32_t          threads_count; /* those that call store_find(); each has a number below */
-    /* The hash of a key, for entries read from a snapshot; the same as the callers use. */
+    /* The hash of a key, for entries read from a snapshot; the same as the callers use. NULL:
+     * nothing is ever loaded. */
     uint64_t (*hash)(const void *self, const uint8_t *at, size_t bytes);
     /* The policy let go of an entry (never called for replaced or removed ones). It may be read
      * during the call, which is made without a lock and must not wait. NULL: nobody asks. */
@@ -131,7 +132,7 @@ struct store_options {
     X(limit_bytes,      GAUGE,   "most memory that the store may take")                            \
     X(used_bytes,       GAUGE,   "memory that the store takes, all of it")                         \
     X(overhead_bytes,   GAUGE,   "of it, index, queues, sketch and the allocator's own")           \
-    X(pinned_bytes,     GAUGE,   "of it, what cannot be evicted: it grows, or has left and is still read")         \
+    X(pinned_bytes,     GAUGE,   "of it, what cannot be evicted: growing, or gone and still read") \
     X(entries,          GAUGE,   "entries that can be found")                                      \
     X(inserted,         COUNTER, "entries put")                                                    \
     X(replaced,         COUNTER, "entries that a newer one of the same key took the place of")     \
@@ -158,12 +159,13 @@ void store_free(struct store *store);
 enum { STORE_GROWTH_MAX = 16 };
 void store_set_limit(struct store *store, uint64_t memory_bytes);
 
+/* Sums them up; frees what has been waiting for readers. */
 void store_read_figures(struct store *store, struct store_figures *figures);
 
 /* An entry of that size is too large to be kept: it would push out a tenth of a shard. */
 uint64_t store_object_bytes_max(const struct store *store);
 
-/* --- Entries ----------------------------------------------------------------------------------- */
+/* --- Entries -------------------------------------------------------------------------------- */
 
 /* With room for @front_bytes bytes, zeroed, aligned to 16; the key is copied. Evicts what it must.
  * The caller has the only reference. NULL: no room. */
@@ -185,7 +187,8 @@ static inline const uint8_t *store_entry_key(const struct store_entry *entry)
 void store_put(struct store *store, struct store_entry *entry);
 
 /* Its body has ended: its size counts, and the policy decides whether it stays. False: it was
- * rejected and is out of the index already. */
+ * rejected, or replaced or removed meanwhile, and is out of the index already; @evicted is not
+ * called for it. Nothing of it may be dropped from now on. */
 bool store_settle(struct store *store, struct store_entry *entry);
 
 /* Out of the index. False: it was not there any more. */
@@ -223,7 +226,7 @@ static inline void store_entry_unref(struct store_entry *entry)
         store__entry_drop(entry);
 }
 
-/* --- Bodies ------------------------------------------------------------------------------------ */
+/* --- Bodies --------------------------------------------------------------------------------- */
 
 /* An empty body that grows, in @key's shard; one reference. NULL: no room. */
 struct store_body *store_body_new(struct store *store, const struct store_key *key) must_check;
@@ -239,8 +242,8 @@ void store_body_end(struct store_body *body, bool is_whole);
  * first call on readers may find that what they want is gone. The writer only. */
 void store_body_drop(struct store_body *body, uint64_t until);
 
-/* The piece that holds the byte at @offset, with a reference; NULL: it was dropped, or is not ready.
- * @after: a piece before it that the caller holds, to begin from, or NULL. */
+/* The piece that holds the byte at @offset, with a reference; NULL: it was dropped, or is not there
+ * yet. @after: a piece before it that the caller holds, to begin from, or NULL. */
 struct store_piece *store_body_find(struct store_body *body, uint64_t offset,
                                     struct store_piece *after) must_check;
 
@@ -262,7 +265,7 @@ static inline struct store_body *store_body_ref(struct store_body *body)
 /* Any thread. Accepts NULL. */
 void store_body_unref(struct store_body *body);
 
-/* --- All of them ------------------------------------------------------------------------------- */
+/* --- All of them ---------------------------------------------------------------------------- */
 
 /* Where a walk stands; zero it. */
 struct store_cursor {
@@ -278,11 +281,11 @@ enum store_visit { STORE_KEEP, STORE_REMOVE };
 void store_walk(struct store *store, struct store_cursor *cursor, uint32_t buckets_max,
                 enum store_visit (*visit)(void *self, struct store_entry *entry), void *self);
 
-/* --- Snapshots --------------------------------------------------------------------------------- */
+/* --- Snapshots ------------------------------------------------------------------------------ */
 
 /* Writes all settled entries to a new file at @path, most wanted last, which takes the old one's
- * place when it is whole and on the disk. @format: the owner's version of what is in fronts. Returns
- * the count of entries in @count. */
+ * place when it is whole and on the disk. @format: the owner's version of what is in fronts. The
+ * count of entries goes into @count. */
 must_check enum err_kind store_save(struct store *store, const char *path, uint32_t format,
                                     uint64_t *count, struct err *e);
 

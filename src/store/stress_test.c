@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* store/stress_test.c - finders, writers, removers and walkers at once; every byte says whose it is.
+/* store/stress_test.c - finders, writers, removers and walkers at once; each byte is known.
  *
  * Most use is under ThreadSanitizer and AddressSanitizer. */
 #include "store/store_testing.h"
@@ -191,7 +191,7 @@ Test(stress, tinylfu_under_many_threads)
     run(STORE_TINYLFU);
 }
 
-/* --- A body that slides while it is read --------------------------------------------------------- */
+/* --- A body that slides while it is read ---------------------------------------------------- */
 
 static struct store_body *sliding;
 

@@ -237,7 +237,7 @@ def test_stale_if_error(start, origin, how, error):
         assert answer.status == 200 and serial(answer) == 1, answer.head
         assert cache_status(answer)["fwd"] == "stale" and int(answer.get("Age")) >= 2
     assert proxy.ask("/strict").status >= 500
-    assert proxy.metric("pando_cache_hits_on_error") == 2
+    assert proxy.metric("pando_cache_hits_on_error_total") == 2
 
 
 # --- validation ---
@@ -523,6 +523,29 @@ def test_a_restart_keeps_the_cache_warm(start, origin, how):
     assert not hit(proxy.ask("/varies", fields=[("Accept-Language", "fr")]))
     assert not list((proxy.folder / "data" / "cache").glob("*.snapshot")), "it is used up"
     assert "the cache was read back" in proxy.stderr
+
+
+def test_an_upgrade_leaves_nothing_that_comes_back(start, origin):
+    """SIGUSR2: the old server ends after the new one has begun, and what it had may be out of date by then."""
+    origin.page("/a", cache="max-age=600")
+    proxy = start(config_of(origin), may_die=True)
+    proxy.ask("/a")
+    before = proxy.server_pid()
+    proxy.signal(signal.SIGUSR2)
+    until(lambda: before not in proxy.server_pids() and proxy.server_pids(), "the old server has ended")
+    assert proxy.ask("/a", "DELETE").status == 200
+    assert not list((proxy.folder / "data" / "cache").glob("*.snapshot"))
+    os.kill(proxy.server_pid(), signal.SIGKILL)
+    until(lambda: before not in proxy.server_pids() and proxy.server_pids(), "there is a new one")
+    until(lambda: answers(proxy), "it answers")
+    assert not hit(proxy.ask("/a"))
+
+
+def answers(proxy):
+    try:
+        return proxy.ask("/b").status == 200
+    except (OSError, raw.Ended):
+        return False
 
 
 def restart(proxy):

@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <xxhash.h>
 
 enum {
     SEGMENTS_AIM = 256, /* so many for a large file */
@@ -24,7 +23,7 @@ enum {
 #define SEGMENT_BYTES_MAX (1024 * MIB)
 #define SLOTS_MAX         (1ull << 31)
 
-/* --- opening ------------------------------------------------------------------------------------ */
+/* --- opening ---------------------------------------------------------------------------------- */
 
 static uint64_t least(uint64_t a, uint64_t b)
 {
@@ -177,22 +176,27 @@ struct disk *disk_ref(struct disk *disk)
 
 void disk_unref(struct disk *disk)
 {
-    if (disk == NULL ||
-        atomic_fetch_sub_explicit(&disk->refs_count, 1, memory_order_acq_rel) != 1)
+    if (disk == NULL || atomic_fetch_sub_explicit(&disk->refs_count, 1, memory_order_acq_rel) != 1)
         return;
     end_threads(disk);
     close_all(disk);
 }
 
+/* Others may go on putting. */
 void disk_drain(struct disk *disk)
 {
     pthread_mutex_lock(&disk->lock);
-    while (disk->writes_count > 0 || disk->forgets_count > 0 || disk->is_writing)
+    const uint64_t put_count = disk->put_count;
+    while (disk->handled_count < put_count)
+        pthread_cond_wait(&disk->idle, &disk->lock);
+    disk->wants_settle = disk->is_open;
+    pthread_cond_signal(&disk->to_write);
+    while (disk->wants_settle)
         pthread_cond_wait(&disk->idle, &disk->lock);
     pthread_mutex_unlock(&disk->lock);
 }
 
-/* --- forgetting --------------------------------------------------------------------------------- */
+/* --- forgetting ------------------------------------------------------------------------------- */
 
 void disk__tell_file_locked(struct disk *disk, uint64_t hash)
 {
@@ -227,7 +231,34 @@ bool disk_forget(struct disk *disk, uint64_t hash, uint64_t now_ms)
     return slot != NULL;
 }
 
-/* --- writing ------------------------------------------------------------------------------------ */
+/* Slot by slot, so that nobody waits for all; the file is empty after a restart. */
+void disk_clear(struct disk *disk)
+{
+    struct places *places = &disk->places;
+    disk_drain(disk);
+    for (uint32_t i = 1, most = 0; i == 1 || i < most; i++) {
+        pthread_mutex_lock(&disk->lock);
+        disk->is_untrusted = true;
+        most = places->slots_touched;
+        if (i < most && places->slots[i].is_live)
+            places_kill(places, &places->slots[i]);
+        pthread_cond_signal(&disk->to_write);
+        pthread_mutex_unlock(&disk->lock);
+    }
+}
+
+void disk_replace(struct disk *disk, uint64_t hash)
+{
+    if (!disk->is_open)
+        return;
+    pthread_mutex_lock(&disk->lock);
+    struct disk_slot *slot = places_find(&disk->places, hash);
+    if (slot != NULL)
+        kill_locked(disk, slot);
+    pthread_mutex_unlock(&disk->lock);
+}
+
+/* --- writing ---------------------------------------------------------------------------------- */
 
 /* While there is room all are; then those that were asked for again, be it after they had left. */
 static bool is_wanted_locked(struct disk *disk, const struct store_entry *entry)
@@ -272,6 +303,7 @@ static void put_locked(struct disk *disk, const struct disk_waiting *waiting)
         const uint32_t last = disk->writes_first + disk->writes_count++;
         disk->writes[last % DISK_WRITES_MAX] = *waiting;
         disk->writes[last % DISK_WRITES_MAX].gate_count = disk->gate.count;
+        disk->put_count++;
         (void)store_entry_ref(entry);
         disk__count(&disk->counted.queued_bytes, waiting->bytes);
         pthread_cond_signal(&disk->to_write);
@@ -284,7 +316,7 @@ static bool is_whole(const struct store_body *body)
                             atomic_load(&body->dropped_bytes) == 0);
 }
 
-void disk_put(struct disk *disk, struct store_entry *entry, uint64_t born_ms)
+void disk_put(struct disk *disk, struct store_entry *entry, uint64_t born_ms, uint32_t version)
 {
     struct store_body *body = entry->body;
     const struct disk_waiting waiting = {
@@ -292,7 +324,7 @@ void disk_put(struct disk *disk, struct store_entry *entry, uint64_t born_ms)
         .born_ms = born_ms,
         .bytes = sizeof(struct disk_record) + (uint64_t)entry->front_bytes + entry->key_bytes +
                  (body == NULL ? 0 : atomic_load(&body->ready_bytes)),
-        .version = (uint32_t)XXH3_64bits(store_entry_front(entry), entry->front_bytes),
+        .version = version,
     };
     if (!disk->is_open || !is_whole(body) ||
         waiting.bytes + DISK_UNIT_BYTES + disk_table_bytes(1) > disk->log.segment_bytes)
@@ -302,7 +334,7 @@ void disk_put(struct disk *disk, struct store_entry *entry, uint64_t born_ms)
     pthread_mutex_unlock(&disk->lock);
 }
 
-/* --- reading ------------------------------------------------------------------------------------ */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 bool disk_find(struct disk *disk, uint64_t hash)
 {
@@ -333,7 +365,7 @@ bool disk_get(struct disk *disk, struct disk_read *read)
     return is_there && has_room;
 }
 
-/* --- figures ------------------------------------------------------------------------------------ */
+/* --- figures ---------------------------------------------------------------------------------- */
 
 void disk_read_figures(struct disk *disk, struct disk_figures *figures)
 {

@@ -5,7 +5,7 @@
  * segment is overwritten, and what was read of it is appended once more first (FIFO with a second
  * chance). Where everything lies is known from memory alone, so a miss costs no I/O.
  *
- *     disk_put(disk, entry, born_ms);      from the store's `evicted`; written later, or dropped
+ *     disk_put(disk, entry, ...);          from the store's `evicted`; written later, or dropped
  *     if (disk_find(disk, hash))           from memory, at once
  *         disk_get(disk, &read);           later read.done() on the loop of who asked
  *     disk_forget(disk, hash, now_ms);     it does not come back, neither from what is being
@@ -37,10 +37,10 @@
 
 enum {
     DISK_READERS = 2,
-    DISK_WRITES_MAX = 1024,    /* entries that wait to be written; more are dropped */
-    DISK_READS_MAX = 512,      /* that wait to be read; more are refused */
-    DISK_FORGETS_MAX = 4096,   /* that wait to be written; more: the file is empty after a restart */
-    DISK_OBJECT_BYTES = 4096,  /* smallest average that the index has room for */
+    DISK_WRITES_MAX = 1024,   /* entries that wait to be written; more are dropped */
+    DISK_READS_MAX = 512,     /* that wait to be read; more are refused */
+    DISK_FORGETS_MAX = 4096,  /* that wait to be written; more: the file is empty after a restart */
+    DISK_OBJECT_BYTES = 4096, /* smallest average that the index has room for */
 };
 
 #define DISK_LIMIT_BYTES_MIN (8ull * 1024 * 1024)
@@ -81,9 +81,6 @@ struct disk_options {
     uint64_t        queue_bytes; /* of entries that wait to be written */
     uint32_t        format;      /* the owner's version of what is in fronts */
     struct hash_key key;         /* with which the owner hashes; a file of another key is emptied */
-    /* May what was read be used? On a reader's thread, before it can be found. NULL: all may. */
-    bool (*accepts)(void *self, struct store_entry *entry);
-    void *self;
 };
 
 struct disk;
@@ -103,13 +100,14 @@ struct disk *disk_ref(struct disk *disk);
  * NULL. */
 void disk_unref(struct disk *disk);
 
-/* Waits until no entry waits to be written: a store may only go when none of its entries does. */
+/* Waits until no entry that was put before waits to be written: a store may only go when none of
+ * its entries does. */
 void disk_drain(struct disk *disk);
 
-/* To be written, if it is settled, not there yet, and wanted: asked for more than once, or the disk
- * has room. @born_ms: when it was made, on the clock of disk_forget(). Holds a reference until it
- * is written. */
-void disk_put(struct disk *disk, struct store_entry *entry, uint64_t born_ms);
+/* To be written, if it is whole, not there in this version, and wanted: asked for more than
+ * once, or the disk has room. @born_ms: when it was made, on the clock of disk_forget(). Holds a
+ * reference until it is written. */
+void disk_put(struct disk *disk, struct store_entry *entry, uint64_t born_ms, uint32_t version);
 
 /* Is there something of that hash? */
 bool disk_find(struct disk *disk, uint64_t hash);
@@ -119,6 +117,9 @@ struct disk_read {
     struct store_key key;   /* its bytes stay where they are */
     struct store    *store; /* into which it is read */
     struct loop     *loop;  /* where done() is called */
+    /* May what was read be used? Else it is gone. On a reader's thread, before it can be found.
+     * NULL: it may. */
+    bool (*accepts)(struct disk_read *read, struct store_entry *entry);
     /* @entry has a reference, and can be found in the store unless that rejected it. NULL: nothing
      * was read. */
     void (*done)(struct disk_read *read, struct store_entry *entry);
@@ -132,8 +133,12 @@ struct disk_read {
 bool disk_get(struct disk *disk, struct disk_read *read) must_check;
 
 /* What is there under that hash, is being written or being read, and was made at @now_ms or
- * before, is gone. True: something was there. */
+ * before, is gone. After a restart too, but for a kill in the moment until the writer has noted it.
+ * Whoever also takes it out of a store does that after this. True: something was there. */
 bool disk_forget(struct disk *disk, uint64_t hash, uint64_t now_ms);
+
+/* A newer one is about to take the place of what is there under that hash. */
+void disk_replace(struct disk *disk, uint64_t hash);
 
 /* What a walk sees of an object. */
 struct disk_seen {
@@ -143,12 +148,18 @@ struct disk_seen {
     uint64_t         born_ms;
 };
 
-/* Reads fronts and keys of all objects that are there from its begin to its end, and forgets those
- * of which @visit says STORE_REMOVE. Waits for the disk, so not on a worker's thread. Returns how
- * many were removed. */
-uint64_t disk_walk(struct disk *disk, uint64_t now_ms,
-                   enum store_visit (*visit)(void *self, const struct disk_seen *seen),
-                   void *self);
+/* Forgets all that was put before. Waits for the disk. */
+void disk_clear(struct disk *disk);
+
+struct disk_walk {
+    enum store_visit (*visit)(struct disk_walk *walk, const struct disk_seen *seen);
+    uint64_t     now_ms;
+    _Atomic bool stops; /* set by anybody: it ends early */
+};
+
+/* Reads fronts and keys of all objects that were put before it begins, and forgets those of which
+ * visit() says STORE_REMOVE. Waits for the disk, so not on a worker's thread. */
+void disk_walk(struct disk *disk, struct disk_walk *walk);
 
 /* Any thread. */
 void disk_read_figures(struct disk *disk, struct disk_figures *figures);

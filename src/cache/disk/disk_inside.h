@@ -49,11 +49,11 @@ struct disk_log {
     uint32_t             segments_count;
     uint64_t             segment_bytes;
     uint64_t             laps_count;
-    uint32_t             head, spare;   /* that is written, and the one to be next; DISK_NONE */
-    uint64_t             at_units;      /* appended to the head */
-    uint64_t             sent_bytes;    /* of it, given to the file */
-    uint64_t             safe_units;    /* of it, whole records that are found */
-    struct disk_item    *items;         /* the head's table of contents */
+    uint32_t             head, spare; /* that is written, and the one to be next; DISK_NONE */
+    uint64_t             at_units;    /* appended to the head */
+    uint64_t             sent_bytes;  /* of it, given to the file */
+    uint64_t             safe_units;  /* of it, whole records that are found */
+    struct disk_item    *items;       /* the head's table of contents */
     uint32_t             items_count, items_max, safe_items;
     uint8_t             *buffer;
     uint32_t             buffer_bytes;
@@ -82,13 +82,14 @@ struct disk {
     uint64_t            id; /* the file's */
     struct disk_log     log;
 
-    pthread_mutex_t     lock;
-    pthread_cond_t      to_write, to_read, idle;
-    _Atomic bool        is_open; /* the file is ours; under the lock, as what follows */
-    bool                is_stopping;
-    bool                is_writing; /* the writer has an entry in its hands */
-    bool                is_untrusted, is_untrusted_written;
-    struct places       places;
+    pthread_mutex_t lock;
+    pthread_cond_t  to_write, to_read, idle;
+    _Atomic bool    is_open; /* the file is ours; under the lock, as what follows */
+    bool            is_stopping;
+    bool            wants_settle;             /* somebody waits until all that was put is found */
+    uint64_t        put_count, handled_count; /* entries that came, and that the writer let go of */
+    bool            is_untrusted, is_untrusted_written;
+    struct places   places;
     struct disk_waiting writes[DISK_WRITES_MAX]; /* a ring */
     uint32_t            writes_first, writes_count;
     uint64_t            forgets[DISK_FORGETS_MAX]; /* a ring of hashes */
@@ -100,8 +101,8 @@ struct disk {
     uint32_t            seen_count;
     uint32_t            walkers_count; /* nothing is moved meanwhile */
 
-    _Atomic bool        has_wrapped;    /* there was no room for all */
-    _Atomic uint64_t    paused_until_ns; /* no entries are taken */
+    _Atomic bool     has_wrapped;     /* there was no room for all */
+    _Atomic uint64_t paused_until_ns; /* no entries are taken */
     struct {
 #define X(name, sort, help) _Atomic uint64_t name;
         DISK_FIGURES(X)
@@ -127,7 +128,7 @@ bool disk__read_at(const struct disk *disk, void *to, size_t bytes, uint64_t at)
 /* Notes that the file has to say that @hash is gone. With the lock. */
 void disk__tell_file_locked(struct disk *disk, uint64_t hash);
 
-/* --- open.c --- */
+/* --- open.c ----------------------------------------------------------------------------------- */
 
 enum disk_opened { DISK_OPENED, DISK_HELD, DISK_BROKEN };
 
@@ -141,7 +142,7 @@ bool disk__take_over(struct disk *disk) must_check;
 /* Writes the header anew. False: it could not be. */
 bool disk__write_header(struct disk *disk, bool is_untrusted) must_check;
 
-/* --- log.c; the writer --- */
+/* --- log.c; the writer ------------------------------------------------------------------------ */
 
 /* Room for a record of that size at the end of the log; may begin a segment and overwrite another.
  * False: there is none. */
@@ -160,9 +161,12 @@ void disk__log_settle(struct disk *disk);
 /* Chooses the segments to be written next. False: there is none. */
 bool disk__log_advance(struct disk *disk);
 
-/* --- threads --- */
+/* --- threads ---------------------------------------------------------------------------------- */
 
+/* What they do until the disk is stopping. */
 void *disk__write_all(void *disk);
+
+/* Likewise. */
 void *disk__read_all(void *disk);
 
 #endif

@@ -24,6 +24,7 @@ void gate_close(struct gate *gate, uint64_t hash, uint64_t born_ms, uint64_t now
     set->hashes[way] = hash;
     set->counts[way] = ++gate->count;
     set->born_ms[way] = born_ms;
+    set->closed_ns[way] = now_ns;
 }
 
 bool gate_admits(const struct gate *gate, uint64_t hash, uint64_t count)
@@ -39,7 +40,8 @@ bool gate_admits_new(const struct gate *gate, uint64_t hash, uint64_t born_ms, u
 {
     const struct gate_set *set = &gate->sets[hash % GATE_SETS];
     for (uint32_t i = 0; i < GATE_WAYS; i++)
-        if (set->hashes[i] == hash && set->counts[i] != 0 && born_ms <= set->born_ms[i])
+        if (set->hashes[i] == hash && set->counts[i] != 0 && born_ms <= set->born_ms[i] &&
+            now_ns - set->closed_ns[i] < MOMENT_NS)
             return false;
     return born_ms > set->lost_born_ms || set->lost_count == 0 ||
            now_ns - set->lost_ns >= MOMENT_NS;

@@ -16,8 +16,9 @@ enum { GATE_SETS = 1024, GATE_WAYS = 7 };
 
 struct gate_set {
     uint64_t hashes[GATE_WAYS];
-    uint64_t counts[GATE_WAYS]; /* when it was forgotten; 0: nothing is here */
+    uint64_t counts[GATE_WAYS];  /* when it was forgotten; 0: nothing is here */
     uint64_t born_ms[GATE_WAYS]; /* what was made until then is meant */
+    uint64_t closed_ns[GATE_WAYS];
     uint64_t lost_count; /* the latest of which the hash is not known any more */
     uint64_t lost_born_ms;
     uint64_t lost_ns;

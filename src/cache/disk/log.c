@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cache/disk/log.c - records are appended to the head segment; when it is full the next one is begun
+/* cache/disk/log.c - records are appended to the head segment; when it is full the next is begun,
  * and the oldest is emptied to be the one after.
  *
  * One segment is always empty, so that what is moved out of the oldest has a place. A write that
- * fails takes the log back to the last record that can be found. A full disk is as a smaller limit:
- * what was written once is written over. */
+ * fails takes the log back to the last record that can be found. A full disk is as a smaller
+ * limit: what was written once is written over. */
 #include "cache/disk/disk_inside.h"
 
 #include "core/mem.h"
@@ -16,10 +16,10 @@
 #include <unistd.h>
 
 enum {
-    PAUSE_MS = 200,      /* without writes after one that failed */
-    FULL_AGAIN_S = 60,   /* until a full disk is asked for more */
+    PAUSE_MS = 200,    /* without writes after one that failed */
+    FULL_AGAIN_S = 60, /* until a full disk is asked for more */
     ITEMS_MIN = 1024,
-    DROP_AT_ONCE = 64,   /* slots under one hold of the lock */
+    DROP_AT_ONCE = 64, /* slots under one hold of the lock */
 };
 
 bool disk__read_at(const struct disk *disk, void *to, size_t bytes, uint64_t at)
@@ -56,7 +56,7 @@ static bool write_at(const struct disk *disk, const void *from, size_t bytes, ui
     return true;
 }
 
-/* --- writing ------------------------------------------------------------------------------------ */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 /* What was to be forgotten would be there again after a restart. */
 static void distrust(struct disk *disk)
@@ -168,7 +168,7 @@ void disk__log_settle(struct disk *disk)
     publish(disk);
 }
 
-/* --- segments ----------------------------------------------------------------------------------- */
+/* --- segments --------------------------------------------------------------------------------- */
 
 /* Without it the segment is read record by record when the file is opened. */
 static void write_table(struct disk *disk)
@@ -194,7 +194,7 @@ static bool fits(const struct disk_log *log, uint64_t units)
            log->segment_bytes;
 }
 
-/* Appends what lies in a slot once more, if it was read and there is room. */
+/* Appends what lies in a slot once more, if there is room in the head: it begins no segment. */
 static void move(struct disk *disk, const struct disk_slot *slot, uint32_t index,
                  uint64_t gate_count)
 {
@@ -202,7 +202,8 @@ static void move(struct disk *disk, const struct disk_slot *slot, uint32_t index
     struct disk_record record;
     uint64_t at = disk__at(disk, slot->segment, slot->at_units);
     uint64_t left = (uint64_t)slot->units * DISK_UNIT_BYTES - sizeof record;
-    if (!fits(log, slot->units) || !disk__read_at(disk, &record, sizeof record, at) ||
+    if (log->is_stuck || !fits(log, slot->units) ||
+        !disk__read_at(disk, &record, sizeof record, at) ||
         !disk__record_is_right(&record, disk->id) || record.hash != slot->hash ||
         disk_record_units(&record) != slot->units || !disk__log_begin(disk, &record))
         return;
@@ -295,7 +296,7 @@ bool disk__log_advance(struct disk *disk)
     return true;
 }
 
-/* --- records ------------------------------------------------------------------------------------ */
+/* --- records ---------------------------------------------------------------------------------- */
 
 static bool has_item_room(struct disk_log *log)
 {

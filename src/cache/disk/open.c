@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cache/disk/open.c - the file is made, or what is in it is found: oldest segment first, so that what
- * was written later under a hash holds. */
+/* cache/disk/open.c - the file is made, or what is in it is found: oldest segment first, so that
+ * what was written later under a hash holds. */
 #include "cache/disk/disk_inside.h"
 
 #include "core/mem.h"
@@ -16,8 +16,7 @@
 static bool read_header(int fd, uint32_t format, struct disk_header *header)
 {
     return pread(fd, header, sizeof *header, 0) == (ssize_t)sizeof *header &&
-           disk__header_is_right(header) && header->owner_format == format &&
-           !header->is_untrusted;
+           disk__header_is_right(header) && header->owner_format == format && !header->is_untrusted;
 }
 
 bool disk_read_key(const char *path, uint32_t format, struct hash_key *key)
@@ -48,7 +47,7 @@ bool disk__write_header(struct disk *disk, bool is_untrusted)
     return pwrite(disk->fd, &header, sizeof header, 0) == (ssize_t)sizeof header;
 }
 
-/* --- what is in a segment ------------------------------------------------------------------------ */
+/* --- what is in a segment --------------------------------------------------------------------- */
 
 /* Where the log goes on if this is the newest segment. */
 struct found {
@@ -188,7 +187,7 @@ static void read_all(struct disk *disk)
     log->safe_items = log->items_count;
 }
 
-/* --- the file ----------------------------------------------------------------------------------- */
+/* --- the file --------------------------------------------------------------------------------- */
 
 static bool make(struct disk *disk, struct err *e)
 {

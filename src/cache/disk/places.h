@@ -21,7 +21,7 @@ struct disk_slot {
     uint32_t at_units; /* in its segment */
     uint32_t units;
     uint32_t version;
-    uint32_t next_in_bucket; /* indices of slots; 0: none */
+    uint32_t next_in_bucket;  /* indices of slots; 0: none */
     uint32_t next_in_segment; /* also of the free ones */
     uint16_t segment;
     bool     is_live;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cache/disk/reader.c - the threads that read: a record becomes an entry of the store, if it is whole
- * and the one that was asked for.
+/* cache/disk/reader.c - the threads that read: a record becomes an entry of the store, if it is
+ * whole and the one that was asked for.
  *
  * Nothing is held while a record is read. If its segment is written over meanwhile, then the
  * checksum says so. */
@@ -19,10 +19,10 @@ enum { FIRST_BYTES = 64 * 1024 }; /* most records are read at once */
 /* A record that is being read. */
 struct reading {
     struct disk       *disk;
-    uint8_t           *buffer; /* DISK_READ_BYTES */
-    uint64_t           at;     /* in the file, of the record */
-    uint64_t           bytes;  /* of the record */
-    uint64_t           got;    /* of it, that lie in the buffer */
+    uint8_t           *buffer;     /* DISK_READ_BYTES */
+    uint64_t           at;         /* in the file, of the record */
+    uint64_t           bytes;      /* of the record */
+    uint64_t           got;        /* of it, that lie in the buffer */
     uint64_t           gate_count; /* when it set out */
     struct disk_record record;
     XXH3_state_t       state;
@@ -75,8 +75,7 @@ static bool take(struct reading *reading, struct store_body *body, const uint8_t
 static bool read_body(struct reading *reading, struct store_body *body)
 {
     const struct disk_record *record = &reading->record;
-    const uint64_t before =
-        sizeof *record + (uint64_t)record->front_bytes + record->key_bytes;
+    const uint64_t before = sizeof *record + (uint64_t)record->front_bytes + record->key_bytes;
     uint64_t left = record->body_bytes;
     uint64_t bytes = reading->got - before < left ? reading->got - before : left;
     uint64_t at = reading->at + before + bytes;
@@ -112,8 +111,7 @@ static bool fill(struct reading *reading, struct store *store, struct store_entr
 }
 
 /* An entry that is not put yet, or NULL. @was_torn: it is of no use to anybody. */
-static struct store_entry *load(struct reading *reading, const struct disk_read *read,
-                                bool *was_torn)
+static struct store_entry *load(struct reading *reading, struct disk_read *read, bool *was_torn)
 {
     const struct disk_record *record = &reading->record;
     *was_torn = !read_front(reading) || record->hash != read->key.hash;
@@ -123,9 +121,8 @@ static struct store_entry *load(struct reading *reading, const struct disk_read 
     struct store_entry *entry = store_entry_new(read->store, &read->key, record->front_bytes);
     if (entry == NULL)
         return NULL;
-    const struct disk_options *options = &reading->disk->options;
     const bool is_whole = fill(reading, read->store, entry, &read->key);
-    if (is_whole && (options->accepts == NULL || options->accepts(options->self, entry)))
+    if (is_whole && (read->accepts == NULL || read->accepts(read, entry)))
         return entry;
     *was_torn = true;
     store_entry_unref(entry);
@@ -228,7 +225,7 @@ void *disk__read_all(void *self)
     return NULL;
 }
 
-/* --- the walk ------------------------------------------------------------------------------------ */
+/* --- the walk --------------------------------------------------------------------------------- */
 
 enum { WALK_AT_ONCE = 256 };
 
@@ -248,9 +245,7 @@ static uint32_t take_places(struct disk *disk, uint32_t *next, struct disk_slot 
     return count;
 }
 
-static bool visit_one(struct reading *reading, const struct disk_slot *place,
-                      enum store_visit (*visit)(void *self, const struct disk_seen *seen),
-                      void *self)
+static bool is_meant(struct reading *reading, const struct disk_slot *place, struct disk_walk *walk)
 {
     const struct disk_record *record = &reading->record;
     reading->at = disk__at(reading->disk, place->segment, place->at_units);
@@ -264,30 +259,35 @@ static bool visit_one(struct reading *reading, const struct disk_slot *place,
         .front_bytes = record->front_bytes,
         .born_ms = record->born_ms,
     };
-    return visit(self, &seen) == STORE_REMOVE;
+    return walk->visit(walk, &seen) == STORE_REMOVE;
 }
 
-uint64_t disk_walk(struct disk *disk, uint64_t now_ms,
-                   enum store_visit (*visit)(void *self, const struct disk_seen *seen),
-                   void *self)
+static void change_walkers(struct disk *disk, uint32_t by)
+{
+    pthread_mutex_lock(&disk->lock);
+    disk->walkers_count += by;
+    pthread_mutex_unlock(&disk->lock);
+}
+
+void disk_walk(struct disk *disk, struct disk_walk *walk)
 {
     struct reading reading = {.disk = disk, .buffer = mem_alloc(DISK_READ_BYTES)};
     struct disk_slot *places = mem_alloc(WALK_AT_ONCE * sizeof *places);
-    uint64_t removed = 0;
-    pthread_mutex_lock(&disk->lock);
-    disk->walkers_count++;
-    pthread_mutex_unlock(&disk->lock);
     const bool has_memory = reading.buffer != NULL && places != NULL;
+    change_walkers(disk, 1);
+    disk_drain(disk);
     for (uint32_t next = 1, count;
          has_memory && (count = take_places(disk, &next, places)) != DISK_NONE;) {
-        for (uint32_t i = 0; i < count; i++)
-            if (visit_one(&reading, &places[i], visit, self))
-                removed += disk_forget(disk, places[i].hash, now_ms);
+        bool has_removed = false;
+        for (uint32_t i = 0; i < count && !atomic_load(&walk->stops); i++)
+            if (is_meant(&reading, &places[i], walk))
+                has_removed |= disk_forget(disk, places[i].hash, walk->now_ms);
+        if (has_removed)
+            disk_drain(disk); /* or there would be no place to note more */
     }
-    pthread_mutex_lock(&disk->lock);
-    disk->walkers_count--;
-    pthread_mutex_unlock(&disk->lock);
+    if (!has_memory)
+        disk_clear(disk); /* it may be among them */
+    change_walkers(disk, UINT32_MAX);
     mem_free(places);
     mem_free(reading.buffer);
-    return removed;
 }

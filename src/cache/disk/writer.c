@@ -13,7 +13,7 @@
 
 enum { FORGETS_AT_ONCE = 64, HELD_AGAIN_MS = 500 };
 
-/* --- entries ------------------------------------------------------------------------------------ */
+/* --- entries ---------------------------------------------------------------------------------- */
 
 /* Calls @take for every run of the body's bytes. False: something is missing. */
 static bool each_run(struct store_body *body,
@@ -69,7 +69,7 @@ static void write_entry(struct disk *disk, XXH3_state_t *state, const struct dis
         .key_bytes = entry->key_bytes,
         .body_bytes = body == NULL ? 0 : atomic_load(&body->ready_bytes),
         .content_sum = XXH3_64bits_digest(state),
-        .version = (uint32_t)XXH3_64bits(copy, entry->front_bytes),
+        .version = waiting->version,
     };
     if (!disk__log_begin(disk, &record)) {
         disk__count(&disk->counted.dropped_writes, 1);
@@ -92,7 +92,7 @@ static bool take_entry_locked(struct disk *disk, struct disk_waiting *waiting)
     return true;
 }
 
-/* --- what was forgotten ------------------------------------------------------------------------- */
+/* --- what was forgotten ----------------------------------------------------------------------- */
 
 static uint32_t take_forgets_locked(struct disk *disk, uint64_t *hashes)
 {
@@ -124,7 +124,7 @@ static void write_forgets(struct disk *disk, const uint64_t *hashes, uint32_t co
     }
 }
 
-/* --- the thread --------------------------------------------------------------------------------- */
+/* --- the thread ------------------------------------------------------------------------------- */
 
 static void wait_a_while(struct disk *disk, pthread_cond_t *cond, uint64_t ms)
 {
@@ -150,14 +150,25 @@ static void open_locked(struct disk *disk)
 /* Waits for work. False: there is none, and there will be none. */
 static bool wait_for_work_locked(struct disk *disk)
 {
-    while (disk->writes_count == 0 && disk->forgets_count == 0 &&
+    while (disk->writes_count == 0 && disk->forgets_count == 0 && !disk->wants_settle &&
            disk->is_untrusted == disk->is_untrusted_written) {
-        pthread_cond_broadcast(&disk->idle);
         if (disk->is_stopping)
             return false;
         pthread_cond_wait(&disk->to_write, &disk->lock);
     }
     return true;
+}
+
+/* What could not be found may have to be noted as gone: then it is not over yet. */
+static void settle(struct disk *disk)
+{
+    disk__log_settle(disk);
+    pthread_mutex_lock(&disk->lock);
+    if (disk->forgets_count == 0) {
+        disk->wants_settle = false;
+        pthread_cond_broadcast(&disk->idle);
+    }
+    pthread_mutex_unlock(&disk->lock);
 }
 
 static void write_some(struct disk *disk, XXH3_state_t *state)
@@ -169,7 +180,6 @@ static void write_some(struct disk *disk, XXH3_state_t *state)
     disk->is_untrusted_written = disk->is_untrusted;
     const uint32_t forgets_count = take_forgets_locked(disk, hashes);
     const bool has_entry = take_entry_locked(disk, &waiting);
-    disk->is_writing = true;
     pthread_mutex_unlock(&disk->lock);
     if (is_distrust_new && !disk__write_header(disk, true))
         disk__count(&disk->counted.writes_failed, 1);
@@ -179,15 +189,16 @@ static void write_some(struct disk *disk, XXH3_state_t *state)
         store_entry_unref(waiting.entry);
     }
     pthread_mutex_lock(&disk->lock);
-    if (has_entry)
+    if (has_entry) {
         atomic_fetch_sub(&disk->counted.queued_bytes, waiting.bytes);
-    const bool is_all = disk->writes_count == 0 && disk->forgets_count == 0;
+        disk->handled_count++;
+        pthread_cond_broadcast(&disk->idle);
+    }
+    const bool settles =
+        disk->wants_settle || (disk->writes_count == 0 && disk->forgets_count == 0);
     pthread_mutex_unlock(&disk->lock);
-    if (is_all)
-        disk__log_settle(disk);
-    pthread_mutex_lock(&disk->lock);
-    disk->is_writing = false;
-    pthread_mutex_unlock(&disk->lock);
+    if (settles)
+        settle(disk);
 }
 
 void *disk__write_all(void *self)
@@ -201,7 +212,6 @@ void *disk__write_all(void *self)
         write_some(disk, &state);
         pthread_mutex_lock(&disk->lock);
     }
-    pthread_cond_broadcast(&disk->idle);
     pthread_mutex_unlock(&disk->lock);
     return NULL;
 }

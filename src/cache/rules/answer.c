@@ -64,10 +64,10 @@ static bool is_understood(unsigned status)
     }
 }
 
-/* These speak of one request, connection or moment, whatever they say of caching: of its conditions
- * and ranges, which are no part of the key (304, 412, 416, 417), of its size (413), or of its sender
- * (407, 408, 421,
- * 425, 426, 428, 429, 431, 511; RFC 6585 forbids to keep its four). */
+/* These speak of one request, connection or moment, whatever they say of caching: of its
+ * conditions and ranges, which are no part of the key (304, 412, 416, 417), of its size (413),
+ * or of its sender (407, 408, 421, 425, 426, 428, 429, 431, 511; RFC 6585 forbids to keep its
+ * four). */
 static bool is_of_the_moment(unsigned status)
 {
     switch (status) {

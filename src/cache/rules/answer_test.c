@@ -398,8 +398,8 @@ static const struct row surrogate_rows[] = {
      "Surrogate-Control: max-age =9\nCache-Control: max-age=7", KEPT(7)},
     {"edge 1.0", "after CDN-Cache-Control", 0,
      "Surrogate-Control: max-age=9\nCDN-Cache-Control: max-age=8", KEPT(8)},
-    {"pando", "a quote without end", 0, "Surrogate-Control: max-age=9, x=\"\nCache-Control: max-age=7",
-     KEPT(7)},
+    {"pando", "a quote without end", 0,
+     "Surrogate-Control: max-age=9, x=\"\nCache-Control: max-age=7", KEPT(7)},
 };
 
 static const struct row targeted_rows[] = {

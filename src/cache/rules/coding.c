@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cache/rules/coding.c - which answers are worth keeping compressed, and may be (RFC 9110 7.7, 8.4).
- */
+/* cache/rules/coding.c - which answers are worth keeping compressed, and may be (RFC 9110). */
 #include "cache/rules/parts.h"
 
 #include <string.h>
@@ -35,8 +34,7 @@
 static bool ends_with(const struct cache__member *type, const char *end)
 {
     const size_t bytes = strlen(end);
-    return type->bytes >= bytes &&
-           http_same_text(type->at + type->bytes - bytes, end, bytes);
+    return type->bytes >= bytes && http_same_text(type->at + type->bytes - bytes, end, bytes);
 }
 
 static bool is_loose_type(const struct cache__member *type)
@@ -83,10 +81,9 @@ static bool says_no_transform(const struct http_head *answer, enum http_field_id
     bool is_said = false;
     cache__list_init(&list, answer, id);
     while (cache__list_next(&list, &member))
-        is_said |= member.bytes >= sizeof word - 1 &&
-                   http_same_text(member.at, word, sizeof word - 1) &&
-                   (member.bytes == sizeof word - 1 ||
-                    !cache__is_token_byte(member.at[sizeof word - 1]));
+        is_said |=
+            member.bytes >= sizeof word - 1 && http_same_text(member.at, word, sizeof word - 1) &&
+            (member.bytes == sizeof word - 1 || !cache__is_token_byte(member.at[sizeof word - 1]));
     return is_said || list.is_torn;
 }
 
@@ -107,7 +104,7 @@ bool cache_may_compress(const struct http_head *answer)
            has_loose_type(answer) && cache_may_transform(answer);
 }
 
-/* --- Entity tags --------------------------------------------------------------------------------- */
+/* --- Entity tags ---------------------------------------------------------------------------- */
 
 size_t cache_etag_code(const uint8_t *etag, size_t bytes, const char *coding, uint8_t *out)
 {

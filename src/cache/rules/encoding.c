@@ -64,8 +64,8 @@ static size_t skip_spaces(const struct cache__member *member, size_t at)
 
 /* What a request says of each coding. */
 struct wishes {
-    unsigned taken, refused;         /* by name */
-    unsigned all_taken, all_refused; /* by "*", which is for those not named */
+    unsigned taken, refused;                     /* by name */
+    unsigned all_taken, all_refused;             /* by "*", which is for those not named */
     unsigned weights[CACHE_ENCODINGS_COUNT + 1]; /* the highest by name */
     unsigned all_weight;
 };
@@ -127,7 +127,7 @@ unsigned cache_encodings_read(const struct http_head *request)
     return set_of(&wishes);
 }
 
-/* --- Of those, the one ---------------------------------------------------------------------------- */
+/* --- Of those, the one ----------------------------------------------------------------------- */
 
 /* Identity that is not named is what is left if nothing else is wanted: its weight is 0. */
 static unsigned weight_in(const struct wishes *wishes, unsigned coding)

@@ -12,9 +12,9 @@ static uint64_t ms_of(uint64_t ns)
     return ns / NS_IN_MS;
 }
 
-/* Of several ages, or one that is no number, RFC 9111 5.1 says SHOULD: take the first, or ignore it.
- * Then an answer of an age that nobody knows would count as new, so here it counts as old: it is
- * asked for anew, which is never wrong (decision 0017). */
+/* Of several ages, or one that is no number, RFC 9111 5.1 says SHOULD: take the first, or ignore
+ * it. Then an answer of an age that nobody knows would count as new, so here it counts as old:
+ * it is asked for anew, which is never wrong (decision 0017). */
 static int64_t age_field_s(const struct http_head *answer)
 {
     const struct http_field *field = http_head_find(answer, HTTP_FIELD_AGE);

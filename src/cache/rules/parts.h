@@ -129,8 +129,8 @@ struct cache__said {
     int64_t max_age_s, s_maxage_s, swr_s, sie_s;
 };
 
-/* Fills @said: from CDN-Cache-Control if it is valid and not empty, else from Surrogate-Control, else
- * from Cache-Control. */
+/* Fills @said: from CDN-Cache-Control if it is valid and not empty, else from Surrogate-Control,
+ * else from Cache-Control. */
 void cache__said_read(struct cache__said *said, const struct http_head *answer);
 
 /* Adds one directive. The more careful of two values holds. */

@@ -220,9 +220,9 @@ unsigned cache_encodings_read(const struct http_head *request);
  * "identity;q=0" where that is not. Returns the bytes, without a NUL; 0: nothing but identity. */
 size_t cache_encodings_write(unsigned set, char out[64]);
 
-/* What remains of a set where Pando codes by itself: the coding that @request likes best (by weight,
- * then as in the table) of those in @makes, and identity if that was acceptable. Reducing what a
- * reduced set is written as gives the same set. */
+/* What remains of a set where Pando codes by itself: the coding that @request likes best (by
+ * weight, then as in the table) of those in @makes, and identity if that was acceptable.
+ * Reducing what a reduced set is written as gives the same set. */
 unsigned cache_encodings_reduce(const struct http_head *request, unsigned makes);
 
 /* The coding of a reduced set. */

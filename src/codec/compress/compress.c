@@ -10,7 +10,7 @@ struct compressor {
     const struct compress_kind *kind;
     size_t                      used_bytes;
     bool                        is_over;
-    _Alignas(16) uint8_t        state[];
+    _Alignas(16) uint8_t state[];
 };
 
 /* Before each block of a library's. */
@@ -96,7 +96,7 @@ void compressor_free(struct compressor *compressor)
 enum compress_verdict compressor_step(struct compressor *compressor, struct compress_io *io,
                                       enum compress_mode mode)
 {
-    assert(!compressor->is_over && io->out_bytes > 0);
+    assert(!compressor->is_over && io->out_bytes >= COMPRESS_ROOM_BYTES_MIN);
     const enum compress_verdict verdict = compressor->kind->step(compressor->state, io, mode);
     compressor->is_over =
         verdict == COMPRESS_BROKEN || (mode == COMPRESS_END && verdict == COMPRESS_DONE);

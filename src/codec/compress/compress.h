@@ -38,10 +38,13 @@ enum compress_coding {
 #define X(name, kind) COMPRESS_##name,
     COMPRESS_CODINGS(X)
 #undef X
-    COMPRESS_CODINGS_COUNT,
+        COMPRESS_CODINGS_COUNT,
 };
 
 #define COMPRESS_BYTES_UNKNOWN UINT64_MAX
+
+/* With less room zlib would write the mark of a flush again and again, each time for the next. */
+enum { COMPRESS_ROOM_BYTES_MIN = 32 };
 
 /* What is to be done with what was given so far. */
 enum compress_mode {
@@ -61,7 +64,7 @@ struct compress_io {
     const uint8_t *in;
     size_t         in_bytes;
     uint8_t       *out;
-    size_t         out_bytes; /* room; more than 0 */
+    size_t         out_bytes; /* room; at least COMPRESS_ROOM_BYTES_MIN at the call */
 };
 
 struct compressor;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* codec/compress/compress_test.c - what goes in comes out of the libraries' own decoders, however it
- * was cut, and the memory is as promised. */
+/* codec/compress/compress_test.c - what goes in comes out of the libraries' own decoders, however
+ * it was cut, and the memory is as promised. */
 #include "codec/compress/compress.h"
 #include "core/mem.h"
 #include "core/random.h"
@@ -15,7 +15,7 @@
 
 enum { KIB = 1024, MIB = 1024 * 1024 };
 
-/* --- decoding ------------------------------------------------------------------------------------ */
+/* --- decoding ------------------------------------------------------------------------------- */
 
 /* As much of @to_bytes bytes as can be read from what may be half a stream. */
 typedef size_t decode(const uint8_t *from, size_t from_bytes, uint8_t *to, size_t to_bytes,
@@ -70,7 +70,7 @@ static decode *const decoders[] = {
     [COMPRESS_GZIP] = decode_gzip,
 };
 
-/* --- encoding ------------------------------------------------------------------------------------ */
+/* --- encoding ------------------------------------------------------------------------------- */
 
 static struct random random_seeded(uint64_t seed)
 {
@@ -95,6 +95,12 @@ struct coded {
 static size_t draw(struct random *random, size_t most)
 {
     return 1 + (size_t)(random_next(random) % most);
+}
+
+static size_t draw_room(struct random *random, size_t most)
+{
+    const size_t room = draw(random, most);
+    return room < COMPRESS_ROOM_BYTES_MIN ? COMPRESS_ROOM_BYTES_MIN : room;
 }
 
 /* Steps until the mode is satisfied. */
@@ -127,14 +133,13 @@ static struct coded encode(enum compress_coding coding, const uint8_t *body, siz
         if (piece > bytes - at)
             piece = bytes - at;
         struct compress_io io = {.in = body + at, .in_bytes = piece};
-        const bool flushes =
-            way->flush_one_in > 0 && random_next(random) % way->flush_one_in == 0;
+        const bool flushes = way->flush_one_in > 0 && random_next(random) % way->flush_one_in == 0;
         run(compressor, &io, flushes ? COMPRESS_FLUSH : COMPRESS_MORE, &coded,
-            draw(random, way->out_most));
+            draw_room(random, way->out_most));
         at += piece;
     }
     struct compress_io end = {0};
-    run(compressor, &end, COMPRESS_END, &coded, draw(random, way->out_most));
+    run(compressor, &end, COMPRESS_END, &coded, draw_room(random, way->out_most));
     compressor_free(compressor);
     return coded;
 }
@@ -164,7 +169,7 @@ static uint8_t *make_body(size_t bytes, struct random *random)
 #define EACH(coding)                                                                               \
     for (enum compress_coding coding = 0; coding < COMPRESS_CODINGS_COUNT; coding++)
 
-/* --- tests --------------------------------------------------------------------------------------- */
+/* --- tests ---------------------------------------------------------------------------------- */
 
 Test(compress, all_codings_are_there)
 {
@@ -177,7 +182,7 @@ Test(compress, all_codings_are_there)
 Test(compress, comes_back_however_it_was_cut)
 {
     static const struct way ways[] = {
-        {.in_most = 1, .out_most = 1},
+        {.in_most = 1, .out_most = COMPRESS_ROOM_BYTES_MIN},
         {.in_most = 7, .out_most = 300, .flush_one_in = 3, .is_told = true},
         {.in_most = 5000, .out_most = 16 * KIB, .flush_one_in = 10},
         {.in_most = 64 * KIB, .out_most = 100, .is_told = true},

@@ -10,7 +10,8 @@ enum {
     MEMORY_LEVEL = 8,
     WINDOW_LOG_MIN = 9,
     WINDOW_LOG_MAX = 15,
-    GZIP_WRAPPER = 16, /* added to the window: a gzip header, which deflateInit2() leaves without time */
+    GZIP_WRAPPER =
+        16, /* added to the window: a gzip header, which deflateInit2() leaves without time */
     STATE_BYTES = 8 * 1024,
 };
 

@@ -18,8 +18,8 @@ struct state {
     ZSTD_CCtx *context;
 };
 
-/* What ZSTD_sizeof_CCtx() says for each window, rounded up; the test beside this file watches that it
- * holds. */
+/* What ZSTD_sizeof_CCtx() says for each window, rounded up; the test beside this file watches that
+ * it holds. */
 static size_t memory_bytes(uint64_t body_bytes)
 {
     static const uint16_t kib_of[] = {256, 512, 1024, 1792, 2688, 4480};
@@ -33,7 +33,7 @@ static bool set(ZSTD_CCtx *context, ZSTD_cParameter parameter, int value)
     return !ZSTD_isError(ZSTD_CCtx_setParameter(context, parameter, value));
 }
 
-/* Tables as large as the window are enough; the library would make them for a body of any length. */
+/* Tables as large as the window are enough; the library would make them for any length. */
 static bool set_window(ZSTD_CCtx *context, int window_log)
 {
     return set(context, ZSTD_c_windowLog, window_log) &&
@@ -48,8 +48,7 @@ static bool init(struct compressor *compressor, void *state, uint64_t body_bytes
     (void)compressor;
     s->context = ZSTD_createCCtx();
     return s->context != NULL && set(s->context, ZSTD_c_compressionLevel, LEVEL) &&
-           set_window(s->context,
-                      compress__window_log(body_bytes, WINDOW_LOG_MIN, WINDOW_LOG_MAX));
+           set_window(s->context, compress__window_log(body_bytes, WINDOW_LOG_MIN, WINDOW_LOG_MAX));
 }
 
 static enum compress_verdict step(void *state, struct compress_io *io, enum compress_mode mode)

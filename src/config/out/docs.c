@@ -168,9 +168,11 @@ static void init_elements(const struct init *init, const struct config_key *key,
 {
     FILE *out = init->out;
     const size_t count = config__elements_count(key, base);
-    fprintf(out, "%*s%s:\n", indent, "", key->name);
+    const bool is_empty_list = count == 0 && key->kind == CONFIG_LIST;
+    fprintf(out, "%*s%s%s:%s\n", indent, "", is_empty_list ? "#" : "", key->name,
+            is_empty_list && key->example == NULL ? " []" : "");
     if (count == 0 && key->example != NULL)
-        write_example(key->example, indent + 2, out);
+        write_example(key->example, indent + (is_empty_list ? 0 : 2), out);
     for (size_t i = 0; i < count; i++) {
         const void *element = config__element(key, base, i);
         if (key->kind == CONFIG_MAP) {

@@ -76,7 +76,7 @@ void region_fini(struct region *region)
     *region = (struct region){0};
 }
 
-/* --- What it takes ------------------------------------------------------------------------------ */
+/* --- What it takes -------------------------------------------------------------------------- */
 
 static size_t map_bytes(size_t pages_high)
 {
@@ -102,7 +102,7 @@ size_t region_room_bytes(const struct region *region)
     return closed + region->pages_count * REGION_PAGE_BYTES - region->taken_bytes;
 }
 
-/* --- Free runs ---------------------------------------------------------------------------------- */
+/* --- Free runs ------------------------------------------------------------------------------ */
 
 static unsigned class_of(size_t units)
 {
@@ -204,7 +204,7 @@ static struct free_run *find_run(struct region *region, size_t units)
     return list == NULL ? NULL : list_item(list_first(list), struct free_run, link);
 }
 
-/* --- Opening and closing pages ------------------------------------------------------------------ */
+/* --- Opening and closing pages -------------------------------------------------------------- */
 
 static void mark(struct region *region, size_t page, size_t pages, bool open)
 {
@@ -267,10 +267,11 @@ static void note_closed(struct region *region, size_t page)
             region->pages_low[power] = begin;
 }
 
-/* A free run with a whole page. In classes where not every run has one, those that do come first. */
+/* A free run with a whole page. In classes where not every run has one, those come first. */
 static struct free_run *find_page(struct region *region)
 {
-    for (unsigned class = class_of(PAGE_UNITS); class <= class_of(2 * PAGE_UNITS); class ++) {
+    for (unsigned class = class_of(PAGE_UNITS); class <= class_of((size_t)2 * PAGE_UNITS);
+         class ++) {
         struct list_link *link = list_first(&region->free[class]);
         if (link == NULL)
             continue;
@@ -279,7 +280,7 @@ static struct free_run *find_page(struct region *region)
         if (pages_between(unit, unit + run->units) > 0)
             return run;
     }
-    struct list *list = first_list(region, class_of(2 * PAGE_UNITS) + 1);
+    struct list *list = first_list(region, class_of((size_t)2 * PAGE_UNITS) + 1);
     return list == NULL ? NULL : list_item(list_first(list), struct free_run, link);
 }
 
@@ -347,7 +348,7 @@ static bool grow(struct region *region, size_t units)
            open_pages(region, pages, true);
 }
 
-/* --- Taking and giving -------------------------------------------------------------------------- */
+/* --- Taking and giving ---------------------------------------------------------------------- */
 
 void *region_take(struct region *region, size_t bytes)
 {

@@ -3,8 +3,8 @@
  *
  * What is taken is one run, as long as was asked for, from the first free run of a fitting class
  * (two-level segregated fit: Masmano et al. 2004). The rest of it stays free; what is given back
- * merges with its neighbours. Where a run begins does not matter, so nothing is lost but the rest of
- * a unit; decision 0014 says why not buddies.
+ * merges with its neighbours. Where a run begins does not matter, so nothing is lost but the rest
+ * of a unit; decision 0014 says why not buddies.
  *
  * Of the address space, which is several times the limit, only pages that were opened take memory;
  * they are counted, with the pages of the maps beside them. Whole pages of free runs can be closed

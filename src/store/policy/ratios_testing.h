@@ -22,8 +22,7 @@
       "cache; they are not counted")                                                               \
     X(RATIOS_SIZES, "the same, many sizes", "sizes from 200 bytes to 20 KiB, at random")           \
     X(RATIOS_MOVES, "the same, and it moves",                                                      \
-      "after every 20,000 requests the fifth of the objects that is asked for most changes places " \
-      "with others")
+      "after every 20,000 requests a fifth of the ranks, at random, goes to other objects")
 
 enum ratios_stream {
 #define X(enumerator, name, gist) enumerator,

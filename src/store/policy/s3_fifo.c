@@ -8,17 +8,19 @@
  * what the small one has no room for.
  *
  * In place of the ghost queue a sketch counts how often a key came. Who comes has a duel with those
- * that would leave for it: against one, it is rejected if that one came more often; against several,
- * unless it came more often than all of them together. Who wins against a newcomer stays at the
- * other end of its queue. */
+ * that would leave for it: against one, it is rejected if that one came more often; against
+ * several, unless it came more often than all of them together. Who wins against a newcomer stays
+ * at the other end of its queue. */
 #include "store/policy/policy.h"
 
 enum {
     SMALL = 1,
     MAIN = 2,
     SMALL_PERCENT = 10,
-    /* The paper and TinyUFO ask for two uses. With the duel one is better wherever sizes differ or
-     * the cache is larger, and costs half a point on a small one (docs/cache-hit-ratios.md). */
+    /* The paper and TinyUFO ask for two uses. With the duel, on the streams of ratios_testing.h (at
+     * 5 %, up to three seeds), one gave 0.2 to 0.5 points less in 1 MiB and 0.9 to 1.8 more in
+     * 4 MiB where sizes are equal; where they differ, 3.7 to 5.6 more in 1 MiB and 0.2 to 2.7 less
+     * in 4 MiB. */
     PROMOTED_FROM = 1,
 };
 
@@ -39,8 +41,8 @@ static void move(struct policy *policy, struct store_entry *entry, uint8_t queue
     policy_set_uses(entry, uses);
 }
 
-/* Whether it goes on from the end of its queue, and there it goes. What is held goes on too, and out
- * of the way of others in the small queue. */
+/* Whether it goes on from the end of its queue, and there it goes. What is held goes on too, and
+ * out of the way of others in the small queue. */
 static bool goes_on(struct policy *policy, struct store_entry *entry)
 {
     const uint8_t uses = policy_uses(entry);

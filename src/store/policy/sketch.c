@@ -14,7 +14,7 @@ struct place {
 
 /* The block by the low bits, so that doubling finds old counts; the places in it by the high. Each
  * row has two words of the block. */
-static struct place place_of(uint64_t mixed, uint64_t words_count, unsigned row)
+static struct place place_of(uint64_t mixed, uint64_t words_count, uint64_t row)
 {
     const uint64_t block = mixed & (words_count / BLOCK_WORDS - 1);
     const unsigned draw = (unsigned)(mixed >> (32 + row * 8)) & 0xff;

@@ -9,6 +9,7 @@
 
 #include "core/mem.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -164,6 +165,7 @@ enum err_kind store_load(struct store *store, const char *path, uint32_t format,
                          uint64_t *count, struct err *e)
 {
     struct in in = {.store = store, .file = fopen(path, "rbe"), .accepts = accepts, .self = self};
+    assert(store->options.hash != NULL);
     *count = 0;
     if (in.file == NULL)
         return errno == ENOENT ? ERR_NONE : err_set_errno(e, "open %s", path);

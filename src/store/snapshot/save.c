@@ -23,7 +23,7 @@
 
 enum { RANKS = 1 << 24, SAME_HASH_MAX = 16 };
 
-/* --- What is to be written ----------------------------------------------------------------------- */
+/* --- What is to be written ------------------------------------------------------------------ */
 
 struct wanted {
     uint64_t hash;
@@ -86,7 +86,7 @@ static bool list_all(struct store *store, struct wanted_list *list)
     return true;
 }
 
-/* --- Writing one ---------------------------------------------------------------------------------- */
+/* --- Writing one ---------------------------------------------------------------------------- */
 
 struct out {
     FILE         *file;
@@ -144,7 +144,7 @@ static struct snapshot_record record_of(const struct store_entry *entry, uint8_t
                                         entry->body != NULL ? entry->body->ready_bytes : 0};
 }
 
-/* The checksum stands before what it is of, so a body is walked twice; the second time it is warm. */
+/* The checksum stands before what it is of, so a body is walked twice; then it is warm. */
 static bool write_entry(struct out *out, struct store_entry *entry, uint8_t queue)
 {
     if (!is_whole(entry->body))
@@ -205,7 +205,7 @@ static bool write_head(struct out *out, uint32_t format)
     return write_bytes(out, &head, sizeof head);
 }
 
-/* --- The file -------------------------------------------------------------------------------------- */
+/* --- The file ------------------------------------------------------------------------------- */
 
 /* The new name is on the disk too. */
 static bool sync_folder(const char *path)

@@ -85,7 +85,7 @@ static int wait_and_print(const struct control *control, const struct command_li
 {
     char target[64];
     unsigned status = STATUS_OK;
-    const struct timespec pause = {.tv_nsec = LOOK_AGAIN_MS * 1000000};
+    const struct timespec pause = {.tv_nsec = LOOK_AGAIN_MS * 1000000L};
     (void)snprintf(target, sizeof target, "/control/purged?id=%.0f",
                    remote_json_number(purge, "id"));
     while (purge != NULL && !json_is_true(json_object_get(purge, "done"))) {
