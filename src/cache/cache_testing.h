@@ -75,7 +75,11 @@ static inline bool house_try_open(struct house *house, uint64_t memory_bytes)
     house->settings = house_presets;
     house->settings.memory_bytes = memory_bytes;
     keep_init(&house->keep);
-    house->cache = cache_get(&house->keep, "shop", &house->settings, HOUSE_WORKERS);
+    const struct cache_wish wish = {.service = "shop",
+                                    .settings = &house->settings,
+                                    .data_path = "",
+                                    .workers_count = HOUSE_WORKERS};
+    house->cache = cache_get(&house->keep, &wish);
     const struct cache_path path = {&house->holds_count, house_hold, house_release};
     bool ok = house->cache != NULL;
     for (unsigned i = 0; i < HOUSE_WORKERS; i++) {

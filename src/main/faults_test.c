@@ -324,7 +324,11 @@ static bool build_cache(struct worker_thread *thread, struct stage_world *w)
     const struct cache_path path = {w, hold_path, release_path};
     w->cache_settings = cache_presets;
     w->cache_settings.memory_bytes = 4 << 20;
-    w->cache = cache_get(&w->caches, "shop", &w->cache_settings, 1);
+    const struct cache_wish wish = {.service = "shop",
+                                    .settings = &w->cache_settings,
+                                    .data_path = "",
+                                    .workers_count = 1};
+    w->cache = cache_get(&w->caches, &wish);
     return w->cache != NULL && cache_stage_init(&w->cache_stage, w->cache, &thread->worker,
                                                 &w->cache_settings, &path, &w->concurrency.stage);
 }
