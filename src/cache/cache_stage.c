@@ -217,7 +217,7 @@ static void resume_open(struct cache_visit *visit)
     visit->said.is_stored = !fill->is_stale && is_first;
     visit->said.is_collapsed = !is_first;
     visit->is_as_fetched = is_first;
-    visit->fetch = NULL; /* it goes on without */
+    visit->fetch = NULL;                       /* it goes on without */
     atomic_fetch_add(&fill->readers_count, 1); /* it reads on: nobody shall think that none does */
     cache__visit_release(visit);
     if (fill->is_stale)

@@ -143,8 +143,8 @@ struct store_entry *cache_object_new(struct store *store, const struct store_key
     struct lines lines = {.head = head, .base = cache_object_at(object, bytes_at)};
     put_lines(&lines, parts->head);
     if (!is_dated)
-        put_line(&lines, (const uint8_t *)date, sizeof date - 1,
-                 (const uint8_t *)parts->date, HTTP_DATE_BYTES);
+        put_line(&lines, (const uint8_t *)date, sizeof date - 1, (const uint8_t *)parts->date,
+                 HTTP_DATE_BYTES);
     assert(lines.used == bytes && head->fields_count == count);
     head->fields_max = head->fields_count;
     head->head_bytes = bytes;

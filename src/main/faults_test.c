@@ -2,8 +2,8 @@
 /* main/faults_test.c - the whole path in one process while the n-th allocation, or the n-th
  * completion, fails.
  *
- * A real client and a real server, over loopback sockets, talk through front, a cache, a waiting room with
- * one permit, guard, balance, gate and engine. For every n, until a
+ * A real client and a real server, over loopback sockets, talk through front, a cache, a waiting
+ * room with one permit, guard, balance, gate and engine. For every n, until a
  * run is left untouched: nothing crashes, nothing hangs, every byte that the client gets is right,
  * and in the end every
  * slab is empty (slab_fini() asserts it). */
@@ -174,7 +174,8 @@ static void talk_a_while(const struct sockaddr_in *address)
         "GET /bad HTTP/1.1\r\n\r\n",
         "GET /long/kept HTTP/1.1\r\nHost: a\r\nX-Kind: 1\r\n\r\n"
         "GET /long/kept HTTP/1.1\r\nHost: a\r\nX-Kind: 2\r\n\r\n"
-        "GET /long/kept HTTP/1.1\r\nHost: a\r\nX-Kind: 1\r\nRange: bytes=0-9\r\nConnection: close\r\n\r\n",
+        "GET /long/kept HTTP/1.1\r\nHost: a\r\nX-Kind: 1\r\nRange: bytes=0-9\r\n"
+        "Connection: close\r\n\r\n",
     };
     for (size_t i = 0; i < sizeof conversations / sizeof conversations[0]; i++)
         expect_right_bytes(answer, talk(address, conversations[i], answer, sizeof answer));
@@ -324,10 +325,8 @@ static bool build_cache(struct worker_thread *thread, struct stage_world *w)
     const struct cache_path path = {w, hold_path, release_path};
     w->cache_settings = cache_presets;
     w->cache_settings.memory_bytes = 4 << 20;
-    const struct cache_wish wish = {.service = "shop",
-                                    .settings = &w->cache_settings,
-                                    .data_path = "",
-                                    .workers_count = 1};
+    const struct cache_wish wish = {
+        .service = "shop", .settings = &w->cache_settings, .data_path = "", .workers_count = 1};
     w->cache = cache_get(&w->caches, &wish);
     return w->cache != NULL && cache_stage_init(&w->cache_stage, w->cache, &thread->worker,
                                                 &w->cache_settings, &path, &w->concurrency.stage);

@@ -25,8 +25,8 @@ enum {
     WORKERS_ALL_MAX = WORKERS_MAX + 1,
 };
 
-/* What may outlive the requests it was made for. It is called when the last client has left for good:
- * what nobody waits for any more ends at once. */
+/* What may outlive the requests it was made for. It is called when the last client has left for
+ * good: what nobody waits for any more ends at once. */
 struct worker_end {
     struct list_link link; /* in worker.ends */
     void (*call)(struct worker_end *self);

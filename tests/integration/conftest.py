@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """integration/conftest.py - fixtures that all parts share.
 
-io      the back end of the loop; every test that uses it runs on epoll and on io_uring
+io      the back end of the loop; a test that uses it runs on epoll and on io_uring, or, where it is about a room above
+        the loop, on one of the two (both with PANDO_LONG=1)
 start   start(config, **more): a Pando for this test alone, stopped and examined at its end
 origin  a scriptable origin for this test alone
 draw    random.Random, seeded with PANDO_SEED and the test's name
@@ -12,6 +13,7 @@ import contextlib
 import pathlib
 import random
 import sys
+import zlib
 
 import pytest
 
@@ -21,14 +23,34 @@ import origins  # noqa: E402
 import pando  # noqa: E402
 
 
+# Modules about rooms above the loop.
+ROOMS = {"agent", "agent_check", "balance", "breaker", "cache", "cache_compress", "cache_disk", "cache_purge",
+         "cache_safety", "cache_seen", "concurrency", "deadlines", "hash", "health", "hedging", "location", "names",
+         "proximity", "rate", "resource", "retries", "sticky"}
+
+
 def pytest_configure(config):
     config.addinivalue_line("markers", "long: only with PANDO_LONG=1")
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
     for item in items:
         if item.get_closest_marker("long") and not pando.LONG:
             item.add_marker(pytest.mark.skip(reason="only with PANDO_LONG=1"))
+    if not pando.LONG and pando.has_io_uring():
+        others = [item for item in items if is_for_the_other(item)]
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if item not in set(others)]
+
+
+def is_for_the_other(item):
+    """Of a test of a room that does not see the loop, one of the two back ends is enough each time; which of them is
+    a matter of its name, so that half of a module's tests run on each. PANDO_LONG=1 runs both."""
+    params = item.callspec.params if hasattr(item, "callspec") else {}
+    if "io" not in params or item.path.stem.removeprefix("test_") not in ROOMS:
+        return False
+    name = item.nodeid.replace(params["io"], "")
+    return params["io"] != ("epoll", "io_uring")[zlib.crc32(name.encode()) % 2]
 
 
 def pytest_report_header():

@@ -293,7 +293,7 @@ def test_every_setting_of_the_schema_is_in_the_manual(folder):
             yield from itertools.chain.from_iterable(map(named, node))
     sections = {"listeners", "services", "match", "targets", "http", "upstream", "breaker", "limits", "log",
                 "shutdown", "include", "health", "outlier", "rate", "service", "target", "fallback",
-                "agent", "sticky", "concurrency", "proximity", "retry", "hash", "resource", "two-choices"}
+                "agent", "sticky", "concurrency", "proximity", "retry", "hash", "resource", "two-choices", "cache", "rules"}
     assert set(named(schema)) - sections <= names
 
 
