@@ -357,7 +357,7 @@ Test(cache_stage, a_body_that_outgrows_the_store_passes_through_and_leaves_the_s
     house_turn(&house, 100);
     cr_expect(fast->finished && fast->body_bytes == bytes && fast->body_error == ERR_NONE);
     cr_expect(FIGURE(outgrown) == 1);
-    while (!slow->finished) {
+    while (slow->op != NULL) {
         client_read(slow, 4096);
         house_turn(&house, 1);
     }
@@ -365,6 +365,32 @@ Test(cache_stage, a_body_that_outgrows_the_store_passes_through_and_leaves_the_s
     (void)house_ask(&house, 0, "/a", "");
     cr_expect(house_asked_count(&house) == 2, "it is not kept");
     house_answer(&house, house_asked(&house, 1), 200, KEEP, "small");
+}
+
+/* Slow readers have all of it: then a fast one is passed what comes, and waits for nobody. */
+Test(cache_stage, where_all_memory_is_held_answers_are_passed_on)
+{
+    static char body[200000];
+    memset(body, 'b', sizeof body);
+    struct client *slow[HOUSE_CLIENTS_MAX];
+    unsigned count = 0;
+    for (; FIGURE(not_stored) == 0; count++) {
+        char path[16];
+        cr_assert(count < HOUSE_CLIENTS_MAX, "there is always room");
+        snprintf(path, sizeof path, "/%u", count);
+        slow[count] = house_send(&house, 0, "GET", path, "", true);
+        struct op *op = house_asked(&house, count);
+        cr_assert(house_answer_head(&house, op, 200, KEEP "\nContent-Length: 200000"));
+        slow[count]->is_slow = FIGURE(not_stored) == 0;
+        client_readable(slow[count], &slow[count]->op->answer_body);
+        for (size_t put = 0; put < sizeof body; put += 10000)
+            cr_assert(house_put(op, body + put, 10000), "%u waits for memory", count);
+        house_end(op, ERR_NONE);
+    }
+    cr_expect(count > 15 && slow[count - 1]->body_bytes == sizeof body);
+    for (unsigned i = 0; i < count; i++)
+        while (slow[i]->op != NULL)
+            client_read(slow[i], SIZE_MAX);
 }
 
 Test(cache_stage, an_outgrown_body_that_nobody_reads_is_cancelled)

@@ -27,7 +27,7 @@ enum { HOUSE_WORKERS = 2, HOUSE_CLIENTS_MAX = 32, CLIENT_BODY_BYTES = 1024 * 102
 
 struct client {
     struct frame  frame; /* first */
-    struct op    *op;    /* NULL: it has finished */
+    struct op    *op;    /* NULL: it has finished, and all was read */
     bool          is_slow, is_reading;
     unsigned      answers_count, interims_count;
     enum err_kind error;
@@ -123,11 +123,15 @@ static inline void house_pass(struct house *house, uint64_t seconds)
     house->bench.now_ns += seconds * NS_PER_S;
 }
 
+static inline void client_read(struct client *client, size_t most);
+
 /* All clients must have finished. What slabs, store and path count is asserted. */
 static inline void house_close(struct house *house)
 {
     house_turn(house, 0);
     for (unsigned i = 0; i < house->clients_count; i++) {
+        if (house->clients[i].finished && house->clients[i].op != NULL)
+            client_read(&house->clients[i], SIZE_MAX);
         cr_expect(house->clients[i].finished && house->clients[i].answers_count == 1,
                   "client %u has %u answers, finished: %d", i, house->clients[i].answers_count,
                   house->clients[i].finished);
@@ -221,7 +225,8 @@ static inline void client_finished(struct frame *self, struct op *op, enum outco
     (void)op;
     client->finished = true;
     client->outcome = outcome;
-    client_read(client, SIZE_MAX);
+    if (!client->is_slow || outcome == OUTCOME_CANCELLED)
+        client_read(client, SIZE_MAX);
 }
 
 /* A new client on worker @index sends "@method @path" with @fields; @slow: it reads only by

@@ -147,6 +147,19 @@ static void hide_range(struct http_head *head)
             head->fields[i].hop = 1;
 }
 
+/* With room for its beginning: where there is none the answer is passed on, and nobody waits until there
+ * is. NULL: no room. */
+static struct store_body *new_body(struct store *store, const struct store_key *key,
+                                   uint64_t total_bytes)
+{
+    struct store_body *body = store_body_new(store, key);
+    if (body == NULL ||
+        store_body_reserve(body, total_bytes == CACHE_BYTES_UNKNOWN ? 1 : total_bytes))
+        return body;
+    store_body_unref(body);
+    return NULL;
+}
+
 enum cache_refusal cache__keep_answer(struct cache_fetch *fetch, const struct cache_meta *meta)
 {
     struct cache_side *side = fetch->stage->side;
@@ -193,7 +206,7 @@ enum cache_refusal cache__keep_answer(struct cache_fetch *fetch, const struct ca
     if (fetch->entry == NULL)
         return CACHE_REFUSED_MEMORY;
     if (total_bytes > CACHE_INLINE_BYTES &&
-        (fetch->entry->body = store_body_new(cache->store, &key)) == NULL) {
+        (fetch->entry->body = new_body(cache->store, &key, total_bytes)) == NULL) {
         store_entry_unref(fetch->entry);
         fetch->entry = NULL;
         return CACHE_REFUSED_MEMORY;

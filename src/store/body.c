@@ -40,12 +40,12 @@ static size_t piece_bytes(uint64_t ready_bytes, size_t left)
     return (size_t)bytes;
 }
 
-static struct store_piece *add_piece(struct store_body *body, size_t left)
+static struct store_piece *add_piece(struct store_body *body, size_t left, size_t least)
 {
     const uint64_t ready = atomic_load_explicit(&body->ready_bytes, memory_order_relaxed);
     struct store_shard *shard = body->shard;
     size_t bytes = piece_bytes(ready, left);
-    struct store_piece *piece = store__shard_take(shard, &bytes, PIECE_BYTES_SCATTERED);
+    struct store_piece *piece = store__shard_take(shard, &bytes, least < bytes ? least : bytes);
     if (piece == NULL)
         return NULL;
     const struct store_piece made = {.shard = shard,
@@ -66,6 +66,13 @@ static struct store_piece *add_piece(struct store_body *body, size_t left)
     return piece;
 }
 
+bool store_body_reserve(struct store_body *body, uint64_t bytes)
+{
+    assert(body->last == NULL);
+    const size_t most = STORE_PIECE_BYTES_MAX - sizeof(struct store_piece);
+    return add_piece(body, bytes < most ? (size_t)bytes : most, STORE_PIECE_BYTES_MAX) != NULL;
+}
+
 size_t store_body_append(struct store_body *body, const void *at, size_t bytes)
 {
     assert(body->state == STORE_BODY_GROWS);
@@ -74,7 +81,7 @@ size_t store_body_append(struct store_body *body, const void *at, size_t bytes)
         const uint64_t ready = atomic_load_explicit(&body->ready_bytes, memory_order_relaxed);
         struct store_piece *piece = body->last;
         if (piece == NULL || ready == piece->starts_at + piece->capacity)
-            piece = add_piece(body, bytes - done);
+            piece = add_piece(body, bytes - done, PIECE_BYTES_SCATTERED);
         if (piece == NULL)
             break;
         const size_t from = (size_t)(ready - piece->starts_at);

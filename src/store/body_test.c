@@ -35,6 +35,35 @@ Test(body, is_read_while_it_grows)
     finish(body);
 }
 
+Test(body, what_is_reserved_is_one_piece_and_what_is_not_used_of_it_is_given_back)
+{
+    struct store_body *body = start();
+    cr_assert(store_body_reserve(body, 100000));
+    const uint64_t reserved = testing_figures(store).pinned_bytes;
+    cr_expect(reserved >= 100000 && body->first == body->last);
+    cr_assert(testing_append(body, 1, 50000));
+    cr_expect(testing_figures(store).pinned_bytes == reserved);
+    store_body_end(body, true);
+    cr_expect(testing_figures(store).pinned_bytes < 60000 && testing_body_is_of(body, 1, 0));
+    finish(body);
+}
+
+Test(body, what_there_is_no_room_for_is_not_reserved)
+{
+    struct store_body *body = start();
+    struct store_body *others[64];
+    int count = 0;
+    while (count < 64 && (others[count] = store_body_new(store, testing_key(&key, 1))) != NULL &&
+           store_body_reserve(others[count], 200000))
+        count++;
+    cr_assert(count > 10 && count < 64 && others[count] != NULL);
+    cr_expect(!store_body_reserve(body, 200000) && body->last == NULL);
+    for (int i = 0; i <= count; i++)
+        store_body_unref(others[i]);
+    cr_expect(store_body_reserve(body, 200000));
+    finish(body);
+}
+
 Test(body, that_is_large_has_few_pieces)
 {
     struct store_body *body = start();
