@@ -150,7 +150,8 @@ struct store_entry *cache_object_new(struct store *store, const struct store_key
     head->head_bytes = bytes;
     head->fields = NULL;
     if (parts->tags_count > 0)
-        memcpy(cache_object_at(object, tags_at), parts->tags, parts->tags_count * 8);
+        memcpy(cache_object_at(object, tags_at), parts->tags,
+               parts->tags_count * sizeof *parts->tags);
     set_framing(head, parts);
     set_meta(object, parts);
     return entry;
