@@ -53,6 +53,8 @@ struct admin_cache {
     const char          *policy; /* what leaves first */
     struct cache_figures figures;
     struct store_figures store;
+    bool                 has_disk;
+    struct disk_figures  disk; /* zeros without one */
 };
 
 /* What stands in a query: "?name=value&name=value", unescaped; a name alone has the value "". */

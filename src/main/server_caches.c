@@ -42,6 +42,10 @@ bool server__cache_of(void *self, const struct service *service, struct admin_ca
     out->policy = policies[cache->policy];
     cache_read_figures(cache, &out->figures);
     store_read_figures(cache->store, &out->store);
+    out->has_disk = cache->disk != NULL;
+    out->disk = (struct disk_figures){0};
+    if (out->has_disk)
+        disk_read_figures(cache->disk, &out->disk);
     return true;
 }
 

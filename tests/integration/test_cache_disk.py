@@ -5,6 +5,7 @@ import contextlib
 import os
 import pathlib
 import random
+import re
 import signal
 import subprocess
 import threading
@@ -63,6 +64,19 @@ def restart(proxy):
     proxy.start()
 
 
+def is_told_of(proxy, answers):
+    """What the disk holds and gave is in /api/status, /metrics, `pando status` and on the page."""
+    disk = next(one for one in proxy.status()["services"] if one["name"] == "shop")["cache"]["disk"]
+    assert disk["hits"] == sum(map(from_disk, answers.values())) and disk["objects"] > PAGES * 0.5
+    assert disk["limit_bytes"] == 256 << 20 and 0 < disk["live_bytes"] <= disk["used_bytes"] <= 256 << 20
+    metrics = proxy.metrics()
+    assert metrics['pando_cache_disk_hits_total{service="shop"}'] == disk["hits"]
+    assert metrics['pando_cache_disk_limit_bytes{service="shop"}'] == 256 << 20
+    told = proxy.command("status").stdout
+    assert "of 256 MiB on disk, " in told and " objects there, " in told and " hits from it" in told
+    assert "of 256 MiB on disk" in re.sub("<[^>]*>", "", proxy.admin("/").text)
+
+
 def test_more_is_kept_than_fits_into_memory_also_over_a_restart(origin, io):
     usual = {"policy": "s3-fifo", "warm-start": True} if io == "io_uring" else {}
     with pando.running(config_of(origin, **usual), io) as proxy:
@@ -74,6 +88,7 @@ def test_more_is_kept_than_fits_into_memory_also_over_a_restart(origin, io):
         assert hits > PAGES * 0.6, f"{hits} of {PAGES} without the server"
         assert sum(map(from_disk, second.values())) > PAGES * 0.5
         assert disk_file(proxy).stat().st_size <= 256 << 20
+        is_told_of(proxy, second)
         restart(proxy)
         third = ask_all(proxy, range(PAGES))
         hits = sum(map(hit, third.values()))

@@ -52,7 +52,7 @@ def test_figures(shop, origin):
     assert cache["spared_requests"] == 9 and cache["spared_bytes"] == 9000
     assert cache["spared_ratio"] == pytest.approx(9 / 12, abs=1e-3)
     assert cache["limit_bytes"] == 64 << 20 and 0 < cache["used_bytes"] < 64 << 20
-    assert cache["policy"] == "s3-fifo"
+    assert cache["policy"] == "s3-fifo" and cache["disk"] is None
     assert cache_of(shop, "plain") is None
 
 

@@ -48,6 +48,10 @@ static const struct figure figures[] = {
     {"pando_cache_" #name, help, offsetof(struct admin_cache, store.name), OPENMETRICS_##sort},
         STORE_FIGURES(X)
 #undef X
+#define X(name, sort, help)                                                                        \
+    {"pando_cache_disk_" #name, help, offsetof(struct admin_cache, disk.name), OPENMETRICS_##sort},
+            DISK_FIGURES(X)
+#undef X
 };
 
 static const char *unit_of(const char *name)
@@ -62,18 +66,19 @@ static const char *unit_of(const char *name)
     return "";
 }
 
-/* Services without a cache have no sample. */
+/* Services without a cache have no sample, nor those without a disk of what it did. */
 static void put_figure(const struct pages *pages, struct openmetrics *out,
                        const struct figure *figure)
 {
     const struct admin_sources *sources = pages->sources;
     struct admin_service service;
     struct admin_cache cache;
+    const bool is_of_disk = figure->offset >= offsetof(struct admin_cache, disk);
     openmetrics_family(out, figure->sort, figure->name, unit_of(figure->name), figure->help);
     for (size_t i = 0; sources->service_at(sources->self, i, &service); i++) {
         const struct openmetrics_label label = {"service", service.service->name};
         uint64_t value;
-        if (!pages_cache(pages, service.service, &cache))
+        if (!pages_cache(pages, service.service, &cache) || (is_of_disk && !cache.has_disk))
             continue;
         memcpy(&value, (const char *)&cache + figure->offset, sizeof value);
         if (figure->sort == OPENMETRICS_COUNTER)
@@ -96,6 +101,17 @@ static void set(json_t *object, const char *name, uint64_t value)
     json_object_set_new(object, name, json_integer((json_int_t)value));
 }
 
+static json_t *disk_json(const struct admin_cache *cache)
+{
+    if (!cache->has_disk)
+        return json_null();
+    json_t *object = json_object();
+#define X(name, sort, help) set(object, #name, cache->disk.name);
+    DISK_FIGURES(X)
+#undef X
+    return object;
+}
+
 json_t *pages_cache_json(const struct pages *pages, const struct service *service)
 {
     struct admin_cache cache;
@@ -115,6 +131,7 @@ json_t *pages_cache_json(const struct pages *pages, const struct service *servic
 #define X(name, sort, help) set(object, #name, cache.store.name);
     STORE_FIGURES(X)
 #undef X
+    json_object_set_new(object, "disk", disk_json(&cache));
     return object;
 }
 
@@ -143,19 +160,18 @@ static void put_count(FILE *out, const char *before, uint64_t count, const char 
 }
 
 /* How full it is: a bar with its words beside it. */
-static void put_memory(FILE *out, const struct store_figures *store)
+static void put_fill(FILE *out, uint64_t used_bytes, uint64_t limit_bytes, const char *after)
 {
     enum { WIDTH = 60, HEIGHT = 8 };
     char used[32], limit[32];
-    const uint64_t full =
-        store->used_bytes < store->limit_bytes ? store->used_bytes : store->limit_bytes;
-    const unsigned width = (unsigned)(share(full, store->limit_bytes) * WIDTH + 0.5);
-    pages_write_bytes(used, store->used_bytes);
-    pages_write_bytes(limit, store->limit_bytes);
+    const uint64_t full = used_bytes < limit_bytes ? used_bytes : limit_bytes;
+    const unsigned width = (unsigned)(share(full, limit_bytes) * WIDTH + 0.5);
+    pages_write_bytes(used, used_bytes);
+    pages_write_bytes(limit, limit_bytes);
     fprintf(out,
             "<span><svg class=full width=%d height=%d aria-hidden=true><rect class=room width=%d "
-            "height=%d /><rect width=%u height=%d /></svg> <b>%s</b> of %s</span>",
-            WIDTH, HEIGHT, WIDTH, HEIGHT, width, HEIGHT, used, limit);
+            "height=%d /><rect width=%u height=%d /></svg> <b>%s</b> of %s%s</span>",
+            WIDTH, HEIGHT, WIDTH, HEIGHT, width, HEIGHT, used, limit, after);
 }
 
 void pages_put_cache(const struct pages *pages, const struct service *service, FILE *out)
@@ -171,8 +187,14 @@ void pages_put_cache(const struct pages *pages, const struct service *service, F
         fputs("<span>no requests yet</span>", out);
     else
         fprintf(out, "<span><b>%.1f %%</b> hits</span>", 100 * sums.hit_share);
-    put_memory(out, &cache.store);
+    put_fill(out, cache.store.used_bytes, cache.store.limit_bytes, "");
     put_count(out, "", cache.store.entries, cache.store.entries == 1 ? " entry" : " entries");
+    if (cache.has_disk) {
+        put_fill(out, cache.disk.used_bytes, cache.disk.limit_bytes, " on disk");
+        put_count(out, "", cache.disk.objects, cache.disk.objects == 1 ? " object" : " objects");
+    }
+    if (cache.disk.hits > 0)
+        put_count(out, "from disk ", cache.disk.hits, "");
     pages_write_bytes(bytes, cache.figures.hit_bytes);
     pages_write_count(spared, sums.spared);
     if (sums.spared > 0)

@@ -30,6 +30,7 @@
 #include "core/hash.h"
 #include "core/list.h"
 #include "loop/post.h"
+#include "path/cache_row.h"
 #include "store/store.h"
 
 #include <stdbool.h>
@@ -44,36 +45,6 @@ enum {
 };
 
 #define DISK_LIMIT_BYTES_MIN (8ull * 1024 * 1024)
-
-/* What a disk did so far and holds now. */
-#define DISK_FIGURES(X)                                                                            \
-    /* name            sort     help */                                                            \
-    X(limit_bytes,     GAUGE,   "most bytes that the file may have")                               \
-    X(used_bytes,      GAUGE,   "bytes that the file has on the disk, all of it")                  \
-    X(live_bytes,      GAUGE,   "of it, objects that can be found")                                \
-    X(index_bytes,     GAUGE,   "memory of the index, as far as it was ever used")                 \
-    X(queued_bytes,    GAUGE,   "memory of entries that wait to be written")                       \
-    X(objects,         GAUGE,   "objects that can be found")                                       \
-    X(hits,            COUNTER, "objects read")                                                    \
-    X(hit_bytes,       COUNTER, "their bytes, with fronts and keys")                               \
-    X(misses,          COUNTER, "reads of what was gone by then")                                  \
-    X(reads_refused,   COUNTER, "reads refused since too many waited")                             \
-    X(reads_failed,    COUNTER, "reads that failed, were torn, or found no memory")                \
-    X(writes,          COUNTER, "objects written")                                                 \
-    X(written_bytes,   COUNTER, "bytes written, all of them")                                      \
-    X(unchanged,       COUNTER, "objects not written since they were on the disk")                 \
-    X(unwanted,        COUNTER, "objects not written since they were asked for only once")         \
-    X(dropped_writes,  COUNTER, "objects not written since too many waited, or the disk was full") \
-    X(writes_failed,   COUNTER, "writes that failed; also of a full disk")                         \
-    X(moved,           COUNTER, "objects written again since they were read")                      \
-    X(evicted,         COUNTER, "objects that had to make room")                                   \
-    X(forgotten,       COUNTER, "objects that were taken out")
-
-struct disk_figures {
-#define X(name, sort, help) uint64_t name;
-    DISK_FIGURES(X)
-#undef X
-};
 
 struct disk_options {
     const char     *path;        /* of the file; made, with its folders, if it is not there */

@@ -170,6 +170,7 @@ static void print_count(const json_t *object, const char *key, const char *words
 static void print_cache(const json_t *cache)
 {
     char hits[32], met[32], used[32], limit[32], spared[32], bytes[32];
+    const json_t *disk = json_object_get(cache, "disk");
     if (!json_is_object(cache))
         return;
     write_count(hits, remote_json_number(cache, "hits"));
@@ -182,6 +183,13 @@ static void print_cache(const json_t *cache)
         printf("  cache %.0f %% hits (%s of %s), %s of %s",
                100 * remote_json_number(cache, "hit_ratio"), hits, met, used, limit);
     print_count(cache, "entries", "entries");
+    if (json_is_object(disk)) {
+        write_bytes(used, remote_json_number(disk, "used_bytes"));
+        write_bytes(limit, remote_json_number(disk, "limit_bytes"));
+        printf(", %s of %s on disk", used, limit);
+        print_count(disk, "objects", "objects there");
+        print_count(disk, "hits", "hits from it");
+    }
     print_count(cache, "collapsed", "collapsed");
     print_count(cache, "evicted", "evicted");
     print_count(cache, "purged", "purged");
