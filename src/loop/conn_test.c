@@ -627,12 +627,13 @@ ON_BOTH(conn, shutting_after_sending_leaves_the_other_direction)
 ON_BOTH(conn, slow_is_not_dead)
 {
     static struct talker talker;
-    static uint8_t much[4 * 1024 * 1024], got[20000];
+    static uint8_t got[20000];
+    const unsigned much = 4 * 1024 * 1024;
     const int fd = open_talker(&talker);
     int bytes = 4096;
     (void)setsockopt(talker.conn.sock.fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
     talker.conn.send_patience_ns = PATIENCE_NS;
-    conn_put(&talker.conn, (struct slice){NULL, much, sizeof much});
+    conn_put(&talker.conn, (struct slice){NULL, testing_zeros(much), much});
     const uint64_t start_ns = clock_monotonic_ns();
     /* For twice the patience the reader takes little, but something. */
     for (uint64_t read_ns = 0; clock_monotonic_ns() < start_ns + 2 * PATIENCE_NS;) {

@@ -926,8 +926,8 @@ ON_BOTH_EITHER_WAY(tcp, a_reset_ends_a_send_that_waits)
 {
     struct sockaddr_in address;
     struct peer client;
-    static uint8_t much[16 * 1024 * 1024];
-    struct iovec iov = {much, sizeof much};
+    const size_t much = 16 * 1024 * 1024;
+    struct iovec iov = {testing_zeros(much), much};
     const int fd = testing_listen(&address);
     connect_peer(&client, &address);
     TURN_UNTIL(client.connected_count == 1);

@@ -20,6 +20,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 static struct loop loop;
@@ -84,6 +85,15 @@ static inline void turn_idle(void)
 static inline uint8_t testing_byte(size_t index)
 {
     return (uint8_t)(index * 7 + index / 251);
+}
+
+/* So many that they had better not be a global variable, which a search for leaks reads whole. */
+static inline uint8_t *testing_zeros(size_t bytes)
+{
+    uint8_t *zeros = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    cr_assert(zeros != MAP_FAILED);
+    return zeros;
 }
 
 /* A socket pair: [0] for the loop, [1] for the test to read and write without waiting. */

@@ -62,7 +62,8 @@ static enum compress_verdict step(void *state, struct compress_io *io, enum comp
     ZSTD_inBuffer in = {.src = io->in, .size = io->in_bytes};
     ZSTD_outBuffer out = {.dst = io->out, .size = io->out_bytes};
     const size_t left = ZSTD_compressStream2(s->context, &out, &in, directive_of[mode]);
-    io->in += in.pos;
+    if (in.pos > 0) /* (of NULL nothing is taken, and 0 must not be added to it) */
+        io->in += in.pos;
     io->in_bytes -= in.pos;
     io->out += out.pos;
     io->out_bytes -= out.pos;
