@@ -61,8 +61,7 @@ static struct cache *cache_new(const struct cache_wish *wish, struct cache *befo
     cache->policy = (enum store_policy)settings->policy;
     cache->clock_ms = clock_offset_ms();
     cache->rows_memory = mem_alloc((workers_count + 1) * sizeof *cache->rows + align);
-    cache->rows =
-        (void *)(((uintptr_t)cache->rows_memory + align - 1) & ~(uintptr_t)(align - 1));
+    cache->rows = (void *)(((uintptr_t)cache->rows_memory + align - 1) & ~(uintptr_t)(align - 1));
     cache->sides = mem_alloc(workers_count * sizeof(struct cache_side *));
     cache_fills_init(&cache->fills);
     const bool has_purges = cache_purges_init(&cache->purges, workers_count);

@@ -147,8 +147,8 @@ static void hide_range(struct http_head *head)
             head->fields[i].hop = 1;
 }
 
-/* With room for its beginning: where there is none the answer is passed on, and nobody waits until there
- * is. NULL: no room. */
+/* With room for its beginning: where there is none the answer is passed on, and nobody waits
+ * until there is. NULL: no room. */
 static struct store_body *new_body(struct store *store, const struct store_key *key,
                                    uint64_t total_bytes)
 {

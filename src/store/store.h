@@ -231,8 +231,8 @@ static inline void store_entry_unref(struct store_entry *entry)
 /* An empty body that grows, in @key's shard; one reference. NULL: no room. */
 struct store_body *store_body_new(struct store *store, const struct store_key *key) must_check;
 
-/* Takes room for its first @bytes bytes now, as far as they lie in one piece: then it is known before
- * anybody waits for it whether there is some. Before the first append. False: no room. */
+/* Takes room for its first @bytes bytes now, as far as they lie in one piece: then it is known
+ * before anybody waits for it whether there is some. Before the first append. False: no room. */
 bool store_body_reserve(struct store_body *body, uint64_t bytes) must_check;
 
 /* Copies up to @bytes bytes to its end; returns how many: fewer where no room could be made. The
