@@ -248,9 +248,9 @@ Test(admit, init_without_memory)
 
 Test(admit, knows_when_descriptors_run_short)
 {
-    struct rlimit limit;
-    cr_assert(getrlimit(RLIMIT_NOFILE, &limit) == 0);
-    limit.rlim_cur = 100;
+    struct rlimit before;
+    cr_assert(getrlimit(RLIMIT_NOFILE, &before) == 0);
+    const struct rlimit limit = {100, before.rlim_max};
     cr_assert(setrlimit(RLIMIT_NOFILE, &limit) == 0);
     start(10, 10); /* the limit is the one at the start */
     cr_expect(!door->is_short_of_descriptors(door, 91));
@@ -260,5 +260,6 @@ Test(admit, knows_when_descriptors_run_short)
         if (dup(STDERR_FILENO) < 0)
             break;
     cr_expect(door->is_short_of_descriptors(door, -1), "none is left");
+    cr_assert(setrlimit(RLIMIT_NOFILE, &before) == 0); /* the search for leaks needs some */
     admit_fini(&admit);
 }

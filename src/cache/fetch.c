@@ -253,6 +253,8 @@ void cache__fetch_relay(struct cache_fetch *fetch, struct cache_visit *visit)
     }
     client->answer.close = op->answer.close;
     copy_fields(client, op);
+    if (fetch->refusal != CACHE_REFUSED_NONE)
+        visit->said.detail = cache_refusal_word(fetch->refusal);
     cache__say(visit->stage, client, &visit->said, NULL, NULL);
     client->answer_body.writable = (struct pipe_side){relay_room, fetch};
     op->answer_body.readable = (struct pipe_side){relay_body, fetch};
@@ -536,6 +538,7 @@ static void resumed(struct cache_fill *fill)
 
 static void release_all(struct cache_fetch *fetch, enum cache_refusal refusal)
 {
+    fetch->refusal = refusal;
     row_add(&row_of(fetch)->not_stored, 1);
     cache__code_undo(fetch);
     cache__keep_passing(fetch, refusal);

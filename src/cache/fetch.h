@@ -37,6 +37,7 @@ struct cache_fetch {
     struct cache_coder      *coder;    /* NULL: the body is kept as it comes */
     struct http_head        *own_head; /* of the answer, where that was written anew; or NULL */
     uint8_t                  coded;    /* CACHE_CODED_ bits of compress.h */
+    enum cache_refusal       refusal;  /* why the answer is not kept; NONE while it is, or may be */
     uint64_t                 requested_ms;
     uint64_t                 filled_bytes;
     uint32_t                 taken_bytes; /* of the first slice that waits */

@@ -137,6 +137,7 @@ class Askers:
         self.all = []
         self.arriving = []
         self.selector = selectors.DefaultSelector()
+        self.leaving = []
         self.stopping = False
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
@@ -163,6 +164,12 @@ class Askers:
             while self.arriving:
                 asker = self.arriving.pop()
                 self.selector.register(asker.sock, selectors.EVENT_READ, asker)
+            while self.leaving:
+                asker = self.leaving.pop()
+                if asker.end is None:
+                    self.selector.unregister(asker.sock)
+                asker.end = "left"
+                asker.reset()
             for key, _ in self.selector.select(0.01):
                 asker = key.data
                 try:
@@ -173,10 +180,8 @@ class Askers:
                     self.selector.unregister(asker.sock)
 
     def leave(self, asker):
-        """One goes away without a word."""
-        asker.end = "left"
-        self.selector.unregister(asker.sock)
-        asker.reset()
+        """One goes away without a word, soon."""
+        self.leaving.append(asker)
 
     def ends(self):
         """{(end, status): how many}, for a message."""
@@ -256,6 +261,7 @@ def test_all_of_them_leave(start, origin):
         until(lambda: all(asker.bytes > 0 for asker in some), lambda: f"all have a part; {askers.ends()}")
         for asker in some:
             askers.leave(asker)
+        until(lambda: all(asker.end == "left" for asker in askers.all), "all to leave")
     page.middle = None
     middle.set()
     until(lambda: sum(in_flight(proxy)) == 0, lambda: f"no request is left: {in_flight(proxy)}")

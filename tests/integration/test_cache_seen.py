@@ -144,6 +144,20 @@ def test_explaining_changes_nothing(shop, origin):
     assert (before["hits"], before["misses"]) == (after["hits"], after["misses"])
 
 
+@pytest.mark.parametrize("why, page, fields", [
+    ("no-store", {"cache": "no-store"}, []), ("private", {"cache": "private, max-age=9"}, []),
+    ("set-cookie", {"cache": "max-age=9", "headers": (("Set-Cookie", "a=b"),)}, []),
+    ("cookie", {"cache": "max-age=9"}, [("Cookie", "a=b")]),
+    ("authorization", {"cache": "max-age=9"}, [("Authorization", "Basic YTpi")]),
+    ("vary-any", {"cache": "max-age=9", "vary": "*"}, []), ("no-lifetime", {"cache": "public"}, []),
+    ("no-lifetime", {"cache": "", "status": 500}, []), ("large", {"cache": "max-age=9", "bytes": 60 << 20}, []),
+], ids=lambda value: value if isinstance(value, str) else "")
+def test_an_answer_that_is_not_kept_says_why(shop, origin, why, page, fields):
+    origin.page("/a", **page)
+    status = cache_status(ask(shop, "/a", *fields))
+    assert status.get("detail") == why and "stored" not in status and status["fwd"] == "uri-miss", status
+
+
 # What explain says must be what Cache-Status says of the same request right after it.
 REQUESTS = [
     ("GET", []), ("HEAD", []), ("POST", []), ("GET", [("Cache-Control", "no-cache")]),

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/unit/forked_runner.c - runs Criterion's tests where Criterion's own runner cannot.
+/* tests/unit/forked_runner.c - runs Criterion's tests where Criterion's own runner cannot, or slowly.
  *
- * ThreadSanitizer reserves the addresses at which Criterion's sandbox wants its arena, so under TSan
- * this file is linked into the test programs. Its functions come before those of the library, and
- * it keeps the part of Criterion's contract that our tests use: each test in a process of its own,
- * init and fini of the suite around those of the test, the awaited exit code or signal, the time limit, disabled tests, parameters.
- * The closing line has the same form, so `./dev test` adds up both alike. */
+ * ThreadSanitizer reserves the addresses at which Criterion's sandbox wants its arena, and under
+ * AddressSanitizer its way of starting each test's program anew takes longer than most tests. So
+ * under sanitizers this file is linked into the test programs. Its functions come before those of
+ * the library, and it keeps the part of Criterion's contract that our tests use: each test in a
+ * process of its own, so many at a time (-j), init and fini of the suite around those of the test,
+ * the awaited exit code or signal, the time limit, disabled tests, parameters. The closing line has
+ * the same form, so `./dev test` adds up both alike. */
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
 #include <stdarg.h>
@@ -22,7 +24,7 @@ extern struct criterion_test *__stop_cr_tst[];
 extern struct criterion_suite *__start_cr_sts[] __attribute__((weak));
 extern struct criterion_suite *__stop_cr_sts[] __attribute__((weak));
 
-enum { TIMEOUT_S = 120, EXIT_FAILED = 101, EXIT_SKIPPED = 102 };
+enum { TIMEOUT_S = 120, JOBS_MAX = 64, EXIT_FAILED = 101, EXIT_SKIPPED = 102 };
 
 struct counts {
     int tested;
@@ -121,26 +123,16 @@ static bool ended_well(const struct criterion_test *test, int status, bool *cras
     return !*crashed;
 }
 
-static void run_one(struct criterion_test *test, void *with, struct counts *counts)
-{
-    int status = 0;
-    bool crashed;
-    pid_t child;
+/* The children that run now. */
+static struct running {
+    pid_t child; /* 0: none */
+    const struct criterion_test *test;
+} running[JOBS_MAX];
+static int jobs = 1;
 
-    fflush(NULL);
-    child = fork();
-    if (child < 0) {
-        perror("fork");
-        exit(2);
-    }
-    if (child == 0) {
-        current = test;
-        parameter = with;
-        alarm(test->data->timeout > 0 ? (unsigned)test->data->timeout + 1 : TIMEOUT_S);
-        test->test();
-        exit(any_failed ? EXIT_FAILED : 0);
-    }
-    waitpid(child, &status, 0);
+static void count_end(const struct criterion_test *test, int status, struct counts *counts)
+{
+    bool crashed;
     if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SKIPPED)
         return;
     counts->tested++;
@@ -156,6 +148,48 @@ static void run_one(struct criterion_test *test, void *with, struct counts *coun
         printf("[FAIL] %s::%s: ended with %d\n", test->category, test->name, WEXITSTATUS(status));
 }
 
+/* Waits until one of them ends. False: none runs. */
+static bool await_one(struct counts *counts)
+{
+    int status = 0;
+    const pid_t child = waitpid(-1, &status, 0);
+    for (int i = 0; child > 0 && i < jobs; i++)
+        if (running[i].child == child) {
+            running[i].child = 0;
+            count_end(running[i].test, status, counts);
+        }
+    return child > 0;
+}
+
+static struct running *free_place(struct counts *counts)
+{
+    for (;;) {
+        for (int i = 0; i < jobs; i++)
+            if (running[i].child == 0)
+                return &running[i];
+        (void)await_one(counts);
+    }
+}
+
+static void run_one(struct criterion_test *test, void *with, struct counts *counts)
+{
+    struct running *place = free_place(counts);
+    fflush(NULL);
+    const pid_t child = fork();
+    if (child < 0) {
+        perror("fork");
+        exit(2);
+    }
+    if (child == 0) {
+        current = test;
+        parameter = with;
+        alarm(test->data->timeout > 0 ? (unsigned)test->data->timeout + 1 : TIMEOUT_S);
+        test->test();
+        exit(any_failed ? EXIT_FAILED : 0);
+    }
+    *place = (struct running){child, test};
+}
+
 static void run_test(struct criterion_test *test, struct counts *counts)
 {
     struct criterion_test_params all;
@@ -167,22 +201,32 @@ static void run_test(struct criterion_test *test, struct counts *counts)
     all = test->data->param_();
     for (size_t i = 0; i < all.length; i++)
         run_one(test, (char *)all.params + i * all.size, counts);
+    while (await_one(counts)) /* their parameters are in use */
+        continue;
     if (all.cleanup)
         all.cleanup(&all);
 }
 
-/* `--filter TEXT` runs only the tests whose suite/name contains TEXT; other arguments are ignored. */
+/* `--filter TEXT` runs only the tests whose suite/name contains TEXT, `-j N` so many at a time; other
+ * arguments are ignored. */
 int main(int argc, char **argv)
 {
     struct counts counts = {0};
     const char *filter = "";
 
-    for (int i = 1; i + 1 < argc; i++)
+    for (int i = 1; i + 1 < argc; i++) {
         if (strcmp(argv[i], "--filter") == 0)
             filter = argv[i + 1];
+        if (strcmp(argv[i], "-j") == 0)
+            jobs = atoi(argv[i + 1]);
+    }
+    if (jobs < 1 || jobs > JOBS_MAX)
+        jobs = 1;
     for (struct criterion_test **at = __start_cr_tst; at < __stop_cr_tst; at++)
         if (*at && !(*at)->data->disabled && strstr((*at)->data->identifier_, filter))
             run_test(*at, &counts);
+    while (await_one(&counts))
+        continue;
     printf("[====] Synthesis: Tested: %d | Passing: %d | Failing: %d | Crashing: %d\n",
            counts.tested, counts.passing, counts.failing, counts.crashing);
     return counts.failing > 0;
