@@ -39,7 +39,7 @@ static void drop(struct kept *kept)
     cache_purges_fini(&cache->purges);
     store_free(cache->store);
     mem_free(cache->sides);
-    mem_free(cache->rows_memory);
+    mem_free(cache->rows);
     mem_free(cache);
 }
 
@@ -53,15 +53,13 @@ static struct cache *cache_new(const struct cache_wish *wish, struct cache *befo
 {
     const struct cache_settings *settings = wish->settings;
     const unsigned workers_count = wish->workers_count;
-    const size_t align = _Alignof(struct cache_row);
     struct cache *cache = mem_alloc(sizeof *cache);
     if (cache == NULL)
         return NULL;
     cache->workers_count = workers_count;
     cache->policy = (enum store_policy)settings->policy;
     cache->clock_ms = clock_offset_ms();
-    cache->rows_memory = mem_alloc((workers_count + 1) * sizeof *cache->rows + align);
-    cache->rows = (void *)(((uintptr_t)cache->rows_memory + align - 1) & ~(uintptr_t)(align - 1));
+    cache->rows = mem_alloc_lines((workers_count + 1) * sizeof *cache->rows);
     cache->sides = mem_alloc(workers_count * sizeof(struct cache_side *));
     cache_fills_init(&cache->fills);
     const bool has_purges = cache_purges_init(&cache->purges, workers_count);
@@ -77,7 +75,7 @@ static struct cache *cache_new(const struct cache_wish *wish, struct cache *befo
         cache_disk_open(cache, wish, before);
         cache->store = store_new(&options);
     }
-    if (!has_purges || cache->rows_memory == NULL || cache->sides == NULL || cache->store == NULL) {
+    if (!has_purges || cache->rows == NULL || cache->sides == NULL || cache->store == NULL) {
         drop(&cache->kept);
         return NULL;
     }

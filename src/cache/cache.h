@@ -76,9 +76,8 @@ struct cache {
     struct cache_fills  fills;
     struct cache_purges purges;
     _Atomic uint64_t    generations_count; /* names for sets of variants */
-    void               *rows_memory;
-    struct cache_row   *rows;  /* workers_count of them, and the control thread's */
-    struct cache_side **sides; /* likewise; each made by its worker */
+    struct cache_row   *rows;              /* workers_count of them, and the control thread's */
+    struct cache_side **sides;             /* likewise; each made by its worker */
 };
 
 /* Which cache is wanted. */

@@ -17,15 +17,12 @@ enum {
 
 bool cache_purges_init(struct cache_purges *purges, unsigned workers_count)
 {
-    const size_t align = _Alignof(struct cache_begun_list);
     /* In a snapshot there are numbers of a process before. */
     atomic_init(&purges->number, (clock_wall_ns() / NS_PER_MS) << 20);
     pthread_rwlock_init(&purges->lock, NULL);
-    purges->workers_memory = mem_alloc(workers_count * sizeof *purges->workers + align);
-    if (purges->workers_memory == NULL)
+    purges->workers = mem_alloc_lines(workers_count * sizeof *purges->workers);
+    if (purges->workers == NULL)
         return false;
-    purges->workers =
-        (void *)(((uintptr_t)purges->workers_memory + align - 1) & ~(uintptr_t)(align - 1));
     purges->workers_count = workers_count;
     for (unsigned i = 0; i < workers_count; i++) {
         list_init(&purges->workers[i].begun);
@@ -40,8 +37,7 @@ void cache_purges_fini(struct cache_purges *purges)
         mem_free(purges->rules[i].text);
     if (atomic_load(&purges->number) != 0)
         pthread_rwlock_destroy(&purges->lock);
-    mem_free(purges->workers_memory);
-    purges->workers_memory = NULL;
+    mem_free(purges->workers);
     purges->workers = NULL;
 }
 

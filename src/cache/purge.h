@@ -105,8 +105,7 @@ struct cache_purges {
     pthread_rwlock_t         lock;   /* of the rules; none is taken while it is held */
     struct cache_purge_rule  rules[CACHE_PURGES_MAX];
     uint32_t                 rules_count;
-    struct cache_begun_list *workers; /* in workers_memory, aligned */
-    void                    *workers_memory;
+    struct cache_begun_list *workers;
     unsigned                 workers_count;
     bool                     is_walking;  /* for all rules up to walk_number */
     bool                     is_sweeping; /* the disk, for the same; after the store */

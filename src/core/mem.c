@@ -44,6 +44,13 @@ void *mem_alloc(size_t bytes)
     return may_allocate() ? calloc(1, bytes) : NULL;
 }
 
+void *mem_alloc_lines(size_t bytes)
+{
+    assert(bytes > 0 && bytes % MEM_LINE_BYTES == 0);
+    void *memory = may_allocate() ? aligned_alloc(MEM_LINE_BYTES, bytes) : NULL;
+    return memory == NULL ? NULL : memset(memory, 0, bytes);
+}
+
 void *mem_resize(void *old, size_t bytes)
 {
     assert(bytes > 0);

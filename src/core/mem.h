@@ -18,6 +18,12 @@
 /* Zeroed memory, or NULL if there is none. @bytes > 0. */
 void *mem_alloc(size_t bytes) must_check;
 
+enum { MEM_LINE_BYTES = 64 };
+
+/* The same on cache lines of its own: for rows that threads write side by side. A multiple of
+ * MEM_LINE_BYTES, which the size of an aligned type is. */
+void *mem_alloc_lines(size_t bytes) must_check;
+
 /* Grows or shrinks to @bytes; what is new is not zeroed. NULL: @old is untouched. */
 void *mem_resize(void *old, size_t bytes) must_check;
 
@@ -41,7 +47,7 @@ void mem_unreserve(void *memory, size_t bytes);
 /* Gives the memory of whole pages of a reserve back; they read as zero and may be used again. */
 void mem_release_pages(void *at, size_t bytes);
 
-/* Calls of mem_alloc, mem_resize, mem_map and mem_reserve since the process began. */
+/* Calls of mem_alloc, mem_alloc_lines, mem_resize, mem_map and mem_reserve since the process began. */
 uint64_t mem_count(void);
 
 /* Bytes that mem_map() has handed out and not got back. */

@@ -21,6 +21,19 @@ Test(mem, comes_zeroed_and_is_counted)
     mem_free(NULL);
 }
 
+Test(mem, lines_are_zeroed_and_begin_on_one)
+{
+    for (size_t bytes = MEM_LINE_BYTES; bytes <= (size_t)64 * MEM_LINE_BYTES;
+         bytes += MEM_LINE_BYTES) {
+        uint8_t *memory = mem_alloc_lines(bytes);
+        cr_assert(memory != NULL);
+        cr_expect((uintptr_t)memory % MEM_LINE_BYTES == 0 && memory[0] == 0 &&
+                  memory[bytes - 1] == 0);
+        memset(memory, 1, bytes);
+        mem_free(memory);
+    }
+}
+
 Test(mem, copies_text_with_its_end)
 {
     char *copy = mem_copy_text("pando");
@@ -66,16 +79,18 @@ Test(mem, reserved_pages_that_were_given_back_read_as_zero)
 #ifdef PANDO_FAULTS
 Test(mem, exactly_the_nth_allocation_fails)
 {
-    for (uint64_t nth = 1; nth <= 4; nth++) {
+    for (uint64_t nth = 1; nth <= 5; nth++) {
         fault_fail_nth(FAULT_ALLOCATION, nth);
-        void *got[] = {mem_alloc(1), mem_resize(NULL, 1), mem_map(4096), mem_copy_text("x")};
-        for (uint64_t i = 0; i < 4; i++)
+        void *got[] = {mem_alloc(1), mem_alloc_lines(64), mem_resize(NULL, 1), mem_map(4096),
+                       mem_copy_text("x")};
+        for (uint64_t i = 0; i < 5; i++)
             cr_expect((got[i] == NULL) == (i + 1 == nth), "fault %d, call %d", (int)nth, (int)i);
-        cr_expect(fault_seen(FAULT_ALLOCATION) == 4);
+        cr_expect(fault_seen(FAULT_ALLOCATION) == 5);
         mem_free(got[0]);
         mem_free(got[1]);
-        mem_unmap(got[2], 4096);
-        mem_free(got[3]);
+        mem_free(got[2]);
+        mem_unmap(got[3], 4096);
+        mem_free(got[4]);
     }
 }
 

@@ -224,10 +224,9 @@ static enum err_kind start_threads(struct server *server, const struct settings 
     const char *io = settings_ios[settings->io].name;
     const unsigned count = server->workers_count;
     server->workers = mem_alloc(count * sizeof *server->workers);
-    server->rows = aligned_alloc(64, (count + 1) * sizeof *server->rows);
+    server->rows = mem_alloc_lines((count + 1) * sizeof *server->rows);
     if (server->workers == NULL || server->rows == NULL)
         return err_set(e, ERR_MEMORY, "no memory for workers");
-    memset((void *)server->rows, 0, (count + 1) * sizeof *server->rows);
     for (unsigned i = 0; i <= count; i++)
         server->row_pointers[i] = &server->rows[i];
     server->log = log_new(&settings->log, count, server->events, e);
@@ -411,7 +410,7 @@ static void end(struct server *server)
     log_free(server->log);
     admit_fini(&server->admit);
     mem_free(server->workers);
-    free((void *)server->rows);
+    mem_free(server->rows);
     close(server->signal_fd);
     close(server->signal_stop_fds[0]);
     close(server->signal_stop_fds[1]);
