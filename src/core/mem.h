@@ -47,7 +47,7 @@ void mem_unreserve(void *memory, size_t bytes);
 /* Gives the memory of whole pages of a reserve back; they read as zero and may be used again. */
 void mem_release_pages(void *at, size_t bytes);
 
-/* Calls of mem_alloc, mem_alloc_lines, mem_resize, mem_map and mem_reserve since the process began. */
+/* Calls of the functions above that take memory, since the process began. */
 uint64_t mem_count(void);
 
 /* Bytes that mem_map() has handed out and not got back. */
