@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/unit/forked_runner.c - runs Criterion's tests where Criterion's own runner cannot, or slowly.
+/* tests/unit/forked_runner.c - runs Criterion's tests, several at a time, each in a fork of its own.
  *
- * ThreadSanitizer reserves the addresses at which Criterion's sandbox wants its arena, and under
- * AddressSanitizer its way of starting each test's program anew takes longer than most tests. So
- * under sanitizers this file is linked into the test programs. Its functions come before those of
- * the library, and it keeps the part of Criterion's contract that our tests use: each test in a
- * process of its own, so many at a time (-j), init and fini of the suite around those of the test,
- * the awaited exit code or signal, the time limit, disabled tests, parameters. The closing line has
- * the same form, so `./dev test` adds up both alike. */
+ * Criterion's own runner starts the program anew for each test, which takes longer than most tests,
+ * and its sandbox wants addresses that ThreadSanitizer reserves. The functions here come before
+ * those of the library, and keep the part of its contract that our tests use: so many at a time
+ * (-j), init and fini of the suite around those of the test, the awaited exit code or signal, the
+ * time limit, disabled tests, parameters, and the closing line that `./dev test` adds up. */
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
 #include <stdarg.h>
