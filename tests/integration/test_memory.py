@@ -220,13 +220,12 @@ def test_unread_answers(start):
             for to in range(FEW, UNREAD, 500):
                 crowd.grow(to + 500, request, receive_bytes=4096)
             each, most = charged(proxy, UNREAD, "open")
-            slope = lambda: (proxy.memory_bytes() - few) / (UNREAD - FEW)
+            slope = (proxy.memory_bytes() - few) / (UNREAD - FEW)
             print(f"{UNREAD} unread answers: {each:.0f} bytes charged to each, {most:.0f} at most, "
-                  f"{slope():.0f} bytes of memory each")
+                  f"{slope:.0f} bytes of memory each")
             assert BUFFER_BYTES / 4 < each <= UNREAD_BYTES
             assert most <= UNREAD_BYTES + HEAD_BYTES    # the census may meet one whose head is just being sent
-            # Two buffers, in whole pages; what passes through while answers begin is given back.
-            until(lambda: slope() <= UNREAD_BYTES + 8 * KIB, "no more memory than that")
+            assert slope <= UNREAD_BYTES + 8 * KIB    # two buffers, in whole pages
         until(lambda: open_count(proxy) == 0, "all to be closed")
         until(lambda: proxy.metric("pando_worker_ops_inflight") == 0, "nothing in flight")
 
