@@ -155,6 +155,11 @@ static void end_relay(struct cache_fetch *fetch)
                                           : OUTCOME_DONE);
 }
 
+static bool can_move(const struct pipe *from, const struct pipe *to)
+{
+    return pipe_is_drained(from) || (from->count > 0 && pipe_room(to) > 0);
+}
+
 /* The fetch may be gone afterwards. */
 static void relay(struct cache_fetch *fetch)
 {
@@ -168,15 +173,13 @@ static void relay(struct cache_fetch *fetch)
             end_relay(fetch);
             break;
         }
-        if (pipe_peek(from) == NULL)
-            break;
-        if (pipe_room(to) == 0) {
-            pipe_wait_for_room(to);
-            break;
+        if (from->count > 0 && pipe_room(to) > 0) {
+            pipe_move(from, to);
+            continue;
         }
-        struct slice slice = pipe_take(from);
-        if (!pipe_put(to, slice))
-            buf_unref(slice.buf);
+        pipe_follow(from, to); /* more may come in there */
+        if (fetch->first == NULL || !can_move(from, to))
+            break;
     }
     if (fetch->first == NULL && !fetch->is_settled)
         drop_answer(fetch);

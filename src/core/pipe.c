@@ -152,6 +152,15 @@ void pipe_rewind(struct pipe *pipe)
 
 /* --- taking ----------------------------------------------------------------------------------- */
 
+static void call_if_half_is_free(struct pipe *pipe)
+{
+    if (!pipe->was_full || pipe->bytes + pipe->ahead_bytes > pipe->bytes_max / 2 ||
+        pipe->count > PIPE_SLICES_MAX / 2)
+        return;
+    pipe->was_full = false;
+    call(pipe->writable, pipe);
+}
+
 struct slice pipe_take(struct pipe *pipe)
 {
     assert(pipe->count > 0);
@@ -161,12 +170,24 @@ struct slice pipe_take(struct pipe *pipe)
     pipe->bytes -= slice.bytes;
     if (pipe->log != NULL)
         note_taken(pipe, slice);
-    if (pipe->was_full && pipe->bytes <= pipe->bytes_max / 2 &&
-        pipe->count <= PIPE_SLICES_MAX / 2) {
-        pipe->was_full = false;
-        call(pipe->writable, pipe);
-    }
+    call_if_half_is_free(pipe);
     return slice;
+}
+
+void pipe_move(struct pipe *from, struct pipe *to)
+{
+    from->ahead_bytes = to->bytes + from->at[from->first].bytes; /* taking it frees nothing */
+    const struct slice slice = pipe_take(from);
+    if (!pipe_put(to, slice))
+        buf_unref(slice.buf);
+}
+
+void pipe_follow(struct pipe *from, struct pipe *to)
+{
+    from->ahead_bytes = to->bytes;
+    if (from->count > 0 || pipe_room(from) == 0)
+        pipe_wait_for_room(to);
+    call_if_half_is_free(from);
 }
 
 static void drop_all(struct pipe *pipe)

@@ -12,6 +12,9 @@
  *
  *     writer: pipe_put ... pipe_end          reader: pipe_take ... until pipe_is_drained
  *
+ * Where one pipe's reader is another's writer (an answer that is passed on from op to op), pipe_move()
+ * and pipe_follow() let both together hold what one may: the first has room only while the second has.
+ *
  * Memory:  holds one reference per slice in it. pipe_fini() lets go of all; zeroed is a valid empty
  * pipe but for
  *          bytes_max. Callbacks may call back into the pipe.
@@ -57,6 +60,7 @@ struct pipe {
     bool             was_full;    /* the writer waits to be called */
     uint8_t          error;       /* enum err_kind: ended early; NONE at a whole end */
     uint32_t         bytes;       /* in the ring */
+    uint32_t         ahead_bytes; /* that lie in the pipe it is moved to, see pipe_follow() */
     uint32_t         bytes_max;   /* room; a setting */
     uint64_t         bytes_total; /* ever put */
     struct pipe_side readable;    /* the reader's callback; call may be NULL */
@@ -69,10 +73,10 @@ struct pipe {
  * taken, so that a buffer is never split by the limit alone. */
 static inline uint32_t pipe_room(const struct pipe *pipe)
 {
-    if (pipe->ended || pipe->broken || pipe->count == PIPE_SLICES_MAX ||
-        pipe->bytes >= pipe->bytes_max)
+    const uint32_t held = pipe->bytes + pipe->ahead_bytes;
+    if (pipe->ended || pipe->broken || pipe->count == PIPE_SLICES_MAX || held >= pipe->bytes_max)
         return 0;
-    return pipe->bytes_max - pipe->bytes;
+    return pipe->bytes_max - held;
 }
 
 /* True once the end was put and everything was taken. */
@@ -97,6 +101,15 @@ static inline const struct slice *pipe_peek(const struct pipe *pipe)
 
 /* Takes the first slice with its reference; the pipe must not be empty. */
 struct slice pipe_take(struct pipe *pipe);
+
+/* The first slice of @from, which must not be empty, goes on to @to; it is dropped if @to is broken.
+ * Both may call back. */
+void pipe_move(struct pipe *from, struct pipe *to);
+
+/* What lies in @to counts as lying in @from, whose writer waits while there is no room for both;
+ * the writer of @to must call this again when it is called for room. Calls the writer of @from if
+ * it waited and may go on. */
+void pipe_follow(struct pipe *from, struct pipe *to);
 
 /* The reader leaves: what is in the pipe is dropped, the writer is told. Harmless when repeated. */
 void pipe_break(struct pipe *pipe);

@@ -149,6 +149,38 @@ Test(pipe, a_writer_that_does_not_wait_is_not_called)
     cr_expect(writer.calls == 0);
 }
 
+Test(pipe, two_in_a_row_hold_what_one_may)
+{
+    struct side mover = {0}, reader = {0}, writer = {0}, between = {0};
+    struct pipe from = open_pipe(100, &mover, &writer), to = open_pipe(100, &reader, &between);
+    struct buf bufs[5];
+    for (int i = 0; i < 3; i++) {
+        cr_assert(put(&from, &bufs[i], 25));
+        pipe_move(&from, &to);
+        pipe_follow(&from, &to);
+    }
+    cr_expect(to.bytes == 75 && from.bytes == 0 && pipe_room(&from) == 25);
+    cr_assert(put(&from, &bufs[3], 30));
+    pipe_move(&from, &to);
+    pipe_follow(&from, &to);
+    cr_expect(pipe_room(&from) == 0 && pipe_room(&to) == 0);
+    pipe_wait_for_room(&from);
+    take(&to);
+    take(&to);
+    pipe_follow(&from, &to);
+    cr_expect(between.calls == 0 && writer.calls == 0); /* 55 bytes of 100 are there */
+    take(&to);
+    cr_expect(between.calls == 1);
+    pipe_follow(&from, &to);
+    cr_expect(writer.calls == 1 && pipe_room(&from) == 70);
+    pipe_follow(&from, &to);
+    cr_expect(writer.calls == 1);
+    pipe_break(&to);
+    cr_assert(put(&from, &bufs[4], 10));
+    pipe_move(&from, &to);
+    cr_expect(from.count == 0 && live_count == 0);
+}
+
 Test(pipe, breaking_drops_everything_and_tells_the_writer_once)
 {
     struct side reader = {0}, writer = {0};

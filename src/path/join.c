@@ -186,17 +186,16 @@ static void end_passing(struct join *join)
 static void move_slices(struct join *join, struct pipe *from, struct pipe *to)
 {
     const struct join_child *child = join->passing;
-    while (join->passing == child && from->count > 0 && pipe_room(to) > 0) {
-        const struct slice slice = pipe_take(from);
-        if (!pipe_put(to, slice))
-            buf_unref(slice.buf);
-    }
-    if (join->passing != child)
-        return;
-    if (to->broken)
-        pipe_break(from);
-    else if (from->count > 0)
-        pipe_wait_for_room(to);
+    do {
+        while (join->passing == child && from->count > 0 && pipe_room(to) > 0)
+            pipe_move(from, to);
+        if (join->passing != child)
+            return;
+        if (to->broken)
+            pipe_break(from);
+        else
+            pipe_follow(from, to);
+    } while (join->passing == child && from->count > 0 && pipe_room(to) > 0);
 }
 
 static void end_body(struct join *join, const struct pipe *from, struct pipe *to)

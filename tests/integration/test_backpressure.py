@@ -144,6 +144,23 @@ def test_the_kernel_is_held_back_too_where_it_is_asked(start):
             assert each.inside <= most and each.unread <= 2 * limit, str(each)
 
 
+def test_an_answer_that_a_cache_passes_on_holds_no_more(start):
+    """It goes from op to op, and both together hold what one may."""
+    with slow.BodyServer(buffer_bytes=SOCKET_BYTES) as server:
+        proxy = start(pando.merged(config_of(server.address, workers=1), {"services": {"bodies": {"cache": {"memory": "16MiB"}}}}))
+        download = slow.Download(proxy.port, BODY_BYTES, rate=0, buffer_bytes=SOCKET_BYTES)
+        time.sleep(0.6)
+        table = queues()
+        _, down_port = upstream_ports(table, server.port, proxy.port)
+        held = Held(table, (server.port, down_port), (download.sock.getsockname()[1], proxy.port), server.sent_bytes,
+                    download.moved, "download")
+        print(held)
+        download.set_rate(None)
+        download.join(300)
+        assert download.error is None
+        assert held.inside <= BUFFER_BYTES + RECEIVED_BYTES + 4 * KIB, str(held)
+
+
 def test_a_larger_buffer_holds_more(start):
     """The setting is what bounds it, not something else."""
     with slow.BodyServer(rate=0, buffer_bytes=SOCKET_BYTES) as server:
