@@ -130,6 +130,13 @@ static void fail(struct cache_fetch *fetch, enum err_kind error, const char *det
     (void)tell(fetch, CACHE_FILL_FAILED);
 }
 
+/* The store's memory is held by readers: buffers of many more would go far beyond its limit. */
+static void hold_less(struct op *op)
+{
+    if (op->answer_body.bytes_max > CACHE_PIPE_BYTES)
+        op->answer_body.bytes_max = CACHE_PIPE_BYTES;
+}
+
 /* --- passing on to the first client ----------------------------------------------------------- */
 
 static void end_relay(struct cache_fetch *fetch)
@@ -259,6 +266,10 @@ void cache__fetch_relay(struct cache_fetch *fetch, struct cache_visit *visit)
     if (fetch->refusal != CACHE_REFUSED_NONE)
         visit->said.detail = cache_refusal_word(fetch->refusal);
     cache__say(visit->stage, client, &visit->said, NULL, NULL);
+    if (fetch->refusal == CACHE_REFUSED_MEMORY) {
+        hold_less(op);
+        hold_less(client);
+    }
     client->answer_body.writable = (struct pipe_side){relay_room, fetch};
     op->answer_body.readable = (struct pipe_side){relay_body, fetch};
     op_answer(client);
@@ -357,6 +368,7 @@ static void wait_for_memory(struct cache_fetch *fetch)
 {
     const struct worker *worker = fetch->stage->side->worker;
     const uint64_t now_ns = *worker->now_ns;
+    hold_less(fetch->op);
     if (fetch->room_since_ns == 0)
         fetch->room_since_ns = now_ns;
     if (now_ns - fetch->room_since_ns >= CACHE_ROOM_PATIENCE_MS * NS_PER_MS ||

@@ -14,6 +14,7 @@
 enum {
     CACHE_WINDOW_BYTES = 4 * 1024 * 1024, /* of an answer that outgrew the store; the fastest reader
                                            * is at most half of it behind, the slowest all of it */
+    CACHE_PIPE_BYTES = 16 * 1024,         /* of an answer for which the store has no memory */
     CACHE_ROOM_AGAIN_MS = 20,             /* until memory is looked for again */
     CACHE_ROOM_FOUND_MS = 100,    /* since it was found last, until all who found it are counted */
     CACHE_ROOM_PATIENCE_MS = 500, /* before readers that are behind the fastest lose what they have

@@ -3,21 +3,19 @@
  * on its way.
  *
  * The writer puts slices while pipe_room() is positive; when it is full the writer stops its source
- * and is
- * called back (`writable`) once half of the room is free. The reader is called (`readable`) when
- * slices or
- * the end arrive. Either side may leave first: pipe_break() by the reader tells the writer that
- * nobody
- * reads; pipe_end() by the writer with an error tells the reader that the rest never comes.
+ * and is called back (`writable`) once half of the room is free. The reader is called (`readable`)
+ * when slices or the end arrive. Either side may leave first: pipe_break() by the reader tells the
+ * writer that nobody reads; pipe_end() by the writer with an error tells the reader that the rest
+ * never comes.
  *
  *     writer: pipe_put ... pipe_end          reader: pipe_take ... until pipe_is_drained
  *
- * Where one pipe's reader is another's writer (an answer that is passed on from op to op), pipe_move()
- * and pipe_follow() let both together hold what one may: the first has room only while the second has.
+ * Where one pipe's reader is another's writer (an answer that is passed on from op to op),
+ * pipe_move() and pipe_follow() let both together hold what one may: the first has room only while
+ * the second has.
  *
  * Memory:  holds one reference per slice in it. pipe_fini() lets go of all; zeroed is a valid empty
- * pipe but for
- *          bytes_max. Callbacks may call back into the pipe.
+ *          pipe but for bytes_max. Callbacks may call back into the pipe.
  * Threads: one. */
 #ifndef PANDO_CORE_PIPE_H
 #define PANDO_CORE_PIPE_H
@@ -102,8 +100,8 @@ static inline const struct slice *pipe_peek(const struct pipe *pipe)
 /* Takes the first slice with its reference; the pipe must not be empty. */
 struct slice pipe_take(struct pipe *pipe);
 
-/* The first slice of @from, which must not be empty, goes on to @to; it is dropped if @to is broken.
- * Both may call back. */
+/* The first slice of @from, which must not be empty, goes on to @to; it is dropped if @to is
+ * broken. Both may call back. */
 void pipe_move(struct pipe *from, struct pipe *to);
 
 /* What lies in @to counts as lying in @from, whose writer waits while there is no room for both;

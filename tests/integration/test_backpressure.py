@@ -161,6 +161,31 @@ def test_an_answer_that_a_cache_passes_on_holds_no_more(start):
         assert held.inside <= BUFFER_BYTES + RECEIVED_BYTES + 4 * KIB, str(held)
 
 
+def test_where_readers_hold_all_memory_of_a_cache_the_others_hold_little(start):
+    """Answers that might be kept, but there is no memory for them: small pipes take the place of those of the setting."""
+    small, body = 2 * 16 * KIB, MIB * 3 // 2
+    cache = {"memory": "16MiB", "fresh-for": "1h"}
+    with slow.BodyServer(buffer_bytes=SOCKET_BYTES) as server:
+        proxy = start(pando.merged(config_of(server.address, workers=1), {"services": {"bodies": {"cache": cache}}}))
+        readers = [slow.Download(proxy.port, body + number, rate=0, buffer_bytes=SOCKET_BYTES) for number in range(40)]
+        time.sleep(1)
+        assert proxy.metric("pando_cache_refused_total", service="bodies") > 0
+        sent, table = server.sent_bytes, queues()
+        download = slow.Download(proxy.port, body + 40, rate=0, buffer_bytes=SOCKET_BYTES)
+        time.sleep(0.6)
+        table = {ends: sizes for ends, sizes in queues().items() if ends not in table or not any(table[ends])}
+        _, down_port = upstream_ports(table, server.port, proxy.port)
+        held = Held(table, (server.port, down_port), (download.sock.getsockname()[1], proxy.port),
+                    server.sent_bytes - sent, download.moved, "download")
+        print(held)
+        for each in [*readers, download]:
+            each.set_rate(None)
+        for each in [*readers, download]:
+            each.join(60)
+            assert each.error is None
+        assert held.inside <= small + RECEIVED_BYTES + 4 * KIB, str(held)
+
+
 def test_a_larger_buffer_holds_more(start):
     """The setting is what bounds it, not something else."""
     with slow.BodyServer(rate=0, buffer_bytes=SOCKET_BYTES) as server:
