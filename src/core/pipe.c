@@ -185,7 +185,7 @@ void pipe_move(struct pipe *from, struct pipe *to)
 void pipe_follow(struct pipe *from, struct pipe *to)
 {
     from->ahead_bytes = to->bytes;
-    if (from->count > 0 || pipe_room(from) == 0)
+    if (from->count > 0 || from->was_full || pipe_room(from) == 0)
         pipe_wait_for_room(to);
     call_if_half_is_free(from);
 }

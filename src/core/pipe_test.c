@@ -181,6 +181,28 @@ Test(pipe, two_in_a_row_hold_what_one_may)
     cr_expect(from.count == 0 && live_count == 0);
 }
 
+/* A larger pipe ahead: its writer is called while it holds more than half of what the first may. */
+Test(pipe, a_small_one_before_a_large_one_goes_on)
+{
+    struct side mover = {0}, reader = {0}, writer = {0}, between = {0};
+    struct pipe from = open_pipe(40, &mover, &writer), to = open_pipe(100, &reader, &between);
+    struct buf bufs[2];
+    for (int i = 0; i < 2; i++) {
+        cr_assert(put(&from, &bufs[i], 30));
+        pipe_move(&from, &to);
+        pipe_follow(&from, &to);
+    }
+    pipe_wait_for_room(&from);
+    for (int calls = 0; to.count > 0;) {
+        take(&to);
+        if (between.calls > calls) {
+            calls = between.calls;
+            pipe_follow(&from, &to);
+        }
+    }
+    cr_expect(writer.calls == 1 && pipe_room(&from) == 40);
+}
+
 Test(pipe, breaking_drops_everything_and_tells_the_writer_once)
 {
     struct side reader = {0}, writer = {0};

@@ -575,10 +575,14 @@ Test(join, passes_backpressure_on)
     take_all(parent, body);
     take_all(parent, body);
     cr_expect(rooms >= 1 && pipe_room(&child->answer_body) > 0);
+    for (; sent < 10; sent++) {
+        put(child, piece);
+        take_all(parent, body);
+    }
     finish(child);
     for (int i = 0; i < 10; i++)
         take_all(parent, body);
-    cr_expect(strlen(body) == 500 && bench.seen.finished_count == 1);
+    cr_expect(strlen(body) == 1000 && bench.seen.finished_count == 1);
     end_passing(parent);
 }
 
