@@ -142,8 +142,9 @@ static void wait_once(const struct names *names, uint64_t until_ns)
     const struct timeval *wait = ares_timeout(names->channel, &most, &room);
     nfds_t count = 0;
     for (int i = 0; i < ARES_GETSOCK_MAXNUM; i++) {
-        const bool reads = ARES_GETSOCK_READABLE((unsigned)wanted, i);
-        const bool writes = ARES_GETSOCK_WRITABLE((unsigned)wanted, i);
+        /* ARES_GETSOCK_WRITABLE shifts an int into its sign for the last of them. */
+        const bool reads = (unsigned)wanted >> i & 1u;
+        const bool writes = (unsigned)wanted >> (i + ARES_GETSOCK_MAXNUM) & 1u;
         if (reads || writes)
             fds[count++] = (struct pollfd){
                 .fd = sockets[i], .events = (short)((reads ? POLLIN : 0) | (writes ? POLLOUT : 0))};
