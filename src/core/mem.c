@@ -3,6 +3,7 @@
 #include "core/mem.h"
 
 #include <assert.h>
+#include <malloc.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +43,22 @@ void *mem_alloc(size_t bytes)
 {
     assert(bytes > 0);
     return may_allocate() ? calloc(1, bytes) : NULL;
+}
+
+void *mem_take(size_t bytes)
+{
+    assert(bytes > 0);
+    return may_allocate() ? malloc(bytes) : NULL;
+}
+
+size_t mem_held_bytes(void *memory)
+{
+    return malloc_usable_size(memory) + sizeof(size_t);
+}
+
+size_t mem_usable_bytes(void *memory)
+{
+    return malloc_usable_size(memory);
 }
 
 void *mem_alloc_lines(size_t bytes)

@@ -18,6 +18,25 @@
 /* Zeroed memory, or NULL if there is none. @bytes > 0. */
 void *mem_alloc(size_t bytes) must_check;
 
+/* The same, not zeroed: for what is filled at once. */
+void *mem_take(size_t bytes) must_check;
+
+/* What a block of mem_alloc(), mem_take() or mem_resize() holds of the process's memory: its usable
+ * bytes and the allocator's word before them. */
+size_t mem_held_bytes(void *memory);
+
+/* What the caller may use of it: at least what was asked for. */
+size_t mem_usable_bytes(void *memory);
+
+/* The most that mem_held_bytes() says of a block of @bytes: for those who must know before. */
+static inline size_t mem_held_bytes_max(size_t bytes)
+{
+    /* Rounded to 16, at least 32, and a rest that is too small to be a block of its own; large
+     * blocks are whole pages. */
+    const size_t block = ((bytes + 8 + 15) & ~(size_t)15) + 16;
+    return block < 48 ? 48 : block < 65536 ? block : block + 2 * 4096;
+}
+
 enum { MEM_LINE_BYTES = 64 };
 
 /* The same on cache lines of its own: for rows that threads write side by side. A multiple of
@@ -55,7 +74,7 @@ uint64_t mem_mapped_bytes(void);
 
 /* What can be made to fail. */
 #define FAULT_KINDS(X)                                                                             \
-    X(ALLOCATION, "mem_alloc, mem_resize, mem_map and mem_reserve")                                \
+    X(ALLOCATION, "mem_alloc, mem_take, mem_resize, mem_map and mem_reserve")                    \
     X(COMPLETION, "the result of a receive, send, connect or accept")
 
 enum fault_kind {

@@ -21,6 +21,24 @@ Test(mem, comes_zeroed_and_is_counted)
     mem_free(NULL);
 }
 
+/* Whoever keeps to a limit must know before what a block will hold, and after what it does. */
+Test(mem, a_block_holds_what_was_asked_for_and_no_more_than_was_said)
+{
+    const uint64_t before = mem_count();
+    uint64_t blocks = 0;
+    for (size_t bytes = 1; bytes < 3000000; bytes += 1 + bytes / 16, blocks++) {
+        uint8_t *memory = mem_take(bytes);
+        cr_assert(memory != NULL);
+        cr_expect(mem_usable_bytes(memory) >= bytes);
+        cr_expect(mem_held_bytes(memory) > bytes);
+        cr_expect(mem_held_bytes(memory) <= mem_held_bytes_max(bytes), "%zu for %zu",
+                  mem_held_bytes(memory), bytes);
+        memset(memory, 1, bytes);
+        mem_free(memory);
+    }
+    cr_expect(mem_count() == before + blocks);
+}
+
 Test(mem, lines_are_zeroed_and_begin_on_one)
 {
     for (size_t bytes = MEM_LINE_BYTES; bytes <= (size_t)64 * MEM_LINE_BYTES;
