@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tests/fuzz/resp_request_fuzz.c - laws of reading commands of the Redis protocol.
+ *
+ * 1. However the bytes arrive (whole, one by one, in steps by chance, each time at another
+ *    address), verdict, error, bytes and arguments are the same.
+ * 2. Arguments lie inside the command, in their order.
+ * 3. What was accepted, written as an array, is accepted and says the same.
+ *
+ * The first byte of the input chooses the limits and draws the steps. */
+#include "codec/resp/resp_out.h"
+#include "codec/resp/resp_request.h"
+#include "core/random.h"
+
+#include <stdlib.h>
+
+#define CHECK(law)                                                                                 \
+    do {                                                                                           \
+        if (!(law))                                                                                \
+            __builtin_trap();                                                                      \
+    } while (0)
+
+static const struct resp_limits limits[4] = {
+    {.args_max = 1024 * 1024, .bulk_bytes_max = 512u << 20, .bytes_max = 1u << 30},
+    {.args_max = 20, .bulk_bytes_max = 40, .bytes_max = 200},
+    {.args_max = 1024 * 1024,
+     .bulk_bytes_max = 512u << 20,
+     .bytes_max = 1u << 30,
+     .inline_bytes_max = 65536},
+    {.args_max = 3, .bulk_bytes_max = 100, .bytes_max = 300, .inline_bytes_max = 50},
+};
+
+/* Gives the first @seen bytes, in a block of just that size. */
+static enum resp_verdict give(struct resp_request *request, const uint8_t *bytes, size_t seen,
+                              const struct resp_limits *bounds)
+{
+    uint8_t *block = malloc(seen);
+    memcpy(block, bytes, seen);
+    const enum resp_verdict verdict = resp_request_read(request, block, seen, bounds);
+    free(block);
+    return verdict;
+}
+
+/* Steps of 1 to @step_max bytes, drawn from @seed. *@seen: what was given. */
+static enum resp_verdict read_in_steps(struct resp_request *request, const uint8_t *bytes,
+                                       size_t count, const struct resp_limits *bounds,
+                                       const uint32_t step_and_seed[2])
+{
+    struct random random;
+    random_init(&random, step_and_seed[1]);
+    resp_request_init(request);
+    enum resp_verdict verdict = RESP_PARTIAL;
+    for (size_t seen = 0; seen < count && verdict == RESP_PARTIAL;) {
+        const size_t step = 1 + random_below(random_next(&random), step_and_seed[0]);
+        seen = count - seen < step ? count : seen + step;
+        verdict = give(request, bytes, seen, bounds);
+    }
+    return verdict;
+}
+
+static void check_same(const struct resp_request *a, const struct resp_request *b)
+{
+    CHECK(a->args_count == b->args_count);
+    for (uint32_t i = 0; i < a->args_count; i++)
+        CHECK(a->args[i].offset == b->args[i].offset && a->args[i].bytes == b->args[i].bytes);
+}
+
+static void check_inside(const struct resp_request *request, size_t count)
+{
+    size_t end = 0;
+    CHECK(request->read_bytes > 0 && request->read_bytes <= count);
+    for (uint32_t i = 0; i < request->args_count; i++) {
+        CHECK(request->args[i].offset >= end);
+        end = request->args[i].offset + request->args[i].bytes;
+        CHECK(end < request->read_bytes);
+    }
+}
+
+static void check_written(const struct resp_request *first, const uint8_t *bytes)
+{
+    struct resp_request again;
+    struct resp_out out;
+    resp_out_init(&out, 2, 0, NULL);
+    resp_array(&out, first->args_count);
+    for (uint32_t i = 0; i < first->args_count; i++)
+        resp_bulk(&out, resp_request_arg(first, bytes, i));
+    resp_request_init(&again);
+    CHECK(!out.failed);
+    CHECK(resp_request_read(&again, out.buf->data, out.used, &limits[0]) == RESP_DONE);
+    CHECK(again.read_bytes == out.used && again.args_count == first->args_count);
+    for (uint32_t i = 0; i < first->args_count; i++)
+        CHECK(bytes_equal(resp_request_arg(first, bytes, i),
+                          resp_request_arg(&again, out.buf->data, i)));
+    resp_request_fini(&again);
+    resp_out_fini(&out);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size < 2)
+        return 0;
+    const struct resp_limits *bounds = &limits[data[0] & 3];
+    const uint32_t ones[2] = {1, 0}, chance[2] = {1 + (data[0] >> 4), data[0]};
+    data++;
+    size--;
+    struct resp_request whole, crumbs, pieces;
+    resp_request_init(&whole);
+    const enum resp_verdict verdict = give(&whole, data, size, bounds);
+    CHECK(verdict == read_in_steps(&crumbs, data, size, bounds, ones));
+    CHECK(verdict == read_in_steps(&pieces, data, size, bounds, chance));
+    check_same(&whole, &crumbs);
+    check_same(&whole, &pieces);
+    if (verdict == RESP_BAD)
+        CHECK(strcmp(whole.error, crumbs.error) == 0 && strcmp(whole.error, pieces.error) == 0);
+    if (verdict == RESP_DONE) {
+        CHECK(whole.read_bytes == crumbs.read_bytes && whole.read_bytes == pieces.read_bytes);
+        check_inside(&whole, size);
+        check_written(&whole, data);
+    }
+    resp_request_fini(&whole);
+    resp_request_fini(&crumbs);
+    resp_request_fini(&pieces);
+    return 0;
+}
