@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* engine/keys/generic/object.c - OBJECT: what Redis 7.0 would say of how a value is kept, with its
+ * preset limits. Pando keeps them otherwise; clients and their tests ask nevertheless. */
+#include "engine/keys/members.h"
+
+enum {
+    EMBEDDED_BYTES_MAX = 44,
+    LISTPACK_MEMBER_BYTES_MAX = 64,
+    LISTPACK_FIELDS_MAX = 512,
+    LISTPACK_SCORES_MAX = 128,
+    INTSET_MEMBERS_MAX = 512,
+};
+
+static bool is_integer(struct bytes bytes)
+{
+    int64_t ignored;
+    return bytes_read_int64(bytes, &ignored);
+}
+
+static bool is_short(struct bytes bytes)
+{
+    return bytes.count <= LISTPACK_MEMBER_BYTES_MAX;
+}
+
+/* Are there at most @count_max members, and all of them as @is_such and short in their values? */
+static bool are_few(struct space *space, struct space_value *value, uint64_t count_max,
+                    bool (*is_such)(struct bytes member))
+{
+    if (value->count > count_max)
+        return false;
+    struct space_cursor cursor = space_cursor_of(space, value, 0);
+    space->kind->seek(&cursor, (struct bytes){0});
+    for (; cursor.is_there; space->kind->next(&cursor))
+        if (!is_such(members_name(cursor.key)) || !is_short(cursor.member_value))
+            return false;
+    return true;
+}
+
+static const char *encoding_of(struct space *space, struct space_value *value)
+{
+    switch (value->type) {
+    case KEY_STRING:
+        if (is_integer(value->string))
+            return "int";
+        return value->string.count <= EMBEDDED_BYTES_MAX ? "embstr" : "raw";
+    case KEY_HASH:
+        return are_few(space, value, LISTPACK_FIELDS_MAX, is_short) ? "listpack" : "hashtable";
+    case KEY_SET:
+        return are_few(space, value, INTSET_MEMBERS_MAX, is_integer) ? "intset" : "hashtable";
+    case KEY_ZSET:
+        return are_few(space, value, LISTPACK_SCORES_MAX, is_short) ? "listpack" : "skiplist";
+    default: return "quicklist";
+    }
+}
+
+static void answer_encoding(struct run *run, struct space *space, struct space_value *value)
+{
+    resp_bulk_text(run->out, encoding_of(space, value));
+}
+
+static void answer_count(struct run *run, struct space *space, struct space_value *value)
+{
+    (void)space;
+    (void)value;
+    resp_integer(run->out, 1);
+}
+
+/* Nothing notes it for every engine, so every key is as if just used. */
+static void answer_idle_time(struct run *run, struct space *space, struct space_value *value)
+{
+    (void)space;
+    (void)value;
+    resp_integer(run->out, 0);
+}
+
+static void answer_frequency(struct run *run, struct space *space, struct space_value *value)
+{
+    (void)space;
+    (void)value;
+    resp_error(run->out,
+               "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please "
+               "note that when switching between policies at runtime LRU and LFU data will take "
+               "some time to adjust.");
+}
+
+#define HELP_LINES(X)                                                                              \
+    X("OBJECT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:")                           \
+    X("ENCODING <key>")                                                                            \
+    X("    Return the kind of internal representation used in order to store the value")           \
+    X("    associated with a <key>.")                                                              \
+    X("FREQ <key>")                                                                                \
+    X("    Return the access frequency index of the <key>. The returned integer is")               \
+    X("    proportional to the logarithm of the recent access frequency of the key.")              \
+    X("IDLETIME <key>")                                                                            \
+    X("    Return the idle time of the <key>, that is the approximated number of")                 \
+    X("    seconds elapsed since the last access to the key.")                                     \
+    X("REFCOUNT <key>")                                                                            \
+    X("    Return the number of references of the value associated with the specified")            \
+    X("    <key>.")                                                                                \
+    X("HELP")                                                                                      \
+    X("    Prints this help.")
+
+static void answer_help(struct run *run)
+{
+    static const char *const lines[] = {
+#define X(line) line,
+        HELP_LINES(X)
+#undef X
+    };
+    const size_t count = sizeof lines / sizeof lines[0];
+    resp_array(run->out, count);
+    for (size_t i = 0; i < count; i++)
+        resp_simple(run->out, lines[i]);
+}
+
+/* Sub-commands about a key: word, what answers. */
+#define OBJECT_QUESTIONS(X)                                                                        \
+    X("encoding", answer_encoding)                                                                 \
+    X("freq", answer_frequency)                                                                    \
+    X("idletime", answer_idle_time)                                                                \
+    X("refcount", answer_count)
+
+struct question {
+    const char *word;
+    void (*answer)(struct run *run, struct space *space, struct space_value *value);
+};
+
+static const struct question questions[] = {
+#define X(word, answer) {word, answer},
+    OBJECT_QUESTIONS(X)
+#undef X
+};
+
+static bool has_count(struct run *run, const char *word, uint32_t count)
+{
+    if (run->args_count == count)
+        return true;
+    resp_errorf(run->out, "ERR wrong number of arguments for 'object|%s' command", word);
+    return false;
+}
+
+static void ask(struct run *run, const struct question *question)
+{
+    struct space *space;
+    struct space_value value;
+    if (!has_count(run, question->word, 3) || !run_find_any(run, run->args[2], &space, &value))
+        return;
+    if (value.type == KEY_NONE)
+        resp_null(run->out);
+    else
+        question->answer(run, space, &value);
+}
+
+void run__OBJECT(struct run *run)
+{
+    if (run_arg_is(run, 1, "help")) {
+        if (has_count(run, "help", 2))
+            answer_help(run);
+        return;
+    }
+    for (size_t i = 0; i < sizeof questions / sizeof questions[0]; i++) {
+        if (run_arg_is(run, 1, questions[i].word)) {
+            ask(run, &questions[i]);
+            return;
+        }
+    }
+    const struct bytes word = run->args[1];
+    resp_errorf(run->out, "ERR unknown subcommand '%.*s'. Try OBJECT HELP.",
+                (int)(word.count < 128 ? word.count : 128), (const char *)word.at);
+}
