@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* partition/partition_stage.c - where an op goes: as it is, split, or along a walk.
+ *
+ * Happy path: one key -> its keyspace -> its shard -> the engine's door. */
+#include "partition/partition_stage.h"
+
+#include "core/mem.h"
+
+/* Where the keys of a command are. */
+struct place {
+    struct keyspace *keyspace;   /* NULL: of several, or of none */
+    uint32_t         shard;      /* KEY_SHARD_SEVERAL: of several */
+    bool             is_unknown; /* a key is of no keyspace */
+};
+
+void partition__refuse(struct key_op *op, const char *text)
+{
+    resp_error(op->out, text);
+    op->done(op);
+}
+
+void partition__refuse_memory(struct key_op *op)
+{
+    op->is_refused = true;
+    partition__refuse(op, "OOM out of memory");
+}
+
+void partition__send(struct key_op *op, struct keyspace *keyspace, uint32_t shard)
+{
+    op->keyspace = keyspace;
+    op->shard = shard;
+    key_door_submit(keyspace_door(keyspace, shard), op);
+}
+
+/* Adds one more key to what is known of the place. False: nothing can change it any more. */
+static bool add_key(const struct partition_stage *stage, struct bytes key, bool is_first,
+                    struct place *place)
+{
+    struct keyspace *keyspace = keyspaces_find(&stage->keyspaces, key);
+    if (keyspace == NULL) {
+        *place = (struct place){.is_unknown = true};
+        return false;
+    }
+    const uint32_t shard = partition_shard_of(keyspace->partition, key);
+    if (is_first) {
+        *place = (struct place){.keyspace = keyspace, .shard = shard};
+        return true;
+    }
+    if (keyspace != place->keyspace)
+        place->keyspace = NULL;
+    if (shard != place->shard)
+        place->shard = KEY_SHARD_SEVERAL;
+    return true;
+}
+
+static struct place place_of(const struct partition_stage *stage, const struct key_op *op,
+                             const struct command_keys *keys)
+{
+    struct place place = {0};
+    const uint32_t count = command_keys_count(keys);
+    for (uint32_t i = 0; i < count; i++)
+        if (!add_key(stage, op->args[command_key_place(keys, i)], i == 0, &place))
+            break;
+    return place;
+}
+
+static bool can_be_split(const struct command *command)
+{
+    return command->route == COMMAND_ROUTE_SUM || command->route == COMMAND_ROUTE_EACH ||
+           command->route == COMMAND_ROUTE_SET;
+}
+
+/* The keyspace that answers what names no key, such as a command that says its keys wrongly. */
+static struct keyspace *any_keyspace(const struct partition_stage *stage)
+{
+    if (stage->keyspaces.fallback != NULL)
+        return stage->keyspaces.fallback;
+    return stage->keyspaces.count > 0 ? &stage->keyspaces.at[0] : NULL;
+}
+
+static void send_without_keys(struct partition_stage *stage, struct key_op *op)
+{
+    struct keyspace *keyspace = any_keyspace(stage);
+    if (keyspace == NULL)
+        partition__refuse(op, PARTITION_NO_KEYSPACE);
+    else
+        partition__send(op, keyspace, 0);
+}
+
+static void send_by_keys(struct partition_stage *stage, struct key_op *op)
+{
+    struct command_keys keys;
+    if (!command_find_keys(op->command, op->args, op->args_count, &keys) ||
+        command_keys_count(&keys) == 0) {
+        send_without_keys(stage, op);
+        return;
+    }
+    const struct place place = place_of(stage, op, &keys);
+    if (place.is_unknown)
+        partition__refuse(op, PARTITION_NO_KEYSPACE);
+    else if (place.keyspace != NULL &&
+             (place.shard != KEY_SHARD_SEVERAL || place.keyspace->holds_several))
+        partition__send(op, place.keyspace, place.shard);
+    else if (can_be_split(op->command))
+        partition__split_keys(stage, op, &keys);
+    else
+        partition__refuse(op, PARTITION_CROSSSLOT);
+}
+
+static void send_command(struct partition_stage *stage, struct key_op *op)
+{
+    switch (op->command->route) {
+    case COMMAND_ROUTE_EVERY_SUM:
+    case COMMAND_ROUTE_EVERY_JOIN:
+    case COMMAND_ROUTE_EVERY_OK: partition__split_all(stage, op); break;
+    case COMMAND_ROUTE_ANY:
+    case COMMAND_ROUTE_SCAN:
+    case COMMAND_ROUTE_RANGE: partition__walk(stage, op); break;
+    default: send_by_keys(stage, op);
+    }
+}
+
+/* Adds the place of one part of a transaction. False: nothing can change the place any more. */
+static bool add_part(const struct partition_stage *stage, const struct key_op *part, bool *is_first,
+                     struct place *place)
+{
+    struct command_keys keys;
+    if (!command_find_keys(part->command, part->args, part->args_count, &keys))
+        return true; /* it answers the error itself, wherever it is */
+    const uint32_t count = command_keys_count(&keys);
+    for (uint32_t i = 0; i < count; i++) {
+        if (!add_key(stage, part->args[command_key_place(&keys, i)], *is_first, place))
+            return false;
+        *is_first = false;
+    }
+    return true;
+}
+
+/* A part without keys, as DBSIZE, is about the whole keyspace. */
+static bool is_about_all(const struct key_op *part)
+{
+    return part->command->first_key == 0 && (part->command->flags & COMMAND_COUNTED) == 0;
+}
+
+/* All parts go with the op, at one instant. */
+static void send_parts(struct key_op *op, const struct place *place)
+{
+    for (uint32_t i = 0; i < op->parts_count; i++) {
+        op->parts[i]->keyspace = place->keyspace;
+        op->parts[i]->shard = place->shard;
+        op->parts[i]->now_ms = op->now_ms;
+    }
+    partition__send(op, place->keyspace, place->shard);
+}
+
+static void send_transaction(struct partition_stage *stage, struct key_op *op)
+{
+    struct place place = {0};
+    bool is_first = true, is_whole = false;
+    for (uint32_t i = 0; i < op->parts_count; i++) {
+        is_whole = is_whole || is_about_all(op->parts[i]);
+        if (!add_part(stage, op->parts[i], &is_first, &place))
+            break;
+    }
+    if (op->watches != NULL)
+        list_each(op->watches, link, after)
+        {
+            const struct key_watch *watch = list_item(link, struct key_watch, link);
+            if (!place.is_unknown)
+                (void)add_key(stage, (struct bytes){watch->key, watch->key_bytes}, is_first,
+                              &place);
+            is_first = false;
+        }
+    if (is_first)
+        place = (struct place){.keyspace = any_keyspace(stage)};
+    if (place.keyspace != NULL && is_whole && place.keyspace->partition->shards_count > 1)
+        place.shard = KEY_SHARD_SEVERAL;
+    if (place.is_unknown || (is_first && place.keyspace == NULL))
+        partition__refuse(op, PARTITION_NO_KEYSPACE);
+    else if (place.keyspace == NULL)
+        partition__refuse(op, "CROSSSLOT the keys of a transaction must be of one keyspace");
+    else if (place.shard == KEY_SHARD_SEVERAL && !place.keyspace->holds_several)
+        partition__refuse(op, "CROSSSLOT the keys of a transaction must be of one shard");
+    else
+        send_parts(op, &place);
+}
+
+static void send_watch(struct partition_stage *stage, struct key_op *op)
+{
+    const struct bytes key = {op->watch->key, op->watch->key_bytes};
+    struct keyspace *keyspace = keyspaces_find(&stage->keyspaces, key);
+    if (keyspace == NULL)
+        partition__refuse(op, PARTITION_NO_KEYSPACE);
+    else
+        partition__send(op, keyspace, partition_shard_of(keyspace->partition, key));
+}
+
+static void submit(struct key_door *door, struct key_op *op)
+{
+    struct partition_stage *stage = (struct partition_stage *)(void *)door;
+    switch (op->what) {
+    case KEY_OP_EXEC: send_transaction(stage, op); break;
+    case KEY_OP_WATCH:
+    case KEY_OP_UNWATCH: send_watch(stage, op); break;
+    default: send_command(stage, op);
+    }
+}
+
+void partition_stage_init(struct partition_stage *stage, const struct keyspaces *keyspaces,
+                          struct random *random)
+{
+    *stage = (struct partition_stage){
+        .door = {.submit = submit}, .keyspaces = *keyspaces, .random = random};
+}
