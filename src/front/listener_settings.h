@@ -18,8 +18,8 @@
       "networks whose Forwarded and X-Forwarded-* headers are believed; from all others they "     \
       "are dropped")                                                                               \
     X(open, "open", BOOLEAN, 0, 1, false, LIVE,                                                    \
-      "says that an admin listener may be reached from other machines, though it asks for no "     \
-      "password")                                                                                  \
+      "says that an admin or Redis listener may be reached from other machines, though it asks "   \
+      "for no password")                                                                                  \
     X(backlog, "backlog", COUNT, 1, 65535, 4096, START,                                            \
       "connections the kernel may hold ready before they are accepted")                            \
     X(receive_buffer_bytes, "receive-buffer", SIZE_OR_NONE, CONFIG_KIB(4), CONFIG_MIB(64),         \
@@ -27,14 +27,27 @@
       "bytes that the kernel may take from a client before they are read (SO_RCVBUF); none: it "   \
       "decides, and takes megabytes from a fast one whose body has to wait")
 
-/* What a listener speaks; REDIS is known, so that it is refused with the reason. */
-enum listener_dialect { LISTENER_NONE, LISTENER_HTTP, LISTENER_ADMIN, LISTENER_REDIS };
+/* What a listener speaks, by the key that says so. */
+#define LISTENER_DIALECTS(X)                                                                       \
+    X(HTTP, "http")                                                                                \
+    X(ADMIN, "admin")                                                                              \
+    X(REDIS, "redis")
+
+enum listener_dialect {
+    LISTENER_NONE,
+#define X(name, word) LISTENER_##name,
+    LISTENER_DIALECTS(X)
+#undef X
+};
+
+/* The word of @dialect, static; "" for NONE. */
+const char *listener_dialect_name(enum listener_dialect dialect);
 
 struct listener_settings {
     const char *name; /* of its entry: "web" */
     LISTENER_SETTINGS(CONFIG_FIELD)
     /* Worked out from the above by settings_check(): */
-    enum listener_dialect        dialect; /* never NONE nor REDIS in settings that were loaded */
+    enum listener_dialect        dialect; /* never NONE in settings that were loaded */
     const struct config_address *address; /* one of http, admin, redis */
 };
 

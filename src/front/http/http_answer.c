@@ -37,7 +37,7 @@ static bool keeps_alive(const struct http_exchange *exchange)
         hc->incoming == exchange)
         return false;
     const bool more = exchange->link.next != &hc->conn.exchanges.head || hc->refusal != ERR_NONE;
-    return more || (!hc->last && !hc->front->stopping && !hc->conn.peer_ended);
+    return more || (!hc->last && !hc->front->door.stopping && !hc->conn.peer_ended);
 }
 
 /* --- heads
@@ -259,7 +259,7 @@ void http__refuse(struct http_conn *hc, unsigned status, enum err_kind kind, con
     (void)write_problem(hc, front->settings.service, &problem, &bytes_out);
     row_add(&front->worker->row->requests_refused, 1);
     const struct exchange_report report = {
-        .client = hc->client,
+        .client = hc->guest.client,
         .listener = front->settings.name,
         .status = status,
         .error = kind,

@@ -530,7 +530,7 @@ void http__read_on(struct http_conn *hc)
     if (hc->incoming != NULL)
         return;
     if (list_is_empty(&hc->conn.exchanges)) {
-        if (hc->conn.peer_ended || hc->front->stopping) {
+        if (hc->conn.peer_ended || hc->front->door.stopping) {
             conn_finish(&hc->conn, settings_of(hc)->linger_timeout_ns);
             return;
         }
@@ -629,13 +629,6 @@ void http__close(struct http_conn *hc)
     abandon_exchanges(hc);
 }
 
-void http__leave(struct http_conn *hc)
-{
-    if (hc->admitted)
-        hc->front->admission->left(hc->front->admission, (struct sockaddr *)&hc->peer);
-    hc->admitted = false;
-}
-
 static void ended(struct conn *conn, int error)
 {
     struct http_conn *hc = http_conn_of(conn);
@@ -664,7 +657,7 @@ static void receive_expired(struct conn *conn)
 {
     struct http_conn *hc = http_conn_of(conn);
     struct worker_row *row = hc->front->worker->row;
-    if (hc->front->stopping && list_is_empty(&conn->exchanges) && hc->partial == NULL) {
+    if (hc->front->door.stopping && list_is_empty(&conn->exchanges) && hc->partial == NULL) {
         conn_finish(conn, settings_of(hc)->linger_timeout_ns);
         return;
     }
@@ -726,11 +719,9 @@ static void closed(struct conn *conn)
     struct http_front *front = hc->front;
     abandon_exchanges(hc);
     partial_free(hc);
-    http__leave(hc);
-    list_remove(&hc->link);
-    front->conns_count--;
+    door_forget(&hc->guest);
     slab_give(&front->conn_slab, hc);
-    http__free_if_empty(front);
+    door_end_if_empty(&front->door);
 }
 
 const struct conn_dialect http__dialect = {

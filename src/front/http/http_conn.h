@@ -10,6 +10,7 @@
 #define PANDO_FRONT_HTTP_HTTP_CONN_H
 
 #include "codec/http1.h"
+#include "front/door/door.h"
 #include "front/http/http_front.h"
 #include "path/op.h"
 
@@ -22,18 +23,10 @@ struct http_front {
     struct http_front_settings settings;
     struct http1_limits        limits;
     struct http_router        *router;
-    struct admission          *admission;
-    struct listener            listener;
-    struct timer               accept_again; /* after descriptors ran out */
-    struct list                conns;
+    struct door                door;
     struct slab                conn_slab;
-    uint32_t                   conns_count;
-    uint64_t                   room_again_ns; /* until then nobody is idle enough to be closed */
-    bool                       stopping, listener_closed;
-    void (*closed)(void *self);
-    void              *closed_self;
-    struct http_field *fields; /* for heads that come in one piece */
-    uint32_t           fields_max;
+    struct http_field         *fields; /* for heads that come in one piece */
+    uint32_t                   fields_max;
 };
 
 /* A head that has come in part: what the reader needs to go on. */
@@ -73,7 +66,7 @@ struct http_exchange {
 struct http_conn {
     struct conn           conn;
     struct http_front    *front;
-    struct list_link      link;     /* in front->conns */
+    struct door_guest     guest;    /* in front->door */
     struct http_exchange *incoming; /* whose body is being read */
     struct http_partial
                        *partial; /* of a head or a trailer section; NULL while none is half there */
@@ -85,16 +78,13 @@ struct http_conn {
     uint64_t            requests_count;
     bool                in_trailers;
     bool                pumping, pump_again; /* see http__pump() */
-    bool                last; /* nothing is read after the request that was read last */
-    bool                admitted;
+    bool                last;     /* nothing is read after the request that was read last */
     bool                believed; /* the peer is one whose Forwarded is believed */
     uint16_t            exchanges_count;
     uint16_t
-        refusal_status; /* of what was read after the last exchange; said when its turn comes */
-    enum err_kind           refusal; /* NONE: nothing of the kind */
-    const char             *refusal_detail;
-    char                    client[48]; /* address without port, or "unix" */
-    struct sockaddr_storage peer;
+        refusal_status;    /* of what was read after the last exchange; said when its turn comes */
+    enum err_kind refusal; /* NONE: nothing of the kind */
+    const char   *refusal_detail;
 };
 
 extern const struct conn_dialect http__dialect;
@@ -136,15 +126,6 @@ void http__exchange_over(struct http_exchange *exchange);
 
 /* At once: what is in progress is cancelled. */
 void http__close(struct http_conn *hc);
-
-/* Its place among the connections that may be open is free. Idempotent. */
-void http__leave(struct http_conn *hc);
-
-/* --- http_front.c --- */
-
-/* The last connection of a front that was stopped is gone: the front goes, and `closed` is
- * called. */
-void http__free_if_empty(struct http_front *front);
 
 /* --- http_request.c
  * --------------------------------------------------------------------------------------------- */

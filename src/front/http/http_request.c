@@ -168,7 +168,7 @@ bool http__count_forward(struct request *request)
 bool http__request_annotate(struct http_conn *hc, struct request *request)
 {
     struct http_head *head = &request->head;
-    memcpy(request->client, hc->client, sizeof request->client);
+    memcpy(request->client, hc->guest.client, sizeof request->client);
     request->origin = request->client;
     request->scheme = hc->front->settings.scheme;
     request->client_believed = hc->believed;

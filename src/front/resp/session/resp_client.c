@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* front/resp/session/resp_client.c - CLIENT: this connection and the others of its front. */
+#include "front/resp/session/resp_session.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#define BAD_NAME "ERR Client names cannot contain spaces, newlines or special characters."
+
+enum { LINE_BYTES_MAX = 1024 };
+
+static void answer_ok(const struct resp_ask *ask)
+{
+    resp_simple(ask->out, "OK");
+}
+
+static void refuse_syntax(const struct resp_ask *ask)
+{
+    resp_error(ask->out, "ERR syntax error");
+}
+
+/* ---- names ---- */
+
+static void run_id(struct resp_session *session, const struct resp_ask *ask)
+{
+    resp_integer(ask->out, (int64_t)session->id);
+}
+
+static void run_getname(struct resp_session *session, const struct resp_ask *ask)
+{
+    if (session->name == NULL)
+        resp_null(ask->out);
+    else
+        resp_bulk_text(ask->out, session->name);
+}
+
+static void run_setname(struct resp_session *session, const struct resp_ask *ask)
+{
+    if (!resp__is_name(ask->args[2]))
+        resp_error(ask->out, BAD_NAME);
+    else if (resp__set_text(&session->name, ask->args[2], ask->out))
+        answer_ok(ask);
+}
+
+static void run_setinfo(struct resp_session *session, const struct resp_ask *ask)
+{
+    const bool is_name = bytes_is_word(ask->args[2], "lib-name");
+    if (!is_name && !bytes_is_word(ask->args[2], "lib-ver")) {
+        resp_errorf(ask->out, "ERR Unrecognized option '%.*s'",
+                    (int)(ask->args[2].count < 128 ? ask->args[2].count : 128),
+                    (const char *)ask->args[2].at);
+        return;
+    }
+    if (!resp__is_name(ask->args[3]))
+        resp_errorf(ask->out, "ERR %s cannot contain spaces, newlines or special characters.",
+                    is_name ? "lib-name" : "lib-ver");
+    else if (resp__set_text(is_name ? &session->lib_name : &session->lib_version, ask->args[3],
+                            ask->out))
+        answer_ok(ask);
+}
+
+/* ---- LIST and INFO ---- */
+
+static void add(struct resp_out *text, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+static void add(struct resp_out *text, const char *format, ...)
+{
+    char line[LINE_BYTES_MAX];
+    va_list rest;
+    va_start(rest, format);
+    const int count = vsnprintf(line, sizeof line, format, rest);
+    va_end(rest);
+    if (count > 0)
+        resp_raw(text,
+                 (struct bytes){(const uint8_t *)line,
+                                (size_t)count < sizeof line ? (size_t)count : sizeof line - 1});
+}
+
+/* A name of any length that has no special characters. */
+static void add_name(struct resp_out *text, const char *field, const char *name)
+{
+    add(text, " %s=", field);
+    if (name != NULL)
+        resp_raw(text, bytes_of(name));
+}
+
+static void add_session(struct resp_out *text, const struct resp_session *session)
+{
+    struct resp_facts facts = {.fd = -1};
+    session->home->describe(session, &facts);
+    add(text, "id=%llu addr=%s laddr=%s fd=%d", (unsigned long long)session->id, facts.address,
+        facts.local_address, facts.fd);
+    add_name(text, "name", session->name);
+    add(text, " age=%llu idle=%llu flags=%s db=0 sub=0 psub=0 ssub=0 multi=%d",
+        (unsigned long long)facts.age_s, (unsigned long long)facts.idle_s,
+        session->queue.is_open ? "x" : "N",
+        session->queue.is_open ? (int)session->queue.count : -1);
+    add(text, " qbuf=%zu qbuf-free=0 argv-mem=0 multi-mem=%zu rbs=0 rbp=0 obl=0 oll=%u omem=%zu",
+        facts.received_bytes, session->queue.bytes, facts.queued_count, facts.queued_bytes);
+    add(text, " tot-mem=%zu events=r cmd=%s user=default redir=-1 resp=%d", facts.bytes,
+        session->last == NULL ? "NULL" : session->last->name, session->version);
+    add_name(text, "lib-name", session->lib_name);
+    add_name(text, "lib-ver", session->lib_version);
+    resp_raw(text, bytes_of("\n"));
+}
+
+/* Answers a text that was gathered; lets go of it. */
+static void answer_text(const struct resp_ask *ask, struct resp_out *text)
+{
+    if (text->failed)
+        resp_error(ask->out, "OOM out of memory");
+    else
+        resp_verbatim(ask->out,
+                      (struct bytes){text->buf == NULL ? NULL : text->buf->data, text->used});
+    resp_out_fini(text);
+}
+
+static void run_info(struct resp_session *session, const struct resp_ask *ask)
+{
+    struct resp_out text;
+    resp_out_init(&text, 2, ask->out->bytes_max, NULL);
+    add_session(&text, session);
+    answer_text(ask, &text);
+}
+
+static bool is_listed(const struct resp_session *session, const struct resp_ask *ask)
+{
+    if (ask->args_count == 2 || bytes_is_word(ask->args[2], "type"))
+        return true;
+    for (uint32_t i = 3; i < ask->args_count; i++) {
+        int64_t id;
+        if (bytes_read_int64(ask->args[i], &id) && id == (int64_t)session->id)
+            return true;
+    }
+    return false;
+}
+
+/* False: refused. *@is_none: a kind of clients that we have none of. */
+static bool check_list(const struct resp_ask *ask, bool *is_none)
+{
+    *is_none = false;
+    if (ask->args_count == 2)
+        return true;
+    if (ask->args_count == 4 && bytes_is_word(ask->args[2], "type")) {
+        const struct bytes type = ask->args[3];
+        *is_none = bytes_is_word(type, "master") || bytes_is_word(type, "replica") ||
+                   bytes_is_word(type, "slave") || bytes_is_word(type, "pubsub");
+        if (*is_none || bytes_is_word(type, "normal"))
+            return true;
+        resp_errorf(ask->out, "ERR Unknown client type '%.*s'",
+                    (int)(type.count < 128 ? type.count : 128), (const char *)type.at);
+        return false;
+    }
+    if (ask->args_count < 4 || !bytes_is_word(ask->args[2], "id")) {
+        refuse_syntax(ask);
+        return false;
+    }
+    for (uint32_t i = 3; i < ask->args_count; i++) {
+        int64_t id;
+        if (!bytes_read_int64(ask->args[i], &id) || id < 1) {
+            resp_error(ask->out, "ERR Invalid client ID");
+            return false;
+        }
+    }
+    return true;
+}
+
+static void run_list(struct resp_session *session, const struct resp_ask *ask)
+{
+    struct resp_out text;
+    bool is_none;
+    if (!check_list(ask, &is_none))
+        return;
+    resp_out_init(&text, 2, ask->out->bytes_max, NULL);
+    list_each(&session->home->all, link, after)
+    {
+        const struct resp_session *each = list_item(link, struct resp_session, link);
+        if (!is_none && is_listed(each, ask))
+            add_session(&text, each);
+    }
+    answer_text(ask, &text);
+}
+
+/* ---- KILL ---- */
+
+/* Whom it is about; what was not said takes everybody. */
+struct victims {
+    int64_t             id; /* 0: any */
+    const struct bytes *address, *local_address;
+    bool                skips_me;
+    bool                is_none; /* a kind, or a user, that we have none of */
+};
+
+static void kill_session(struct resp_session *victim, struct resp_session *self)
+{
+    if (victim == self)
+        victim->is_over = true; /* it gets its answer */
+    else
+        victim->home->close(victim);
+}
+
+static bool is_victim(const struct resp_session *session, const struct victims *victims)
+{
+    struct resp_facts facts = {.fd = -1};
+    if (victims->is_none || (victims->id != 0 && victims->id != (int64_t)session->id))
+        return false;
+    session->home->describe(session, &facts);
+    return (victims->address == NULL || bytes_equal(*victims->address, bytes_of(facts.address))) &&
+           (victims->local_address == NULL ||
+            bytes_equal(*victims->local_address, bytes_of(facts.local_address)));
+}
+
+static uint32_t kill_all(struct resp_session *self, const struct victims *victims)
+{
+    uint32_t count = 0;
+    list_each(&self->home->all, link, after)
+    {
+        struct resp_session *session = list_item(link, struct resp_session, link);
+        if ((victims->skips_me && session == self) || !is_victim(session, victims))
+            continue;
+        kill_session(session, self);
+        count++;
+    }
+    return count;
+}
+
+static bool read_type(const struct resp_ask *ask, struct bytes type, struct victims *victims)
+{
+    if (bytes_is_word(type, "normal"))
+        return true;
+    victims->is_none = bytes_is_word(type, "master") || bytes_is_word(type, "replica") ||
+                       bytes_is_word(type, "slave") || bytes_is_word(type, "pubsub");
+    if (!victims->is_none)
+        resp_errorf(ask->out, "ERR Unknown client type '%.*s'",
+                    (int)(type.count < 128 ? type.count : 128), (const char *)type.at);
+    return victims->is_none;
+}
+
+/* One option and its value. False: refused. */
+static bool read_victim(const struct resp_ask *ask, uint32_t index, struct victims *victims)
+{
+    const struct bytes word = ask->args[index], *value = &ask->args[index + 1];
+    if (bytes_is_word(word, "id")) {
+        if (bytes_read_int64(*value, &victims->id) && victims->id > 0)
+            return true;
+        resp_error(ask->out, "ERR client-id should be greater than 0");
+        return false;
+    }
+    if (bytes_is_word(word, "type"))
+        return read_type(ask, *value, victims);
+    if (bytes_is_word(word, "addr")) {
+        victims->address = value;
+    } else if (bytes_is_word(word, "laddr")) {
+        victims->local_address = value;
+    } else if (bytes_is_word(word, "user")) {
+        if (!bytes_equal(*value, bytes_of("default"))) {
+            resp_errorf(ask->out, "ERR No such user '%.*s'",
+                        (int)(value->count < 128 ? value->count : 128), (const char *)value->at);
+            return false;
+        }
+    } else if (bytes_is_word(word, "skipme") &&
+               (bytes_is_word(*value, "yes") || bytes_is_word(*value, "no"))) {
+        victims->skips_me = bytes_is_word(*value, "yes");
+    } else {
+        refuse_syntax(ask);
+        return false;
+    }
+    return true;
+}
+
+static void run_kill(struct resp_session *session, const struct resp_ask *ask)
+{
+    struct victims victims = {.skips_me = ask->args_count > 3};
+    if (ask->args_count == 3) { /* the old form: an address */
+        victims.address = &ask->args[2];
+        if (kill_all(session, &victims) == 0)
+            resp_error(ask->out, "ERR No such client");
+        else
+            answer_ok(ask);
+        return;
+    }
+    if (ask->args_count % 2 != 0) {
+        refuse_syntax(ask);
+        return;
+    }
+    for (uint32_t i = 2; i < ask->args_count; i += 2)
+        if (!read_victim(ask, i, &victims))
+            return;
+    resp_integer(ask->out, kill_all(session, &victims));
+}
+
+/* ---- habits ---- */
+
+static void run_reply(struct resp_session *session, const struct resp_ask *ask)
+{
+    if (bytes_is_word(ask->args[2], "on")) {
+        session->is_reply_off = session->skips_next = session->is_skipping = false;
+        answer_ok(ask);
+    } else if (bytes_is_word(ask->args[2], "off")) {
+        session->is_reply_off = true;
+    } else if (bytes_is_word(ask->args[2], "skip")) {
+        session->skips_next = session->is_skipping = true;
+    } else {
+        refuse_syntax(ask);
+    }
+}
+
+/* It says nothing that changes anything here: nobody is closed for what he has not read, and no use
+ * of a key is private. */
+static void run_no(struct resp_session *session, const struct resp_ask *ask)
+{
+    (void)session;
+    if (bytes_is_word(ask->args[2], "on") || bytes_is_word(ask->args[2], "off"))
+        answer_ok(ask);
+    else
+        refuse_syntax(ask);
+}
+
+static void refuse_tracking(struct resp_session *session, const struct resp_ask *ask)
+{
+    (void)session;
+    resp_error(ask->out, "ERR client side caching is not offered: nobody would be told of changes");
+}
+
+static void refuse_pause(struct resp_session *session, const struct resp_ask *ask)
+{
+    (void)session;
+    resp_error(ask->out, "ERR pausing all clients is not offered");
+}
+
+static void run_getredir(struct resp_session *session, const struct resp_ask *ask)
+{
+    (void)session;
+    resp_integer(ask->out, -1);
+}
+
+/* Nobody is ever blocked. */
+static void run_unblock(struct resp_session *session, const struct resp_ask *ask)
+{
+    int64_t id;
+    (void)session;
+    if (bytes_read_int64(ask->args[2], &id))
+        resp_integer(ask->out, 0);
+    else
+        resp_error(ask->out, "ERR value is not an integer or out of range");
+}
+
+static void run_help(struct resp_session *session, const struct resp_ask *ask);
+
+#define SUBCOMMANDS(X)                                                                             \
+    /* name          arity  run              help                                             */   \
+    X("id",          2,  run_id,          "ID", "The number of this connection.")                  \
+    X("getname",     2,  run_getname,     "GETNAME", "The name of this connection.")               \
+    X("setname",     3,  run_setname,     "SETNAME <name>", "Names this connection.")              \
+    X("setinfo",     4,  run_setinfo,     "SETINFO <lib-name|lib-ver> <value>",                    \
+      "Says which library this connection is of.")                                                 \
+    X("info",        2,  run_info,        "INFO", "About this connection.")                        \
+    X("list",       -2,  run_list,        "LIST [TYPE <type>] [ID <id> ...]",                      \
+      "About the connections of this listener and thread.")                                        \
+    X("kill",       -3,  run_kill,        "KILL <address>|<option> <value> ...",                   \
+      "Closes connections of this listener and thread: ID, ADDR, LADDR, TYPE, USER, SKIPME.")      \
+    X("reply",       3,  run_reply,       "REPLY <ON|OFF|SKIP>", "Whether commands are answered.") \
+    X("no-evict",    3,  run_no,          "NO-EVICT <ON|OFF>", "Is taken and changes nothing.")    \
+    X("no-touch",    3,  run_no,          "NO-TOUCH <ON|OFF>", "Is taken and changes nothing.")    \
+    X("getredir",    2,  run_getredir,    "GETREDIR", "Is -1: nothing is tracked.")                \
+    X("unblock",    -3,  run_unblock,     "UNBLOCK <id>", "Is 0: nobody is blocked.")              \
+    X("tracking",   -3,  refuse_tracking, "TRACKING <ON|OFF>", "Is refused.")                      \
+    X("caching",     3,  refuse_tracking, "CACHING <YES|NO>", "Is refused.")                       \
+    X("trackinginfo", 2, refuse_tracking, "TRACKINGINFO", "Is refused.")                           \
+    X("pause",      -3,  refuse_pause,    "PAUSE <timeout>", "Is refused.")                        \
+    X("unpause",     2,  refuse_pause,    "UNPAUSE", "Is refused.")                                \
+    X("help",        2,  run_help,        "HELP", "This.")
+
+static const struct resp_subcommand subcommands[] = {
+#define X(name, arity, run, form, gist) {name, arity, run},
+    SUBCOMMANDS(X)
+#undef X
+    {.name = NULL},
+};
+
+static void run_help(struct resp_session *session, const struct resp_ask *ask)
+{
+    static const char *const lines[] = {
+        "CLIENT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+#define X(name, arity, run, form, gist) form, "    " gist,
+        SUBCOMMANDS(X)
+#undef X
+    };
+    const size_t count = sizeof lines / sizeof lines[0];
+    (void)session;
+    resp_array(ask->out, count);
+    for (size_t i = 0; i < count; i++)
+        resp_simple(ask->out, lines[i]);
+}
+
+void resp__client(struct resp_session *session, const struct resp_ask *ask)
+{
+    resp__run_subcommand(session, ask, subcommands);
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* front/resp/session/resp_info.c - INFO and CONFIG GET: figures of the node, and what clients ask
+ * of a server's settings. */
+#include "front/resp/session/resp_session.h"
+
+#include "core/glob.h"
+#include "core/units.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+/* The sections in their order; those that INFO alone has. */
+#define SECTIONS(X)                                                                                \
+    X("Server")                                                                                    \
+    X("Clients")                                                                                   \
+    X("Memory")                                                                                    \
+    X("Persistence")                                                                               \
+    X("Stats")                                                                                     \
+    X("Replication")                                                                               \
+    X("CPU")                                                                                       \
+    X("Modules")                                                                                   \
+    X("Errorstats")                                                                                \
+    X("Cluster")                                                                                   \
+    X("Keyspace")
+
+/* Lines that are always the same: what clients look at to know what they may do. */
+#define LINES(X)                                                                                   \
+    X("Server", "redis_version", RESP_REDIS_VERSION)                                               \
+    X("Server", "server_name", "pando")                                                            \
+    X("Server", "redis_mode", "standalone")                                                        \
+    X("Server", "os", "Linux")                                                                     \
+    X("Server", "arch_bits", "64")                                                                 \
+    X("Clients", "blocked_clients", "0")                                                           \
+    X("Clients", "tracking_clients", "0")                                                          \
+    X("Memory", "maxmemory_policy", "noeviction")                                                  \
+    X("Persistence", "loading", "0")                                                               \
+    X("Persistence", "async_loading", "0")                                                         \
+    X("Persistence", "rdb_bgsave_in_progress", "0")                                                \
+    X("Persistence", "rdb_last_bgsave_status", "ok")                                               \
+    X("Persistence", "aof_enabled", "0")                                                           \
+    X("Persistence", "aof_rewrite_in_progress", "0")                                               \
+    X("Replication", "role", "master")                                                             \
+    X("Replication", "connected_slaves", "0")                                                      \
+    X("Cluster", "cluster_enabled", "0")
+
+static const char *const sections[] = {
+#define X(name) name,
+    SECTIONS(X)
+#undef X
+};
+
+static void add(struct resp_out *text, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+static void add(struct resp_out *text, const char *format, ...)
+{
+    char line[256];
+    va_list rest;
+    va_start(rest, format);
+    const int count = vsnprintf(line, sizeof line, format, rest);
+    va_end(rest);
+    if (count > 0 && (size_t)count < sizeof line)
+        resp_raw(text, (struct bytes){(const uint8_t *)line, (size_t)count});
+}
+
+static void add_section(struct resp_session *session, struct resp_out *text, const char *section,
+                        const struct resp_figures *figures)
+{
+    struct resp_path *path = session->home->path;
+    add(text, "%s# %s\r\n", text->used > 0 ? "\r\n" : "", section);
+#define X(in, name, value)                                                                         \
+    if (strcmp(section, in) == 0)                                                                  \
+        add(text, "%s:%s\r\n", name, value);
+    LINES(X)
+#undef X
+#define X(field, in, name)                                                                         \
+    if (strcmp(section, in) == 0)                                                                  \
+        add(text, "%s:%llu\r\n", name, (unsigned long long)figures->field);
+    RESP_FIGURES(X)
+#undef X
+    if (strcmp(section, "Keyspace") == 0 && figures->keys > 0)
+        add(text, "db0:keys=%llu,expires=%llu,avg_ttl=0\r\n", (unsigned long long)figures->keys,
+            (unsigned long long)figures->keys_with_expiry);
+    if (path->info != NULL)
+        path->info(path, section, text);
+}
+
+/* Is a section asked for? Names are in any case; INFO alone asks for all. */
+static bool is_asked(const struct resp_ask *ask, const char *section)
+{
+    char lower[16];
+    size_t i = 0;
+    for (; section[i] != 0; i++)
+        lower[i] = (char)(section[i] | 0x20); /* they are letters */
+    lower[i] = 0;
+    for (uint32_t at = 1; at < ask->args_count; at++) {
+        const struct bytes word = ask->args[at];
+        if (bytes_is_word(word, lower) || bytes_is_word(word, "all") ||
+            bytes_is_word(word, "everything") || bytes_is_word(word, "default"))
+            return true;
+    }
+    return ask->args_count == 1;
+}
+
+static struct resp_figures read_figures(const struct resp_session *session)
+{
+    struct resp_sessions *home = session->home;
+    struct resp_figures figures = {0};
+    home->figures(home, &figures);
+    if (home->path->figures != NULL)
+        home->path->figures(home->path, &figures);
+    return figures;
+}
+
+void resp__info(struct resp_session *session, const struct resp_ask *ask)
+{
+    const struct resp_figures figures = read_figures(session);
+    struct resp_out text;
+    resp_out_init(&text, 2, ask->out->bytes_max, NULL);
+    for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++)
+        if (is_asked(ask, sections[i]))
+            add_section(session, &text, sections[i], &figures);
+    if (text.failed)
+        resp_error(ask->out, "OOM out of memory");
+    else
+        resp_verbatim(ask->out,
+                      (struct bytes){text.buf == NULL ? NULL : text.buf->data, text.used});
+    resp_out_fini(&text);
+}
+
+/* ---- CONFIG GET ---- */
+
+/* What clients ask for; the numbers are of `settings` and `figures`. */
+#define PARAMETERS(X)                                                                              \
+    X("appendfsync", TEXT, "no")                                                                   \
+    X("appendonly", TEXT, "no")                                                                    \
+    X("cluster-enabled", TEXT, "no")                                                               \
+    X("databases", TEXT, "1")                                                                      \
+    X("maxclients", NUMBER, figures.connections_max)                                               \
+    X("maxmemory", NUMBER, figures.memory_bytes_max)                                               \
+    X("maxmemory-policy", TEXT, "noeviction")                                                      \
+    X("notify-keyspace-events", TEXT, "")                                                          \
+    X("port", NUMBER, figures.tcp_port)                                                            \
+    X("proto-max-bulk-len", NUMBER, settings->bulk_bytes)                                          \
+    X("requirepass", TEXT, "")                                                                     \
+    X("save", TEXT, "")                                                                            \
+    X("tcp-keepalive", TEXT, "0")                                                                  \
+    X("timeout", NUMBER, settings->idle_timeout_ns / NS_PER_S)
+
+#define PUT_TEXT(out, value)   resp_bulk_text(out, value)
+#define PUT_NUMBER(out, value) resp_bulk_integer(out, (int64_t)(value))
+
+static bool is_parameter_asked(const struct resp_ask *ask, const char *name)
+{
+    for (uint32_t i = 2; i < ask->args_count; i++)
+        if (glob_matches(ask->args[i], bytes_of(name)))
+            return true;
+    return false;
+}
+
+static void run_get(struct resp_session *session, const struct resp_ask *ask)
+{
+    const struct resp_figures figures = read_figures(session);
+    const struct resp_settings *settings = session->home->settings;
+    uint64_t count = 0;
+#define X(name, sort, value) count += is_parameter_asked(ask, name);
+    PARAMETERS(X)
+#undef X
+    resp_map(ask->out, count);
+#define X(name, sort, value)                                                                       \
+    if (is_parameter_asked(ask, name)) {                                                           \
+        resp_bulk_text(ask->out, name);                                                            \
+        PUT_##sort(ask->out, value);                                                               \
+    }
+    PARAMETERS(X)
+#undef X
+}
+
+static void refuse_change(struct resp_session *session, const struct resp_ask *ask)
+{
+    (void)session;
+    resp_error(ask->out, "ERR settings are changed in Pando's file, and by `pando reload`");
+}
+
+static void run_help(struct resp_session *session, const struct resp_ask *ask)
+{
+    (void)session;
+    resp_array(ask->out, 5);
+    resp_simple(ask->out, "CONFIG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:");
+    resp_simple(ask->out, "GET <pattern> ...");
+    resp_simple(ask->out, "    What clients ask of a server's settings.");
+    resp_simple(ask->out, "HELP");
+    resp_simple(ask->out, "    This.");
+}
+
+static const struct resp_subcommand subcommands[] = {
+    {"get", -3, run_get},          {"set", -4, refuse_change},
+    {"rewrite", 2, refuse_change}, {"resetstat", 2, refuse_change},
+    {"help", 2, run_help},         {.name = NULL},
+};
+
+void resp__config(struct resp_session *session, const struct resp_ask *ask)
+{
+    resp__run_subcommand(session, ask, subcommands);
+}
