@@ -18,6 +18,7 @@
 #include "core/geo/file.h"
 #include "loop/loop.h"
 #include "path/cache_row.h"
+#include "path/command/keyspace_row.h"
 #include "path/service.h"
 #include "path/stage.h"
 #include "path/worker_row.h"
@@ -57,6 +58,12 @@ struct admin_cache {
     struct disk_figures  disk; /* zeros without one */
 };
 
+struct admin_keyspace {
+    const char             *name, *partition, *engine;
+    unsigned                shards_count;
+    struct keyspace_figures figures;
+};
+
 /* What stands in a query: "?name=value&name=value", unescaped; a name alone has the value "". */
 struct admin_member {
     const char *name, *value;
@@ -69,7 +76,7 @@ struct admin_query {
 struct admin_listener {
     const char *name;
     const char *address;
-    const char *dialect;     /* "http", "admin" */
+    const char *dialect;     /* "http", "redis", "admin" */
     uint64_t    connections; /* open now */
 };
 
@@ -124,6 +131,8 @@ struct admin_sources {
     bool (*service_at)(void *self, size_t index, struct admin_service *out);
     const struct target *(*target_at)(void *self, const struct service *service, size_t index);
     bool (*listener_at)(void *self, size_t index, struct admin_listener *out);
+    /* The keyspace @index; false after the last. May be NULL. */
+    bool (*keyspace_at)(void *self, size_t index, struct admin_keyspace *out);
     /* False: the service has no cache. May be NULL. */
     bool (*cache_of)(void *self, const struct service *service, struct admin_cache *out);
     /* Purges; tells how far a purge is; tells what would become of a request. Write JSON, or an

@@ -28,7 +28,7 @@ struct node {
     struct admin_circuit circuit;
     struct service_load  load;
     struct admin_cache   cache; /* policy NULL: there is none */
-    unsigned             services_count, targets_count, reloads_count;
+    unsigned             services_count, targets_count, reloads_count, keyspaces_count;
     char                 body[BODY_BYTES_MAX];
 };
 
@@ -56,6 +56,23 @@ static bool listener_at(void *self, size_t index, struct admin_listener *out)
     (void)self;
     *out = (struct admin_listener){"web", ":8080", "http", 12};
     return index < 1;
+}
+
+static bool keyspace_at(void *self, size_t index, struct admin_keyspace *out)
+{
+    (void)self;
+    *out = (struct admin_keyspace){.name = "carts",
+                                   .partition = "hash",
+                                   .engine = "memory",
+                                   .shards_count = 4,
+                                   .figures = {.keys = 12,
+                                               .used_bytes = 3 * MIB,
+                                               .limit_bytes = 256 * MIB,
+                                               .commands = 40,
+                                               .hits = 3,
+                                               .misses = 1,
+                                               .evicted = 7}};
+    return index < node.keyspaces_count;
 }
 
 static bool cache_of(void *self, const struct service *service, struct admin_cache *out)
@@ -109,6 +126,7 @@ static void set_up(void)
         .listener_at = listener_at,
         .reload = reload,
         .cache_of = cache_of,
+        .keyspace_at = keyspace_at,
         .purge = tell_query,
         .purged = tell_query,
         .explain = tell_query,
@@ -622,6 +640,30 @@ Test(admin, no_more_taps_than_allowed)
     cr_expect_eq(node.bench.seen.error, ERR_STOPPING);
     op_free(op);
     log_free(t.log);
+}
+
+/* --- keyspaces ------------------------------------------------------------------------------ */
+
+Test(admin, keyspaces_stand_on_every_page)
+{
+    cr_expect(strstr(ask("/metrics"), "pando_keys_keys{") == NULL);
+    cr_expect(strstr(ask("/"), "Keyspaces") == NULL);
+    node.keyspaces_count = 1;
+    const char *metrics = ask("/metrics");
+    cr_expect(strstr(metrics, "pando_keys_keys{keyspace=\"carts\"} 12\n") != NULL);
+    cr_expect(strstr(metrics, "pando_keys_used_bytes{keyspace=\"carts\"} 3145728\n") != NULL);
+    cr_expect(strstr(metrics, "pando_keys_evicted_total{keyspace=\"carts\"} 7\n") != NULL);
+    const char *page = ask("/");
+    cr_expect(strstr(page, "<td class=name>carts</td><td>hash</td><td class=n>4</td>"
+                           "<td>memory</td><td class=n>12</td>") != NULL);
+    cr_expect(strstr(page, "75 %") != NULL);
+    json_t *root = json_loads(ask("/api/status"), 0, NULL);
+    const json_t *carts = json_array_get(json_object_get(root, "keyspaces"), 0);
+    cr_expect_str_eq(json_string_value(json_object_get(carts, "engine")), "memory");
+    cr_expect_eq(json_integer_value(json_object_get(carts, "commands")), 40);
+    json_decref(root);
+    node.services_count = 0;
+    cr_expect(strstr(ask("/"), "Healthy. 1 keyspace with 12 keys.") != NULL);
 }
 
 /* --- caches --------------------------------------------------------------------------------- */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* main/assemble.c - the path in walking order; the first file to read.
+/* main/assemble.c - the path of a request in walking order; the first file to read. That of a key
+ * is in assemble_keys.h.
  *
  *     front > admit > cache > session > circuit > concurrency > hedge > guard > balance
  *           > target limit > gate > engine
@@ -30,6 +31,8 @@
 #include "breaker/guard_stage.h"
 #include "breaker/retry/hedge_stage.h"
 #include "core/mem.h"
+#include "core/units.h"
+#include "main/assemble_keys.h"
 #include "session/sticky_stage.h"
 
 #include <string.h>
@@ -44,6 +47,7 @@ void keeps_init(struct keeps *keeps, unsigned workers_count)
     keep_init(&keeps->circuits);
     keep_init(&keeps->permits);
     keep_init(&keeps->caches);
+    keep_init(&keeps->keyspaces);
 }
 
 void keeps_fini(struct keeps *keeps)
@@ -52,6 +56,7 @@ void keeps_fini(struct keeps *keeps)
     keep_fini(&keeps->circuits);
     keep_fini(&keeps->permits);
     keep_fini(&keeps->caches);
+    keep_fini(&keeps->keyspaces);
 }
 
 static bool take_rate(struct generation *generation, struct keeps *keeps, size_t index)
@@ -147,8 +152,26 @@ static bool take_kept(struct generation *generation, struct keeps *keeps)
     return true;
 }
 
+static bool take_keyspaces(struct generation *generation, struct keeps *keeps)
+{
+    const struct settings *settings = generation->settings;
+    generation->clients_count = &keeps->clients_count;
+    generation->keyspaces =
+        mem_alloc((settings->keyspaces_count + 1) * sizeof(struct kept_keyspace *));
+    for (size_t i = 0; generation->keyspaces != NULL && i < settings->keyspaces_count; i++) {
+        generation->keyspaces[i] = kept_keyspace_get(&keeps->keyspaces, &settings->keyspaces[i]);
+        if (generation->keyspaces[i] == NULL)
+            return false;
+    }
+    return generation->keyspaces != NULL;
+}
+
 static void give_kept(struct generation *generation)
 {
+    for (size_t i = 0; generation->keyspaces != NULL && i < generation->settings->keyspaces_count;
+         i++)
+        kept_keyspace_give(generation->keyspaces[i]);
+    mem_free(generation->keyspaces);
     const size_t count = generation->settings->services_count;
     for (size_t i = 0; generation->rates != NULL && i < count; i++)
         rate_table_give(generation->rates[i]);
@@ -189,7 +212,8 @@ struct generation *generation_new(struct settings *settings, struct registry *re
     generation->inflight = mem_alloc((count + 1) * sizeof(_Atomic uint32_t));
     generation->settings = settings;
     if (generation->services == NULL || generation->inflight == NULL ||
-        !take_kept(generation, keeps) || !read_keys(generation)) {
+        !take_kept(generation, keeps) || !take_keyspaces(generation, keeps) ||
+        !read_keys(generation)) {
         give_kept(generation);
         wipe_keys(generation);
         mem_free(generation->services);
@@ -216,8 +240,10 @@ void generation_unref(struct generation *generation)
         generation_free(generation);
 }
 
-void generation_step(const struct generation *generation, uint64_t now_ns)
+void generation_step(const struct generation *generation, uint64_t now_ns, uint64_t wall_ns)
 {
+    for (size_t i = 0; i < generation->settings->keyspaces_count; i++)
+        kept_keyspace_tend(generation->keyspaces[i], wall_ns / NS_PER_MS);
     for (size_t i = 0; i < generation->settings->services_count; i++)
         if (generation->permits[i] != NULL)
             permits_step(generation->permits[i], now_ns);
@@ -265,7 +291,9 @@ struct path {
     struct worker_thread *thread;
     struct generation    *generation;
     struct http_router    router;
-    struct client_places *places; /* NULL: no service asks where clients are */
+    struct key_path       keys;
+    unsigned              held_count; /* router and keys, while anybody holds them */
+    struct client_places *places;     /* NULL: no service asks where clients are */
     struct service_path  *services;
     size_t                services_count; /* that were built */
 };
@@ -448,6 +476,7 @@ static void add_routes(struct path *path, size_t index)
 
 static void path_free(struct path *path)
 {
+    key_path_fini(&path->keys);
     for (size_t i = 0; i < path->services_count; i++) {
         prober_forget(&path->thread->prober, &path->services[i].balance);
         cache_stage_fini(&path->services[i].cache);
@@ -463,9 +492,20 @@ static void path_free(struct path *path)
     mem_free(path);
 }
 
-static void released(struct http_router *router)
+static void let_go(struct path *path)
 {
-    path_free(router->path);
+    if (--path->held_count == 0)
+        path_free(path);
+}
+
+static void router_released(struct http_router *router)
+{
+    let_go(router->path);
+}
+
+static void keys_released(struct resp_path *keys)
+{
+    let_go(keys->path);
 }
 
 static size_t count_matches(const struct settings *settings)
@@ -496,6 +536,16 @@ static bool build_places(struct path *path)
     return path->places != NULL;
 }
 
+/* False: no memory. */
+static bool build_keys(struct path *path)
+{
+    if (!key_path_init(&path->keys, path->thread, path->generation))
+        return false;
+    path->keys.resp.path = path;
+    path->keys.resp.released = keys_released;
+    return true;
+}
+
 struct path *path_new(struct worker_thread *thread, struct generation *generation)
 {
     const size_t services_count = generation->settings->services_count;
@@ -504,11 +554,13 @@ struct path *path_new(struct worker_thread *thread, struct generation *generatio
         return NULL;
     path->thread = thread;
     path->generation = generation_ref(generation);
-    path->router = (struct http_router){.refs_count = 1, .released = released, .path = path};
+    path->router = (struct http_router){.refs_count = 1, .released = router_released, .path = path};
+    path->held_count = 2;
     path->services = mem_alloc((services_count + 1) * sizeof *path->services);
     path->router.routes =
         mem_alloc((count_matches(generation->settings) + 1) * sizeof *path->router.routes);
-    bool ok = path->services != NULL && path->router.routes != NULL && build_places(path);
+    bool ok = path->services != NULL && path->router.routes != NULL && build_places(path) &&
+              build_keys(path);
     for (size_t i = 0; ok && i < services_count; i++) {
         ok = build_service(path, i);
         if (ok) {
@@ -527,13 +579,23 @@ struct path *path_new(struct worker_thread *thread, struct generation *generatio
 
 void path_release(struct path *path)
 {
-    if (path != NULL && --path->router.refs_count == 0)
-        path_free(path);
+    if (path == NULL)
+        return;
+    path->held_count++; /* until both are looked at */
+    if (--path->router.refs_count == 0)
+        let_go(path);
+    resp_path_let_go(&path->keys.resp);
+    let_go(path);
 }
 
 struct http_router *path_router(struct path *path)
 {
     return &path->router;
+}
+
+struct resp_path *path_keys(struct path *path)
+{
+    return &path->keys.resp;
 }
 
 struct cache_stage *path_cache(struct path *path, const char *service)

@@ -18,17 +18,20 @@
 #include "breaker/concurrency/permits.h"
 #include "cache/cache_stage.h"
 #include "control/registry.h"
+#include "main/kept_keyspace.h"
 #include "main/settings.h"
 #include "main/worker_thread.h"
 
-/* What services keep over reloads, by name; outlives every generation. */
+/* What services and keyspaces keep over reloads, by name; outlives every generation. */
 struct keeps {
-    unsigned       workers_count;
-    struct events *events; /* where trouble is told; NULL: nowhere */
-    struct keep    rates;
-    struct keep    circuits;
-    struct keep    permits;
-    struct keep    caches;
+    unsigned         workers_count;
+    struct events   *events; /* where trouble is told; NULL: nowhere */
+    struct keep      rates;
+    struct keep      circuits;
+    struct keep      permits;
+    struct keep      caches;
+    struct keep      keyspaces;
+    _Atomic uint64_t clients_count; /* of the Redis protocol, ever */
 };
 
 void keeps_init(struct keeps *keeps, unsigned workers_count);
@@ -41,8 +44,10 @@ struct generation {
     struct rate_table  **rates;    /* per service; NULL: none is set */
     struct session_keys *keys;     /* per service; a count of 0: no cookies are set */
     struct permits     **permits;  /* per service; NULL: its concurrency is not limited */
-    struct service_circuit **circuits; /* likewise */
-    struct cache           **caches;   /* likewise; NULL: nothing is cached */
+    struct service_circuit **circuits;      /* likewise */
+    struct cache           **caches;        /* likewise; NULL: nothing is cached */
+    struct kept_keyspace   **keyspaces;     /* by index of settings->keyspaces */
+    _Atomic uint64_t        *clients_count; /* the keeps' */
     struct admit            *admit;
     _Atomic uint32_t         refs_count;
 };
@@ -55,8 +60,9 @@ struct generation *generation_new(struct settings *settings, struct registry *re
 struct generation *generation_ref(struct generation *generation);
 void generation_unref(struct generation *generation);
 
-/* Moves the limits of its services; every 100 ms, for the newest one. On the control thread. */
-void generation_step(const struct generation *generation, uint64_t now_ns);
+/* Moves the limits of its services, and tends its keyspaces; every 100 ms, for the newest one. On
+ * the control thread. @wall_ns is Unix time. */
+void generation_step(const struct generation *generation, uint64_t now_ns, uint64_t wall_ns);
 
 /* What a limit on concurrency makes of the service of that name; all 0 if it has none. */
 void generation_load(const struct generation *generation, const char *service,
@@ -71,7 +77,11 @@ struct path *path_new(struct worker_thread *thread, struct generation *generatio
 /* Lets go of the worker's own reference; the path goes when nothing walks it. */
 void path_release(struct path *path);
 
+/* What stands below the HTTP fronts. */
 struct http_router *path_router(struct path *path);
+
+/* What stands below the Redis fronts. */
+struct resp_path *path_keys(struct path *path);
 
 /* The cache's door of the service of that name on this path; NULL: it has none. */
 struct cache_stage *path_cache(struct path *path, const char *service);

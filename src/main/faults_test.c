@@ -366,7 +366,7 @@ static void abort_all(struct worker_thread *thread, void *argument)
 {
     (void)argument;
     list_each(&thread->fronts, link, after)
-        http_front_abort(list_item(link, struct worker_front, link)->front);
+        worker_front_abort(list_item(link, struct worker_front, link));
 }
 
 static void drain(struct worker_thread *thread, void *argument)

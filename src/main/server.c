@@ -167,7 +167,7 @@ static const struct target *target_at(void *self, const struct service *service,
 
 static uint64_t count_connections(struct server *server, const struct listening *listening)
 {
-    if (listening->is_admin) {
+    if (listening->dialect == LISTENER_ADMIN) {
         const struct worker_front *front = worker_front_find(&server->control, listening->name);
         return front == NULL ? 0 : atomic_load_explicit(&front->connections, memory_order_relaxed);
     }
@@ -175,6 +175,23 @@ static uint64_t count_connections(struct server *server, const struct listening 
     for (unsigned i = 0; i < server->workers_count; i++)
         open += atomic_load_explicit(&server->rows[i].connections_open, memory_order_relaxed);
     return open;
+}
+
+static bool keyspace_at(void *self, size_t index, struct admin_keyspace *out)
+{
+    const struct server *server = self;
+    const struct generation *generation = server->generation;
+    if (index >= generation->settings->keyspaces_count)
+        return false;
+    const struct kept_keyspace *keyspace = generation->keyspaces[index];
+    *out = (struct admin_keyspace){
+        .name = keyspace->kept.name,
+        .partition = keyspace->partition->strategy->name,
+        .engine = kept_keyspace_engine(keyspace),
+        .shards_count = keyspace->partition->shards_count,
+    };
+    kept_keyspace_count(keyspace, &out->figures);
+    return true;
 }
 
 static bool listener_at(void *self, size_t index, struct admin_listener *out)
@@ -186,7 +203,7 @@ static bool listener_at(void *self, size_t index, struct admin_listener *out)
     *out = (struct admin_listener){
         .name = listening->name,
         .address = listening->text,
-        .dialect = listening->is_admin ? "admin" : "http",
+        .dialect = listener_dialect_name(listening->dialect),
         .connections = count_connections(server, listening),
     };
     return true;
@@ -214,7 +231,7 @@ static void step_limits(struct timer *timer)
 {
     struct server *server = list_item(timer, struct server, limits_timer);
     const uint64_t now_ns = server->control.loop.now_ns;
-    generation_step(server->generation, now_ns);
+    generation_step(server->generation, now_ns, clock_wall_ns());
     timer_set(&server->control.loop.timers, timer, now_ns + LIMITS_STEP_MS * NS_PER_MS);
 }
 
@@ -286,6 +303,7 @@ static enum err_kind start_admin(struct server *server, const struct settings *s
         .service_at = service_at,
         .target_at = target_at,
         .listener_at = listener_at,
+        .keyspace_at = keyspace_at,
         .order = order,
         .cache_of = server__cache_of,
         .purge = server__purge,
@@ -422,7 +440,7 @@ static void say_where(const struct server *server)
     for (size_t i = 0; i < server->listening_count; i++)
         events_tell(server->events, LOG_LEVEL_INFO, "%s listens on %s (%s)",
                     server->listening[i].name, server->listening[i].text,
-                    server->listening[i].is_admin ? "admin" : "http");
+                    listener_dialect_name(server->listening[i].dialect));
     events_tell(server->events, LOG_LEVEL_INFO, "ready: %u worker%s on %s, control socket %s",
                 server->workers_count, server->workers_count == 1 ? "" : "s", server->control.io,
                 server->generation->settings->control_path);

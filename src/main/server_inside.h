@@ -25,10 +25,10 @@ enum {
 /* One listening address of the configuration, and its sockets: one per worker, or one for the
  * control thread. */
 struct listening {
-    char name[64];
-    char text[128]; /* the address, as the settings say it */
-    bool is_admin;
-    int  fds[WORKERS_MAX];
+    char                  name[64];
+    char                  text[128]; /* the address, as the settings say it */
+    enum listener_dialect dialect;
+    int                   fds[WORKERS_MAX];
 };
 
 /* A worker's word that all its fronts are closed. */

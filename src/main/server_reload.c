@@ -23,7 +23,7 @@ struct listening *server__find_listening(struct server *server, const char *name
 
 void server__close_listening(struct server *server, const struct listening *listening)
 {
-    const unsigned count = listening->is_admin ? 1 : server->workers_count;
+    const unsigned count = listening->dialect == LISTENER_ADMIN ? 1 : server->workers_count;
     for (unsigned i = 0; i < count; i++)
         if (listening->fds[i] >= 0)
             supervisor_release(server->client, listening->fds[i]);
@@ -35,7 +35,7 @@ enum err_kind server__open_listening(struct server *server,
                                      struct listening *listening, struct err *e)
 {
     const unsigned count = settings->dialect == LISTENER_ADMIN ? 1 : server->workers_count;
-    *listening = (struct listening){.is_admin = settings->dialect == LISTENER_ADMIN};
+    *listening = (struct listening){.dialect = settings->dialect};
     (void)snprintf(listening->name, sizeof listening->name, "%s", settings->name);
     (void)snprintf(listening->text, sizeof listening->text, "%s", settings->address->text);
     for (unsigned i = 0; i < WORKERS_MAX; i++)
@@ -78,28 +78,47 @@ static bool is_for(const struct worker_thread *thread, const struct listener_set
     return (listener->dialect == LISTENER_ADMIN) == (thread->worker.index == WORKER_CONTROL);
 }
 
-/* Opens or changes every front of this thread, and closes those that are no longer named. */
-static bool change_fronts(struct worker_thread *thread, const struct change *change,
-                          struct http_router *router)
+/* What a front of this thread stands before: one of the two, by what it speaks. */
+struct below {
+    struct http_router *router;
+    struct resp_path   *keys; /* NULL on the control thread */
+};
+
+/* Opens or changes the front of @listener. False: no memory. */
+static bool change_front(struct worker_thread *thread, const struct change *change,
+                         const struct listener_settings *listener, const struct below *below)
 {
     struct server *server = change->server;
     const struct settings *settings = change->generation->settings;
     const bool is_control = thread->worker.index == WORKER_CONTROL;
-    bool ok = true;
-    for (size_t i = 0; i < settings->listeners_count; i++) {
-        const struct listener_settings *listener = &settings->listeners[i];
-        const struct listening *listening = server__find_listening(server, listener->name);
-        if (!is_for(thread, listener) || listening == NULL)
-            continue;
-        const struct http_front_settings with = front_settings(settings, listener);
-        struct worker_front *front = worker_front_find(thread, listener->name);
-        if (front != NULL)
-            http_front_change(front->front, &with, router);
-        else if (!worker_front_open(thread, &with, router,
-                                    is_control ? &server->open_door : &server->admit.admission,
-                                    listening->fds[is_control ? 0 : thread->worker.index]))
-            ok = false;
+    const struct listening *listening = server__find_listening(server, listener->name);
+    struct admission *admission = is_control ? &server->open_door : &server->admit.admission;
+    if (!is_for(thread, listener) || listening == NULL)
+        return true;
+    struct worker_front *front = worker_front_find(thread, listener->name);
+    const int fd = listening->fds[is_control ? 0 : thread->worker.index];
+    if (listener->dialect == LISTENER_REDIS) {
+        const struct resp_front_settings with = {.name = listener->name, .resp = &settings->redis};
+        if (front == NULL)
+            return worker_front_open_resp(thread, &with, below->keys, admission, fd);
+        resp_front_change(front->resp, &with, below->keys);
+        return true;
     }
+    const struct http_front_settings with = front_settings(settings, listener);
+    if (front == NULL)
+        return worker_front_open(thread, &with, below->router, admission, fd);
+    http_front_change(front->http, &with, below->router);
+    return true;
+}
+
+/* Opens or changes every front of this thread. */
+static bool change_fronts(struct worker_thread *thread, const struct change *change,
+                          const struct below *below)
+{
+    const struct settings *settings = change->generation->settings;
+    bool ok = true;
+    for (size_t i = 0; i < settings->listeners_count; i++)
+        ok = change_front(thread, change, &settings->listeners[i], below) && ok;
     return ok;
 }
 
@@ -138,7 +157,7 @@ static void change_worker(struct worker_thread *thread, void *argument)
     thread->worker.descriptors_kept_most = limit - kept / 2;
     struct path *old = thread->path;
     thread->path = path;
-    change->ok = change_fronts(thread, change, path_router(path));
+    change->ok = change_fronts(thread, change, &(struct below){path_router(path), path_keys(path)});
     close_fronts(thread, change->generation->settings);
     path_release(old);
 }
@@ -153,7 +172,8 @@ static void change_control(struct worker_thread *thread, void *argument)
 {
     struct change *change = argument;
     server__take_admin_settings(change->server, change->generation->settings);
-    change->ok = change_fronts(thread, change, &change->server->admin_routers[0]);
+    change->ok =
+        change_fronts(thread, change, &(struct below){.router = &change->server->admin_routers[0]});
     close_fronts(thread, change->generation->settings);
     struct worker_front *control = worker_front_find(thread, "control");
     if (control != NULL) {
@@ -165,7 +185,7 @@ static void change_control(struct worker_thread *thread, void *argument)
             .service = &change->generation->settings->http_service,
             .trust = &nobody,
         };
-        http_front_change(control->front, &with, &change->server->admin_routers[1]);
+        http_front_change(control->http, &with, &change->server->admin_routers[1]);
     }
 }
 
@@ -249,7 +269,7 @@ static enum err_kind open_new_listeners(struct server *server, const struct sett
         const struct listener_settings *listener = &settings->listeners[i];
         const struct listening *old = server__find_listening(server, listener->name);
         const bool same = old != NULL && strcmp(old->text, listener->address->text) == 0 &&
-                          old->is_admin == (listener->dialect == LISTENER_ADMIN);
+                          old->dialect == listener->dialect;
         if (same) {
             next[i] = *old;
             continue;
@@ -286,13 +306,17 @@ static void replace_listeners(struct server *server, const struct listening *nex
 {
     for (size_t i = 0; i < server->listening_count; i++) {
         struct listening *old = &server->listening[i];
-        bool kept = false;
-        for (size_t j = 0; j < count; j++)
-            kept = kept || (strcmp(next[j].name, old->name) == 0 && next[j].fds[0] == old->fds[0]);
-        if (kept)
-            continue;
-        retire_fronts(server, old);
-        server__close_listening(server, old);
+        bool has_sockets = false, is_kept = false;
+        for (size_t j = 0; j < count; j++) {
+            if (strcmp(next[j].name, old->name) != 0 || next[j].fds[0] != old->fds[0])
+                continue;
+            has_sockets = true; /* also under another dialect */
+            is_kept = next[j].dialect == old->dialect;
+        }
+        if (!is_kept)
+            retire_fronts(server, old);
+        if (!has_sockets)
+            server__close_listening(server, old);
     }
     memcpy(server->listening, next, count * sizeof *next);
     server->listening_count = count;

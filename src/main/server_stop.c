@@ -73,7 +73,7 @@ static void abort_fronts(struct worker_thread *thread, void *argument)
 {
     (void)argument;
     list_each(&thread->fronts, link, after)
-        http_front_abort(list_item(link, struct worker_front, link)->front);
+        worker_front_abort(list_item(link, struct worker_front, link));
 }
 
 /* What is still in progress is cut. */
@@ -99,7 +99,7 @@ static void close_all(struct server *server)
         worker_thread_run(&server->workers[i], drain_worker, server);
     /* Who connects from now on is refused, instead of waiting in a backlog that nobody empties. */
     for (size_t i = 0; i < server->listening_count; i++)
-        if (!server->listening[i].is_admin)
+        if (server->listening[i].dialect != LISTENER_ADMIN)
             server__close_listening(server, &server->listening[i]);
 }
 

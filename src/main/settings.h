@@ -26,6 +26,8 @@
 #include "engine/http/http_engine_settings.h"
 #include "front/http/http_settings.h"
 #include "front/listener_settings.h"
+#include "front/resp/resp_settings.h"
+#include "main/settings_keyspace.h"
 #include "session/session_settings.h"
 
 /* Which back end of the loop is taken. */
@@ -84,20 +86,23 @@ struct settings {
     struct listener_settings *listeners;
     size_t                    listeners_count; /* at least 1 */
     struct settings_service  *services;
-    size_t                services_count; /* may be 0: every request is then answered with 404 */
-    const char           *control_path;   /* absolute or relative; fits in a sockaddr_un */
-    const char           *data_path;
-    const char           *control_preset; /* what the two are if nobody says so */
-    const char           *data_preset;
-    uint32_t              workers_count; /* 0: one per core */
-    uint32_t              io;            /* enum settings_io */
-    const char           *zone;          /* of this node, from --zone; or "" */
-    struct geo_place      home;          /* of this node, from --location; or nowhere */
-    const char           *geo_path;      /* of the database of locations, or "" */
-    struct geo_file      *geo;           /* that is there, open, owned; NULL: none */
-    struct log_settings   log;
-    struct admit_settings limits;
-    struct http_settings  http;
+    size_t services_count; /* may be 0: every request is then answered with 404 */
+    struct settings_keyspace *keyspaces;
+    size_t                    keyspaces_count; /* may be 0 */
+    const char               *control_path;    /* absolute or relative; fits in a sockaddr_un */
+    const char               *data_path;
+    const char               *control_preset; /* what the two are if nobody says so */
+    const char               *data_preset;
+    uint32_t                  workers_count; /* 0: one per core */
+    uint32_t                  io;            /* enum settings_io */
+    const char               *zone;          /* of this node, from --zone; or "" */
+    struct geo_place          home;          /* of this node, from --location; or nowhere */
+    const char               *geo_path;      /* of the database of locations, or "" */
+    struct geo_file          *geo;           /* that is there, open, owned; NULL: none */
+    struct log_settings       log;
+    struct admit_settings     limits;
+    struct http_settings      http;
+    struct resp_settings      redis;
     struct http_service_settings
         http_service;                     /* for requests of no service; preset of the services */
     struct http_engine_settings upstream; /* preset of the services */
@@ -124,7 +129,7 @@ struct settings_request {
     const char        *to;   /* --to A,B: the targets of service `default` */
     const char        *http; /* --http ADDRESS: of the first HTTP listener */
     const char        *admin;    /* --admin ADDRESS */
-    const char        *redis;    /* --redis ADDRESS: refused with the reason */
+    const char        *redis;    /* --redis ADDRESS: of the first Redis listener */
     const char        *data;     /* --data DIR */
     const char        *control;  /* --control PATH */
     const char        *workers;  /* --workers N */

@@ -109,29 +109,33 @@ static void find_dialect(const struct checker *checker, struct listener_settings
     }
     (void)snprintf(path, sizeof path, "listeners.%s", listener->name);
     if (listener->dialect == LISTENER_NONE)
-        config_complain(checker->settings->config, checker->errors,
-                        &(struct config_complaint){
-                            .path = path, .hint = "expected `http: ADDRESS` or `admin: ADDRESS`"},
-                        "%s does not say what it speaks", path);
+        config_complain(
+            checker->settings->config, checker->errors,
+            &(struct config_complaint){
+                .path = path,
+                .hint = "expected `http: ADDRESS`, `redis: ADDRESS` or `admin: ADDRESS`"},
+            "%s does not say what it speaks", path);
 }
 
 static void check_listener(const struct checker *checker, struct listener_settings *listener)
 {
     char path[PATH_BYTES];
     find_dialect(checker, listener);
-    (void)snprintf(path, sizeof path, "listeners.%s.redis", listener->name);
-    if (listener->dialect == LISTENER_REDIS)
-        complain(checker, path, CONFIG_PART_KEY, "leave this listener out",
-                 "this build has no Redis front yet");
     (void)snprintf(path, sizeof path, "listeners.%s.trust", listener->name);
-    if (listener->dialect == LISTENER_ADMIN && listener->trust.count > 0)
+    if (listener->dialect != LISTENER_HTTP && listener->trust.count > 0)
         complain(checker, path, CONFIG_PART_KEY, "it belongs to an http listener",
-                 "an admin listener believes nobody");
-    (void)snprintf(path, sizeof path, "listeners.%s.admin", listener->name);
-    if (listener->dialect == LISTENER_ADMIN && listener->address->kind != CONFIG_ADDRESS_NONE &&
-        !listener->open && !config_address_is_loopback(listener->address))
+                 "this listener believes nobody");
+    if (listener->dialect != LISTENER_ADMIN && listener->dialect != LISTENER_REDIS)
+        return;
+    const char *key = dialects[listener->dialect - 1].key;
+    (void)snprintf(path, sizeof path, "listeners.%s.%s", listener->name, key);
+    if (listener->address->kind != CONFIG_ADDRESS_NONE && !listener->open &&
+        !config_address_is_loopback(listener->address))
         complain(checker, path, CONFIG_PART_VALUE, "use 127.0.0.1, or say `open: true` beside it",
-                 "an admin listener asks for no password and would be open to other machines");
+                 "this listener asks for no password and would be open to other machines");
+    if (listener->dialect == LISTENER_REDIS && checker->settings->keyspaces_count == 0)
+        complain(checker, path, CONFIG_PART_KEY, "add `keyspaces: {default: {engine: memory}}`",
+                 "a Redis listener has no keyspace to serve");
 }
 
 /* At most 256 listeners, so each is compared with those before it. */
@@ -585,5 +589,6 @@ void settings_check(struct settings *settings, struct config_errors *errors)
     for (size_t i = 0; i < settings->services_count; i++)
         check_service(&checker, i);
     check_same_matches(&checker);
+    settings__check_keyspaces(settings, errors);
     check_places(&checker);
 }

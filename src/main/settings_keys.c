@@ -10,6 +10,7 @@
 #define TARGETS_MAX   10000
 #define MATCHES_MAX   1000
 #define RULES_MAX     1000
+#define DIRECTORY_MAX 100000
 
 /* What fits in a sockaddr_un with the NUL behind it. */
 #define CONTROL_BYTES_MAX 107
@@ -29,6 +30,10 @@ static const struct config_choice retry_hedges[] = {RETRY_HEDGES(CONFIG_WORD){.n
 static const struct config_choice cache_policies[] = {STORE_POLICIES(CONFIG_WORD){.name = NULL}};
 static const struct config_choice cache_cookies[] = {CACHE_COOKIES(CONFIG_WORD){.name = NULL}};
 static const struct config_choice log_levels[] = {LOG_LEVELS(CONFIG_WORD){.name = NULL}};
+static const struct config_choice keyspace_engines[] = {
+    KEYSPACE_ENGINES(CONFIG_WORD){.name = NULL}};
+static const struct config_choice keyspace_evictions[] = {
+    MEMORY_EVICTIONS(CONFIG_WORD){.name = NULL}};
 const struct config_choice settings_ios[] = {SETTINGS_IOS(CONFIG_WORD){.name = NULL}};
 
 /* The table of @rows, which fill a @type. */
@@ -60,6 +65,11 @@ static const struct config_table limits_table = TABLE(limits_keys, struct admit_
 #define X(...) CONFIG_KEY(struct settings, , __VA_ARGS__)
 static const struct config_key shutdown_keys[] = {SHUTDOWN_SETTINGS(X) END};
 static const struct config_table shutdown_table = {.keys = shutdown_keys};
+#undef X
+
+#define X(...) CONFIG_KEY(struct resp_settings, , __VA_ARGS__)
+static const struct config_key redis_keys[] = {RESP_SETTINGS(X) END};
+static const struct config_table redis_table = TABLE(redis_keys, struct resp_settings);
 #undef X
 
 /* ---- sections that are also the presets of services ---- */
@@ -296,6 +306,54 @@ static const struct config_table service_table =
     TABLE(service_keys, struct settings_service, .element = "service");
 #undef X
 
+/* ---- keyspaces ---- */
+
+static const struct config_key split_keys[] = {
+    {.name = "key",
+     .kind = CONFIG_TEXT,
+     .required = true,
+     .offset = offsetof(struct settings_split, key),
+     .lowest = 1,
+     .highest = 1024,
+     .help = "the first key of the next shard, without the keyspace's name"},
+    END};
+static const struct config_table split_table =
+    TABLE(split_keys, struct settings_split, .short_form = "key", .element = "split");
+
+static const struct config_key directory_keys[] = {
+    {.name = "prefix",
+     .kind = CONFIG_TEXT,
+     .required = true,
+     .offset = offsetof(struct settings_directory_entry, prefix),
+     .lowest = 1,
+     .highest = 1024,
+     .help = "keys that begin with this, behind the keyspace's name; the longest that fits wins"},
+    {.name = "shard",
+     .kind = CONFIG_COUNT,
+     .required = true,
+     .offset = offsetof(struct settings_directory_entry, shard),
+     .highest = PARTITION_SHARDS_MAX - 1,
+     .help = "are on this shard; the first is 0"},
+    END};
+static const struct config_table directory_table =
+    TABLE(directory_keys, struct settings_directory_entry, .element = "entry");
+
+#define X(...) CONFIG_KEY(struct settings_keyspace, , __VA_ARGS__)
+static const struct config_key keyspace_keys[] = {
+    KEYSPACE_SETTINGS(X)
+    {.name = "splits", .kind = CONFIG_LIST, .highest = PARTITION_SHARDS_MAX, .one_or_many = true,
+     .start_only = true, ELEMENTS(struct settings_keyspace, splits, split_table),
+     .help = "partition range: where one shard ends and the next begins, ascending, one fewer than "
+             "shards"},
+    {.name = "directory", .kind = CONFIG_LIST, .highest = DIRECTORY_MAX, .one_or_many = true,
+     .start_only = true, ELEMENTS(struct settings_keyspace, directory, directory_table),
+     .help = "partition directory: which prefixes, such as tenants, are on which shard; all else "
+             "goes by hash"},
+    MEMORY_ENGINE_SETTINGS(X) END};
+static const struct config_table keyspace_table =
+    TABLE(keyspace_keys, struct settings_keyspace, .element = "keyspace");
+#undef X
+
 /* ---- the root ---- */
 
 #define PLACE_SETTINGS(X)                                                                          \
@@ -318,15 +376,20 @@ static const struct config_key root_keys[] = {
     {.name = "listeners", .kind = CONFIG_MAP, .lowest = 1, .highest = LISTENERS_MAX,
      ELEMENTS(struct settings, listeners, listener_table),
      .preset_words = "`web: {http: \"127.0.0.1:8080\"}` and `admin: {admin: \"127.0.0.1:9780\"}`",
-     .help = "where Pando listens; each entry says one of http and admin"},
+     .help = "where Pando listens; each entry says one of http, redis and admin"},
     {.name = "services", .kind = CONFIG_MAP, .highest = SERVICES_MAX,
      ELEMENTS(struct settings, services, service_table),
      .example = "shop:\n"
                 "  match: {host: shop.example, path: /}\n"
                 "  targets: [\"10.0.0.1:3000\", {address: \"10.0.0.2:3000\", weight: 2}]\n",
      .help = "what stands behind Pando: servers that can each answer any request of their service"},
+    {.name = "keyspaces", .kind = CONFIG_MAP, .highest = KEYSPACES_MAX,
+     ELEMENTS(struct settings, keyspaces, keyspace_table),
+     .help = "data that Pando holds; `carts:42` is a key of `carts`, and `default` has all keys "
+             "that no other has"},
     {.name = "http", .kind = CONFIG_SECTION, .table = &http_table,
      .help = "limits and habits towards HTTP clients; a service may say some of them for itself"},
+    SECTION("redis", redis, redis_table, "limits and habits towards clients of the Redis protocol"),
     SECTION("upstream", upstream, upstream_table,
             "how servers are talked to; a service may say it for itself"),
     SECTION("breaker", breaker, breaker_table,

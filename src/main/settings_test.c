@@ -173,9 +173,11 @@ Test(settings, listeners_are_checked_against_each_other)
     expect_error("listeners: {a: {http: \"127.0.0.1:80\"}, b: {admin: \"localhost:80\"}}", 1, 51,
                  "listeners a and b listen on the same address");
     expect_error("listeners: {a: {admin: \"0.0.0.0:80\"}}", 1, 24,
-                 "an admin listener asks for no password and would be open to other machines");
+                 "this listener asks for no password and would be open to other machines");
     expect_error("listeners: {a: {redis: \"127.0.0.1:80\"}}", 1, 17,
-                 "this build has no Redis front yet");
+                 "a Redis listener has no keyspace to serve");
+    expect_error("keyspaces: {default: {}}\nlisteners: {a: {redis: \"0.0.0.0:80\"}}", 2, 24,
+                 "this listener asks for no password and would be open to other machines");
     expect_error("listeners: {a: {http: \"x:80\"}}", 1, 23, "listeners.a.http cannot be `x:80`");
     expect_error("listeners: {a: {open: true}}", 1, 13, "listeners.a does not say what it speaks");
     expect_error("listeners: {a: {http: \"[::1]:1\", admin: \"[::1]:2\"}}", 1, 34,
@@ -185,6 +187,38 @@ Test(settings, listeners_are_checked_against_each_other)
                  "listeners.a.trust[0] cannot be `10.0.0.1/8`");
     settings_free(get(&plain, "listeners: {a: {admin: \"0.0.0.0:80\", open: true}}"));
     settings_free(get(&plain, "listeners: {a: {http: \"[::1]:0\"}, b: {http: \"[::1]:0\"}}"));
+}
+
+Test(settings, keyspaces_become_layouts)
+{
+    struct settings *settings =
+        get(&plain, "keyspaces:\n"
+                    "  users: {partition: range, shards: 3, splits: [h, o]}\n"
+                    "  default: {memory: 2MiB, eviction: none}\n"
+                    "  tenants: {partition: directory, shards: 2, directory: [{prefix: \"acme:\", "
+                    "shard: 1}]}\n");
+    cr_assert(settings->keyspaces_count == 3);
+    const struct settings_keyspace *users = &settings->keyspaces[0],
+                                   *rest = &settings->keyspaces[1],
+                                   *tenants = &settings->keyspaces[2];
+    cr_expect(partition_shard_of(&users->partition, bytes_of("users:kim")) == 1);
+    cr_expect(users->memory_bytes == CONFIG_MIB(256) && users->eviction == MEMORY_EVICTION_SIEVE);
+    cr_expect(rest->partition.name_bytes == 0 && rest->partition.shards_count == 1);
+    cr_expect(rest->memory_bytes == CONFIG_MIB(2) && rest->eviction == MEMORY_EVICTION_NONE);
+    cr_expect(partition_shard_of(&tenants->partition, bytes_of("tenants:acme:1")) == 1);
+    settings_free(settings);
+}
+
+Test(settings, what_is_no_layout_is_refused)
+{
+    expect_error("keyspaces: {a: {partition: range, shards: 2}}", 1, 43,
+                 "ranges need as many splits as there are borders between shards");
+    expect_error("keyspaces: {a: {partition: range, shards: 3, splits: [o, h]}}", 1, 54,
+                 "splits must ascend");
+    expect_error("keyspaces: {a: {splits: [h]}}", 1, 25, "only ranges have splits");
+    expect_error("keyspaces: {a: {partition: directory, directory: [{prefix: x, shard: 1}]}}", 1,
+                 50, "an entry of the directory names a shard that is not there");
+    expect_error("keyspaces: {a: {engine: redis}}", 1, 25, "keyspaces.a.engine cannot be `redis`");
 }
 
 Test(settings, yaml_that_could_mean_more_than_it_shows_is_refused)

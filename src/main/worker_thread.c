@@ -23,6 +23,21 @@ static void set(_Atomic uint64_t *figure, uint64_t value)
     atomic_store_explicit(figure, value, memory_order_relaxed);
 }
 
+/* Adds what the connections of @front come to. */
+static void count_front(const struct worker_front *front, struct http_front_census *all)
+{
+    struct resp_front_census resp = {0};
+    if (front->http != NULL) {
+        http_front_count(front->http, all);
+        return;
+    }
+    resp_front_count(front->resp, &resp);
+    all->connections += resp.connections;
+    all->charged_bytes += resp.charged_bytes;
+    if (resp.charged_bytes_max > all->charged_bytes_max)
+        all->charged_bytes_max = resp.charged_bytes_max;
+}
+
 static void publish_census(struct worker_thread *thread)
 {
     struct http_front_census all = {0};
@@ -30,7 +45,7 @@ static void publish_census(struct worker_thread *thread)
     {
         struct worker_front *front = list_item(link, struct worker_front, link);
         const uint64_t before = all.connections;
-        http_front_count(front->front, &all);
+        count_front(front, &all);
         set(&front->connections, all.connections - before);
     }
     set(&thread->row->charged_bytes, all.charged_bytes);
@@ -165,7 +180,8 @@ static void *thread_main(void *argument)
     if (!ok)
         return NULL;
     loop_run(&thread->loop);
-    /* Who stopped the loop may still be about to wake it; its descriptor would be another's then. */
+    /* Who stopped the loop may still be about to wake it; its descriptor would be another's
+     * then. */
     while (sem_wait(&thread->stopped) != 0)
         ;
     worker_thread_fini(thread);
@@ -251,21 +267,46 @@ struct worker_front *worker_front_find(struct worker_thread *thread, const char 
     return NULL;
 }
 
-bool worker_front_open(struct worker_thread *thread, const struct http_front_settings *settings,
-                       struct http_router *router, struct admission *admission, int fd)
+static struct worker_front *new_front(struct worker_thread *thread, const char *name)
 {
     struct worker_front *front = mem_alloc(sizeof *front);
     if (front == NULL)
-        return false;
+        return NULL;
     front->thread = thread;
-    (void)snprintf(front->name, sizeof front->name, "%s", settings->name);
-    front->front = http_front_new(&thread->worker, settings, router, admission, fd);
-    if (front->front == NULL) {
+    (void)snprintf(front->name, sizeof front->name, "%s", name);
+    return front;
+}
+
+/* Lists it, unless what it is for could not be made. */
+static bool keep_front(struct worker_front *front)
+{
+    if (front->http == NULL && front->resp == NULL) {
         mem_free(front);
         return false;
     }
-    list_add_last(&thread->fronts, &front->link);
+    list_add_last(&front->thread->fronts, &front->link);
     return true;
+}
+
+bool worker_front_open(struct worker_thread *thread, const struct http_front_settings *settings,
+                       struct http_router *router, struct admission *admission, int fd)
+{
+    struct worker_front *front = new_front(thread, settings->name);
+    if (front == NULL)
+        return false;
+    front->http = http_front_new(&thread->worker, settings, router, admission, fd);
+    return keep_front(front);
+}
+
+bool worker_front_open_resp(struct worker_thread *thread,
+                            const struct resp_front_settings *settings, struct resp_path *path,
+                            struct admission *admission, int fd)
+{
+    struct worker_front *front = new_front(thread, settings->name);
+    if (front == NULL)
+        return false;
+    front->resp = resp_front_new(&thread->worker, settings, path, admission, fd);
+    return keep_front(front);
 }
 
 static void tell_if_drained(struct worker_thread *thread)
@@ -297,7 +338,18 @@ static void front_closed(void *self)
 
 void worker_front_close(struct worker_front *front)
 {
-    http_front_stop(front->front, front_closed, front);
+    if (front->http != NULL)
+        http_front_stop(front->http, front_closed, front);
+    else
+        resp_front_stop(front->resp, front_closed, front);
+}
+
+void worker_front_abort(struct worker_front *front)
+{
+    if (front->http != NULL)
+        http_front_abort(front->http);
+    else
+        resp_front_abort(front->resp);
 }
 
 void worker_thread_drain(struct worker_thread *thread)

@@ -13,6 +13,8 @@
 #include "balance/probe/prober.h"
 #include "engine/http/http_engine.h"
 #include "front/http/http_front.h"
+#include "front/listener_settings.h"
+#include "front/resp/resp_front.h"
 #include "loop/conn.h"
 #include "path/worker.h"
 #include "path/worker_row.h"
@@ -23,10 +25,11 @@
 
 struct path;
 
-/* A front of this worker. */
+/* A front of this worker: one of the two. */
 struct worker_front {
     struct list_link      link;
-    struct http_front    *front;
+    struct http_front    *http; /* also of an admin listener; NULL: it speaks Redis */
+    struct resp_front    *resp;
     struct worker_thread *thread;
     char                  name[64];    /* of the listener */
     _Atomic uint64_t      connections; /* published for the status page */
@@ -73,7 +76,13 @@ void worker_thread_run(struct worker_thread *thread,
 struct worker_front *worker_front_find(struct worker_thread *thread, const char *name);
 bool worker_front_open(struct worker_thread *thread, const struct http_front_settings *settings,
                        struct http_router *router, struct admission *admission, int fd) must_check;
+/* The same for clients of the Redis protocol. */
+bool worker_front_open_resp(struct worker_thread *thread,
+                            const struct resp_front_settings *settings, struct resp_path *path,
+                            struct admission *admission, int fd) must_check;
 void worker_front_close(struct worker_front *front);
+/* Cancels what is left in it. */
+void worker_front_abort(struct worker_front *front);
 
 /* Stops all fronts; drained() follows. */
 void worker_thread_drain(struct worker_thread *thread);

@@ -54,7 +54,7 @@ static const struct figure figures[] = {
 #undef X
 };
 
-static const char *unit_of(const char *name)
+const char *pages_unit_of(const char *name)
 {
     static const char *const units[] = {"bytes", "seconds"};
     for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
@@ -74,7 +74,7 @@ static void put_figure(const struct pages *pages, struct openmetrics *out,
     struct admin_service service;
     struct admin_cache cache;
     const bool is_of_disk = figure->offset >= offsetof(struct admin_cache, disk);
-    openmetrics_family(out, figure->sort, figure->name, unit_of(figure->name), figure->help);
+    openmetrics_family(out, figure->sort, figure->name, pages_unit_of(figure->name), figure->help);
     for (size_t i = 0; sources->service_at(sources->self, i, &service); i++) {
         const struct openmetrics_label label = {"service", service.service->name};
         uint64_t value;

@@ -425,6 +425,7 @@ void pages_write_html(const struct pages *pages, bool is_still, FILE *out)
     put_verdict(pages, out);
     for (size_t i = 0; sources->service_at(sources->self, i, &service); i++)
         put_service(pages, &service, out);
+    pages_put_keyspaces(pages, out);
     fputs("<div class=pair>", out);
     put_listeners(pages, out);
     put_events(pages, out);

@@ -78,6 +78,16 @@ void pages_put_cache_families(const struct pages *pages, struct openmetrics *out
 json_t *pages_cache_json(const struct pages *pages, const struct service *service);
 void pages_put_cache(const struct pages *pages, const struct service *service, FILE *out);
 
+/* The keyspaces on each of the pages; nothing, or an empty list, where there are none. */
+void pages_put_keyspace_families(const struct pages *pages, struct openmetrics *out);
+json_t *pages_keyspaces_json(const struct pages *pages);
+/* How many there are, and their keys. False: none. */
+bool pages_sum_keyspaces(const struct pages *pages, unsigned *count, uint64_t *keys);
+void pages_put_keyspaces(const struct pages *pages, FILE *out);
+
+/* The unit that a family's name ends in, static; "" for none. */
+const char *pages_unit_of(const char *name);
+
 /* The metrics; to be given back by openmetrics_fini(). */
 void pages_write_metrics(const struct pages *pages, struct openmetrics *out);
 

@@ -4,6 +4,7 @@
 
 #include "core/units.h"
 
+#include <inttypes.h>
 #include <string.h>
 #include <time.h>
 
@@ -301,10 +302,15 @@ static void say_healthy(struct judgement *j)
 {
     struct pages_verdict *v = j->verdict;
     char rate[32], latency[32];
+    unsigned keyspaces;
+    uint64_t keys;
     pages_write_count(rate, (uint64_t)(j->rate + 0.5));
     pages_write_latency(latency, j->p99_us);
     v->tone = PAGES_TONE_GOOD;
-    if (j->services == 0) {
+    if (j->services == 0 && pages_sum_keyspaces(j->pages, &keyspaces, &keys)) {
+        snprintf(v->sentence, sizeof v->sentence, "Healthy. %u keyspace%s with %" PRIu64 " key%s.",
+                 keyspaces, keyspaces == 1 ? "" : "s", keys, keys == 1 ? "" : "s");
+    } else if (j->services == 0) {
         snprintf(v->sentence, sizeof v->sentence,
                  "Running, but no service is configured: every request is answered with 404.");
         snprintf(v->advice, sizeof v->advice, "Type: pando run --to localhost:3000");

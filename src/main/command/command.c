@@ -24,7 +24,7 @@ const struct command_flag command_flags[] = {
     {0},
 };
 
-const struct command_row *command_find(const char *name)
+const struct command_row *command_row_find(const char *name)
 {
     for (const struct command_row *row = command_rows; row->name != NULL; row++)
         if (strcmp(row->name, name) == 0)
@@ -32,7 +32,7 @@ const struct command_row *command_find(const char *name)
     return NULL;
 }
 
-bool command_takes(const struct command_row *command, const struct command_flag *flag)
+bool command_row_takes(const struct command_row *command, const struct command_flag *flag)
 {
     if (flag->commands[0] == '\0')
         return true;
@@ -74,7 +74,7 @@ static void refuse_flag(const struct command_row *command, const char *name)
 {
     const char *near = NULL;
     for (const struct command_flag *flag = command_flags; flag->name != NULL; flag++)
-        if (command_takes(command, flag))
+        if (command_row_takes(command, flag))
             near = nearer(name, near, flag->name);
     fprintf(stderr, "error: `pando %s` has no flag `--%s`", command->name, name);
     if (near != NULL)
@@ -113,7 +113,7 @@ static const struct command_flag *find_flag(const struct command_row *command, c
     for (const struct command_flag *flag = command_flags; flag->name != NULL; flag++) {
         if (strlen(flag->name) != bytes || memcmp(flag->name, name, bytes) != 0)
             continue;
-        if (command == NULL ? flag->commands[0] == '\0' : command_takes(command, flag))
+        if (command == NULL ? flag->commands[0] == '\0' : command_row_takes(command, flag))
             return flag;
     }
     return NULL;
@@ -159,7 +159,7 @@ static bool read_flag(struct command_line *line, int count, const char *text, in
 static bool read_word(struct command_line *line, const char *word)
 {
     if (line->command == NULL) {
-        line->command = command_find(word);
+        line->command = command_row_find(word);
         if (line->command == NULL)
             command_refuse_word(word);
         return line->command != NULL;

@@ -151,10 +151,10 @@ extern const struct command_row command_rows[];
 extern const struct command_flag command_flags[];
 
 /* The row of @name, or NULL. */
-const struct command_row *command_find(const char *name);
+const struct command_row *command_row_find(const char *name);
 
 /* May @flag stand after @command? */
-bool command_takes(const struct command_row *command, const struct command_flag *flag);
+bool command_row_takes(const struct command_row *command, const struct command_flag *flag);
 
 /* Reads argv. False: a message was written to standard error. */
 must_check bool command_read(struct command_line *line, int count, char *const arguments[]);

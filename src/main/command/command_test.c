@@ -155,7 +155,7 @@ Test(command, the_tables_agree)
         (void)snprintf(copy, sizeof copy, "%s", flag->commands);
         for (char *name = strtok_r(copy, " ", &rest); name != NULL;
              name = strtok_r(NULL, " ", &rest))
-            cr_expect(command_find(name) != NULL, "--%s: %s", flag->name, name);
+            cr_expect(command_row_find(name) != NULL, "--%s: %s", flag->name, name);
     }
     for (const struct command_row *row = command_rows; row->name != NULL; row++)
         cr_expect(row->words_max <= COMMAND_WORDS_MAX, "%s", row->name);
@@ -167,8 +167,8 @@ Test(command, takes_by_whole_words)
     const struct command_flag one = {.name = "x", .commands = "run config reload"};
     const struct command_row config = {.name = "config"}, prefix = {.name = "con"},
                              last = {.name = "reload"}, none = {.name = ""};
-    cr_expect(command_takes(&config, &one));
-    cr_expect(command_takes(&last, &one));
-    cr_expect(!command_takes(&prefix, &one));
-    cr_expect(!command_takes(&none, &one));
+    cr_expect(command_row_takes(&config, &one));
+    cr_expect(command_row_takes(&last, &one));
+    cr_expect(!command_row_takes(&prefix, &one));
+    cr_expect(!command_row_takes(&none, &one));
 }

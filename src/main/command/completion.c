@@ -21,7 +21,7 @@ static void write_verbs(const struct command_row *row)
 static void write_flags(const struct command_row *row)
 {
     for (const struct command_flag *flag = command_flags; flag->name != NULL; flag++)
-        if (command_takes(row, flag))
+        if (command_row_takes(row, flag))
             printf(" --%s", flag->name);
 }
 
@@ -105,7 +105,7 @@ static void fish_command(const struct command_row *row)
         puts("'");
     }
     for (const struct command_flag *flag = command_flags; flag->name != NULL; flag++) {
-        if (!command_takes(row, flag))
+        if (!command_row_takes(row, flag))
             continue;
         printf("complete -c pando -n '__fish_seen_subcommand_from %s' -l %s %s-d ", row->name,
                flag->name, flag->argument[0] == '\0' ? "" : "-r ");

@@ -105,7 +105,7 @@ static void write_flags(const struct command_row *command)
 {
     char term[64];
     for (const struct command_flag *flag = command_flags; flag->name != NULL; flag++) {
-        if (!command_takes(command, flag))
+        if (!command_row_takes(command, flag))
             continue;
         describe_flag(term, sizeof term, flag);
         write_pair(term, flag->help, 20);
@@ -156,7 +156,7 @@ static void help_one(const struct command_row *command, bool is_short)
     write_examples(command);
     puts("\nflags:");
     write_flags(command);
-    if (!is_short && command_takes(command, &command_flags[0])) {
+    if (!is_short && command_row_takes(command, &command_flags[0])) {
         printf("\n%s:\n%*s", topics[0].term, INDENT, "");
         write_wrapped(topics[0].text, INDENT);
     }
@@ -173,7 +173,7 @@ void command_write_help(const struct command_row *command, bool is_short)
 int command_help(const struct command_line *line)
 {
     const struct command_row *command =
-        line->words_count == 0 ? NULL : command_find(line->words[0]);
+        line->words_count == 0 ? NULL : command_row_find(line->words[0]);
     if (line->words_count > 0 && command == NULL) {
         command_refuse_word(line->words[0]);
         return EXIT_USAGE;
@@ -223,7 +223,7 @@ static void troff_command(const struct command_row *row)
     troff(row->gist);
     puts(".");
     for (const struct command_flag *flag = command_flags; flag->name != NULL; flag++) {
-        if (flag->commands[0] == '\0' || !command_takes(row, flag))
+        if (flag->commands[0] == '\0' || !command_row_takes(row, flag))
             continue;
         describe_flag(term, sizeof term, flag);
         troff_pair(term, flag->help);

@@ -262,6 +262,40 @@ static void print_listeners(const json_t *listeners, bool has_color)
     grid_fini(&grid);
 }
 
+/* One line for each: what it is, how full it is, and how well it is asked. */
+static void print_keyspaces(const json_t *keyspaces, bool has_color)
+{
+    struct grid grid = {0};
+    size_t i;
+    json_t *keyspace;
+    json_array_foreach(keyspaces, i, keyspace)
+    {
+        char keys[32], used[32], limit[32], commands[32];
+        const double hits = remote_json_number(keyspace, "hits");
+        const double asked = hits + remote_json_number(keyspace, "misses");
+        const double shards = remote_json_number(keyspace, "shards");
+        write_count(keys, remote_json_number(keyspace, "keys"));
+        write_count(commands, remote_json_number(keyspace, "commands"));
+        write_bytes(used, remote_json_number(keyspace, "used_bytes"));
+        write_bytes(limit, remote_json_number(keyspace, "limit_bytes"));
+        grid_add(&grid, GRID_PLAIN, "%s", string_of(keyspace, "name"));
+        grid_add(&grid, GRID_PLAIN, "%s by %s over %.0f shard%s", string_of(keyspace, "engine"),
+                 string_of(keyspace, "partition"), shards, shards == 1 ? "" : "s");
+        grid_add(&grid, GRID_NUMBER, "%s keys", keys);
+        grid_add(&grid, GRID_NUMBER, "%s of %s", used, limit);
+        grid_add(&grid, GRID_NUMBER, "%s commands", commands);
+        if (asked > 0)
+            grid_add(&grid, GRID_NUMBER, "%.0f %% found", 100 * hits / asked);
+        else
+            grid_add(&grid, GRID_NUMBER, "-");
+        grid_end_row(&grid);
+    }
+    if (i > 0)
+        printf("\nkeyspaces\n");
+    (void)grid_write(&grid, INDENT, has_color, stdout);
+    grid_fini(&grid);
+}
+
 static void print_all(const json_t *all, bool has_color)
 {
     const json_t *config = json_object_get(all, "config");
@@ -284,6 +318,7 @@ static void print_all(const json_t *all, bool has_color)
     print_listeners(json_object_get(all, "listeners"), has_color);
     json_array_foreach(json_object_get(all, "services"), i, service)
         print_service(service, has_color);
+    print_keyspaces(json_object_get(all, "keyspaces"), has_color);
 }
 
 /* ---- the command ---- */

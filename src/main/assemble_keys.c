@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* main/assemble_keys.c - the path of a key, from the engine up. */
+#include "main/assemble_keys.h"
+
+#include "core/mem.h"
+#include "main/assemble.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* What the process takes of the machine's memory; 0 if the system does not say. */
+static uint64_t resident_bytes(void)
+{
+    unsigned long long size, resident = 0;
+    FILE *file = fopen("/proc/self/statm", "re");
+    if (file == NULL)
+        return 0;
+    if (fscanf(file, "%llu %llu", &size, &resident) != 2)
+        resident = 0;
+    (void)fclose(file);
+    return resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+/* Of INFO: what all keyspaces come to. */
+static void add_figures(struct resp_path *resp, struct resp_figures *figures)
+{
+    const struct key_path *path = list_item(resp, struct key_path, resp);
+    for (uint32_t i = 0; i < path->count; i++) {
+        struct keyspace_figures seen;
+        kept_keyspace_count(path->generation->keyspaces[i], &seen);
+        figures->memory_bytes += seen.used_bytes;
+        figures->memory_bytes_max += seen.limit_bytes;
+        figures->keys += seen.keys;
+        figures->keys_expired += seen.expired;
+        figures->keys_evicted += seen.evicted;
+        figures->hits += seen.hits;
+        figures->misses += seen.misses;
+        figures->commands_ever += seen.commands;
+    }
+    const struct settings *settings = path->generation->settings;
+    figures->connections_max = settings->limits.connections;
+    for (size_t i = 0; figures->tcp_port == 0 && i < settings->listeners_count; i++)
+        if (settings->listeners[i].dialect == LISTENER_REDIS)
+            figures->tcp_port = settings->listeners[i].address->port;
+    figures->memory_rss_bytes = resident_bytes();
+    figures->process_id = (uint64_t)getpid();
+    figures->system_bytes = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const struct keyspace *one = a, *other = b;
+    return strcmp(one->name, other->name);
+}
+
+static uint32_t shard_of(const void *layout, struct bytes key)
+{
+    return partition_shard_of(layout, key);
+}
+
+/* False: no memory. */
+static bool build_keyspace(struct key_path *path, struct worker_thread *thread, uint32_t index)
+{
+    struct kept_keyspace *kept = path->generation->keyspaces[index];
+    const struct memory_stage_options options = {
+        .engine = kept->memory,
+        .random = &thread->worker.random,
+        .value_bytes_max = kept->value_bytes_max,
+        .shard_of = shard_of,
+        .layout = kept->partition,
+    };
+    if (!memory_stage_init(&path->stages[index], &options))
+        return false;
+    path->doors[index] = &path->stages[index].door;
+    path->keyspaces[index] = (struct keyspace){
+        .name = path->generation->settings->keyspaces[index].name,
+        .partition = kept->partition,
+        .holds_several = true,
+        .doors = &path->doors[index],
+    };
+    return true;
+}
+
+static bool build_keyspaces(struct key_path *path, struct worker_thread *thread)
+{
+    for (uint32_t i = 0; i < path->count; i++)
+        if (!build_keyspace(path, thread, i))
+            return false;
+    qsort(path->keyspaces, path->count, sizeof *path->keyspaces, by_name);
+    return true;
+}
+
+bool key_path_init(struct key_path *path, struct worker_thread *thread,
+                   struct generation *generation)
+{
+    const uint32_t count = (uint32_t)generation->settings->keyspaces_count;
+    *path = (struct key_path){.generation = generation, .count = count};
+    path->keyspaces = mem_alloc((count + 1) * sizeof *path->keyspaces);
+    path->stages = mem_alloc((count + 1) * sizeof *path->stages);
+    path->doors = mem_alloc((count + 1) * sizeof(struct key_door *));
+    if (path->keyspaces == NULL || path->stages == NULL || path->doors == NULL ||
+        !build_keyspaces(path, thread)) {
+        key_path_fini(path);
+        return false;
+    }
+    struct keyspaces keyspaces;
+    keyspaces_init(&keyspaces, path->keyspaces, count);
+    partition_stage_init(&path->partition, &keyspaces, &thread->worker.random);
+    path->resp = (struct resp_path){
+        .refs_count = 1,
+        .door = &path->partition.door,
+        .clients_count = generation->clients_count,
+        .figures = add_figures,
+    };
+    return true;
+}
+
+void key_path_fini(struct key_path *path)
+{
+    for (uint32_t i = 0; path->stages != NULL && i < path->count; i++)
+        memory_stage_fini(&path->stages[i]);
+    mem_free(path->keyspaces);
+    mem_free(path->stages);
+    mem_free((void *)path->doors);
+    *path = (struct key_path){0};
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* main/kept_keyspace.h - a keyspace with its engine, kept by its name over reloads.
+ *
+ * It keeps the layout that it was made with: what a reload says otherwise holds after a restart.
+ *
+ * Memory:  counted; the last holder frees engine and keys. Threads: any. */
+#ifndef PANDO_MAIN_KEPT_KEYSPACE_H
+#define PANDO_MAIN_KEPT_KEYSPACE_H
+
+#include "engine/memory/memory_engine.h"
+#include "main/settings.h"
+#include "path/command/keyspace_row.h"
+#include "path/keep.h"
+
+struct kept_keyspace {
+    struct kept           kept;      /* first */
+    struct partition     *partition; /* owned */
+    enum keyspace_engine  engine;
+    struct memory_engine *memory;
+    uint64_t              memory_bytes; /* the limit */
+    uint64_t              value_bytes_max;
+};
+
+/* The keyspace of that name, or a new one. NULL: no memory. To be given back. */
+struct kept_keyspace *kept_keyspace_get(struct keep *keep, const struct settings_keyspace *settings)
+    must_check;
+
+/* Accepts NULL. */
+void kept_keyspace_give(struct kept_keyspace *keyspace);
+
+/* A slice of what has to be done in the background, at @now_ms of Unix time. */
+void kept_keyspace_tend(struct kept_keyspace *keyspace, uint64_t now_ms);
+
+/* What it holds and did. */
+void kept_keyspace_count(const struct kept_keyspace *keyspace, struct keyspace_figures *out);
+
+/* The words of its engine and partition; static. */
+const char *kept_keyspace_engine(const struct kept_keyspace *keyspace);
+
+#endif
