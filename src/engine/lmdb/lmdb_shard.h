@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* engine/lmdb/lmdb_shard.h - one LMDB environment: a shard of a durable keyspace, in its own
+ * folder.
+ *
+ * DIR/NNNN/data.mdb, opened once per process and shared by all workers, who read it in transactions
+ * of their own; one thread writes (lmdb_writer.h). It says of itself which format it has and under
+ * which layout it was written; another one is refused at open.
+ *
+ * Flags: LMDB's default ones and NOTLS, since a reading transaction is a worker's, not a thread's.
+ * Never WRITEMAP: a full disk would be a SIGBUS. Not NOMEMINIT either: what the heap held before
+ * would be written to the file for the sake of a few per cent.
+ *
+ * Disk: `disk_bytes_max` bounds the pages in use (the file may be larger by what is free in it and
+ * is used first). Over it growing changes are SPACE_DISK_FULL; reading and removing go on.
+ *
+ * Memory:  a struct lmdb_shard is embedded, and may not move while it is open.
+ * Threads: open and close on one; what is atomic, and lmdb_shard_check_readers(), on any.
+ * Errors:  enum err_kind with the story; LMDB's numbers become enum space_result. */
+#ifndef PANDO_ENGINE_LMDB_LMDB_SHARD_H
+#define PANDO_ENGINE_LMDB_LMDB_SHARD_H
+
+#include "core/err.h"
+#include "engine/keys/space.h"
+#include "engine/lmdb/lmdb_watches.h"
+
+#include <stdatomic.h>
+
+struct MDB_env;
+struct MDB_txn;
+
+/* The databases of an environment; how they are written: space/record.h. */
+#define LMDB_DATABASES(X)                                                                          \
+    X(META, "meta")           /* one record: format, layout, secret */                             \
+    X(KEYS, "keys")           /* what is under each key */                                         \
+    X(POSITIONS, "positions") /* of an ordered keyspace: where SCAN finds its keys */              \
+    X(CHUNKS, "chunks")       /* of long strings */                                                \
+    X(MEMBERS, "members")     /* of collections */                                                 \
+    X(EXPIRY, "expiry")       /* what goes when */                                                 \
+    X(TRASH, "trash")         /* collections whose members are still to be removed */
+
+enum lmdb_database {
+#define X(symbol, name) LMDB_##symbol,
+    LMDB_DATABASES(X)
+#undef X
+    LMDB_DATABASES_COUNT
+};
+
+/* When a write is answered. */
+#define LMDB_SYNCS(X)                                                                              \
+    X(ALWAYS, "always", "after the disk has it: a power cut loses nothing that was answered")      \
+    X(NEVER, "never",                                                                              \
+      "after the kernel has it: kill -9 loses nothing, but a power cut loses what the kernel had " \
+      "not written yet, and may damage the whole file, which then is restored from a backup")
+
+enum lmdb_sync {
+#define X(symbol, name, gist) LMDB_SYNC_##symbol,
+    LMDB_SYNCS(X)
+#undef X
+    LMDB_SYNCS_COUNT
+};
+
+enum {
+    LMDB_FORMAT = 1,         /* of the whole file; an older program refuses a newer one */
+    LMDB_LAYOUT_MAX = 200,   /* bytes of the layout's text */
+    LMDB_READERS_MAX = 1022, /* transactions that read at once, of all processes */
+    LMDB_PATH_MAX = 1024,
+};
+
+#define LMDB_MAP_BYTES ((uint64_t)256 << 30)
+
+struct lmdb_settings {
+    const char *folder;     /* of the keyspace; made if it is not there */
+    uint32_t    number;     /* of the shard in it, below 10000 */
+    const char *layout;     /* what the keys lie here by, in words: "hash, shard 0 of 3" */
+    bool        is_ordered; /* range: keys in the order of their bytes */
+    uint8_t     sync;       /* enum lmdb_sync */
+    uint32_t    name_bytes; /* of a key's beginning that its slot does not depend on: "carts:" */
+    uint64_t    map_bytes;  /* address space; 0: LMDB_MAP_BYTES, or what there is of it */
+    uint64_t    disk_bytes_max; /* of pages in use; 0: no limit */
+};
+
+/* What the shard counts; read by anybody. */
+struct lmdb_figures {
+    _Atomic uint64_t keys; /* that are there, the expired ones that were not removed yet too */
+    _Atomic uint64_t used_bytes; /* of pages in use */
+    _Atomic uint64_t file_bytes; /* with what is free in the file */
+    _Atomic uint64_t commits;    /* transactions that changed something */
+    _Atomic uint64_t ops;        /* that went through the writer */
+    _Atomic uint64_t again;      /* batches that failed and were run op by op */
+    _Atomic uint64_t expired;    /* keys removed because their time had come */
+    _Atomic uint64_t readers_cleared;
+    _Atomic uint64_t commit_last_ns, commit_max_ns;
+    _Atomic uint64_t waiting; /* ops with the writer */
+};
+
+struct lmdb_shard {
+    struct MDB_env     *env;
+    unsigned            databases[LMDB_DATABASES_COUNT]; /* LMDB's handles */
+    uint64_t            secret; /* drawn when the file was made: seeds hashes of keys */
+    uint32_t            name_bytes;
+    uint32_t            page_bytes;
+    const uint8_t      *map; /* where the file lies in memory; NULL: not known */
+    uint64_t            map_bytes;
+    _Atomic uint64_t    readable_bytes; /* of it: the file was at least as long */
+    bool                is_ordered;
+    uint8_t             sync;
+    _Atomic bool        failed;         /* the disk takes no writes any more */
+    _Atomic uint64_t    disk_bytes_max; /* may be changed while it is open */
+    struct lmdb_watches watches;
+    struct lmdb_figures figures;
+    char                path[LMDB_PATH_MAX]; /* of the environment's folder */
+};
+
+/* Opens it, making folder and file where they are not there. */
+must_check enum err_kind lmdb_shard_open(struct lmdb_shard *shard,
+                                         const struct lmdb_settings *settings, struct err *e);
+
+/* All transactions are over. Accepts zero. */
+void lmdb_shard_close(struct lmdb_shard *shard);
+
+/* Keys, as of the last commit. */
+uint64_t lmdb_shard_count(struct lmdb_shard *shard);
+
+/* Clears what readers of dead processes hold on to. Every few seconds. */
+void lmdb_shard_check_readers(struct lmdb_shard *shard);
+
+/* Bytes of the pages in use, as @txn sees them. */
+uint64_t lmdb_shard_used_bytes(struct lmdb_shard *shard, struct MDB_txn *txn);
+
+/* Publishes the figures that @txn knows: keys, used, file. */
+void lmdb_shard_publish(struct lmdb_shard *shard, struct MDB_txn *txn);
+
+/* Do @bytes, which LMDB gave, lie where they can be read? A length on a damaged page may be any. */
+bool lmdb_shard_has(struct lmdb_shard *shard, struct bytes bytes);
+
+/* What LMDB's or the system's @error means for a command. */
+enum space_result lmdb_result(int error);
+
+/* The same of an error of writing. LMDB says EIO too where the system wrote a part only, which is
+ * what it does on a disk that becomes full: so it is tried whether the file can grow. */
+enum space_result lmdb_shard_result(struct lmdb_shard *shard, int error);
+
+#endif

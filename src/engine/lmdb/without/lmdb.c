@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* engine/lmdb/without/lmdb.c - stands in for engine/lmdb where the build is without liblmdb.
+ *
+ * No shard can be opened, so nothing else is ever called. */
+#include "engine/lmdb/check/lmdb_check.h"
+#include "engine/lmdb/lmdb_stage.h"
+
+#include <assert.h>
+
+enum err_kind lmdb_shard_open(struct lmdb_shard *shard, const struct lmdb_settings *settings,
+                              struct err *e)
+{
+    *shard = (struct lmdb_shard){0};
+    return err_set(e, ERR_INPUT, "open %.150s: engine lmdb is not in this build", settings->folder);
+}
+
+void lmdb_shard_close(struct lmdb_shard *shard)
+{
+    assert(shard->env == NULL);
+}
+
+uint64_t lmdb_shard_count(struct lmdb_shard *shard)
+{
+    assert(shard->env == NULL);
+    return 0;
+}
+
+void lmdb_shard_check_readers(struct lmdb_shard *shard)
+{
+    assert(shard->env != NULL);
+}
+
+void lmdb_writer_init(struct lmdb_writer *writer, struct lmdb_shard *shard,
+                      uint64_t value_bytes_max, uint64_t seed)
+{
+    (void)value_bytes_max;
+    (void)seed;
+    assert(writer != NULL && shard->env != NULL);
+}
+
+enum err_kind lmdb_writer_start(struct lmdb_writer *writer, struct err *e)
+{
+    assert(writer == NULL);
+    return err_set(e, ERR_INPUT, "engine lmdb is not in this build");
+}
+
+void lmdb_writer_stop(struct lmdb_writer *writer)
+{
+    assert(writer->shard == NULL);
+}
+
+void lmdb_writer_tick(struct lmdb_writer *writer, uint64_t now_ms)
+{
+    (void)now_ms;
+    assert(writer == NULL);
+}
+
+void lmdb_stage_init(struct lmdb_stage *stage, const struct lmdb_stage_options *options)
+{
+    assert(stage != NULL && options->shard->env != NULL);
+}
+
+void lmdb_stage_fini(struct lmdb_stage *stage)
+{
+    assert(stage->shard == NULL);
+}
+
+enum err_kind lmdb_check(struct lmdb_shard *shard, lmdb_report *report, void *self,
+                         struct lmdb_checked *checked, struct err *e)
+{
+    (void)report;
+    (void)self;
+    (void)checked;
+    assert(shard->env != NULL);
+    return err_set(e, ERR_INPUT, "engine lmdb is not in this build");
+}
