@@ -15,7 +15,7 @@ void arena_init(struct arena *arena, void *block, size_t bytes, uint32_t heap_by
 {
     *arena = (struct arena){
         .at = block,
-        .end = (uint8_t *)block + bytes,
+        .end = bytes == 0 ? block : (uint8_t *)block + bytes,
         .heap_bytes_max = heap_bytes_max,
     };
 }

@@ -23,7 +23,8 @@ struct arena {
     uint32_t            heap_bytes_max;
 };
 
-/* @block of @bytes bytes is used first. @heap_bytes_max bounds what may be taken beyond it. */
+/* @block of @bytes bytes, which may be NULL and 0, is used first. @heap_bytes_max bounds what
+ * may be taken beyond it. */
 void arena_init(struct arena *arena, void *block, size_t bytes, uint32_t heap_bytes_max);
 
 /* Frees everything; the block is forgotten. Accepts zero. */

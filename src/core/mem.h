@@ -34,7 +34,7 @@ static inline size_t mem_held_bytes_max(size_t bytes)
     /* Rounded to 16, at least 32, and a rest that is too small to be a block of its own; large
      * blocks are whole pages. */
     const size_t block = ((bytes + 8 + 15) & ~(size_t)15) + 16;
-    return block < 48 ? 48 : block < 65536 ? block : block + 2 * 4096;
+    return block < 48 ? 48 : block < 65536 ? block : block + (size_t)2 * 4096;
 }
 
 enum { MEM_LINE_BYTES = 64 };

@@ -57,7 +57,7 @@ static struct split *new_split(struct key_op *op, uint32_t parts_count, uint32_t
     *split =
         (struct split){.op = op, .left = 1, .keys_count = keys_count, .parts_count = parts_count};
     split->parts = mem_alloc(parts_count * sizeof *split->parts);
-    split->outs = mem_alloc(parts_count * sizeof *split->outs);
+    split->outs = mem_alloc(parts_count * sizeof(struct resp_out *));
     split->places = mem_alloc((keys_count + 1) * sizeof *split->places);
     split->args = mem_alloc((args_count + 1) * sizeof *split->args);
     if (split->parts == NULL || split->outs == NULL || split->places == NULL ||

@@ -90,7 +90,7 @@ struct memory_engine *memory_engine_new(const struct memory_engine_options *opti
     if (engine == NULL)
         return NULL;
     engine->stripes = mem_alloc_lines(count * sizeof *engine->stripes);
-    engine->spaces = mem_alloc(count * sizeof *engine->spaces);
+    engine->spaces = mem_alloc(count * sizeof(struct space *));
     if (engine->stripes == NULL || engine->spaces == NULL) {
         mem_free(engine->spaces);
         mem_free(engine->stripes);

@@ -53,7 +53,7 @@ static void add_part(struct resp_flight *flight, struct resp_queued *queued, uin
 static struct resp_exec *new_exec(uint32_t count)
 {
     struct resp_exec *exec =
-        mem_alloc(sizeof *exec + count * (sizeof exec->ops[0] + sizeof exec->parts[0]));
+        mem_alloc(sizeof *exec + count * (sizeof(struct key_op) + sizeof(struct key_op *)));
     if (exec == NULL)
         return NULL;
     list_init(&exec->queued);

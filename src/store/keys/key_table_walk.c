@@ -4,6 +4,8 @@
 #include "core/random.h"
 #include "store/keys/key_table.h"
 
+#include <assert.h>
+
 /* The first position behind all of the stripe. */
 static uint64_t end_of(const struct key_table *table)
 {
@@ -135,6 +137,7 @@ struct key_entry *key_table_random(struct key_table *table, uint64_t draw, uint6
     if (table->count == 0)
         return NULL;
     const uint64_t buckets = key_table__buckets(table);
+    assert(buckets > 0);
     for (unsigned i = 0; i < THROWS; i++) {
         const uint64_t thrown = random_mix(&draw);
         const struct key_bucket *bucket = bucket_by_number(table, (thrown >> 8) % buckets);

@@ -154,7 +154,7 @@ static bool make_room(struct way *way, size_t level)
     struct key_node *node = way->nodes[level];
     if (node->count < node->room)
         return true;
-    node = key_node_resize(way->tree, node, 2u * node->room);
+    node = key_node_resize(way->tree, node, (size_t)2 * node->room);
     if (node != NULL)
         moved_to(way, level, node);
     return node != NULL;
@@ -273,7 +273,7 @@ size_t key_tree_put_bytes(const struct key_tree *tree, size_t key_bytes, size_t 
     if (tree->height == 1 && root->count < root->room)
         return cell;
     if (tree->height == 1 && root->count < KEY_TREE_NODE_MAX)
-        return cell + mem_held_bytes_max(key_node_bytes(false, 2u * root->room));
+        return cell + mem_held_bytes_max(key_node_bytes(false, (size_t)2 * root->room));
     return cell + mem_held_bytes_max(key_node_bytes(false, KEY_TREE_NODE_MAX)) +
            (tree->height - 1) * mem_held_bytes_max(key_node_bytes(true, KEY_TREE_NODE_MAX)) +
            mem_held_bytes_max(key_node_bytes(true, KEY_TREE_NODE_MIN));

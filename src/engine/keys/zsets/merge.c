@@ -111,7 +111,7 @@ static bool make_heap(struct zsets_sources *sources, struct heap *heap, uint64_t
 {
     heap->count = 0;
     *members = 0;
-    heap->at = run_scratch(sources->run, sources->count * sizeof heap->at[0]);
+    heap->at = run_scratch(sources->run, sources->count * sizeof(struct zsets_source *));
     if (heap->at == NULL)
         return false;
     for (uint32_t i = 0; i < sources->count; i++) {

@@ -108,6 +108,31 @@ bool resp_session_queues(const struct resp_session *session, const struct comman
     }
 }
 
+static void refuse_count(const struct resp_ask *ask, const char *subcommand)
+{
+    resp_errorf(ask->out, "ERR wrong number of arguments for '%s|%s' command", ask->command->name,
+                subcommand);
+}
+
+/* Engines answer OBJECT; what none of them can answer is refused before it is queued. */
+static bool refuse_object(const struct resp_ask *ask)
+{
+    static const struct {
+        const char *word;
+        uint32_t args_count;
+    } known[] = {{"encoding", 3}, {"freq", 3}, {"help", 2}, {"idletime", 3}, {"refcount", 3}};
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        if (!bytes_is_word(ask->args[1], known[i].word))
+            continue;
+        if (ask->args_count == known[i].args_count)
+            return false;
+        refuse_count(ask, known[i].word);
+        return true;
+    }
+    resp__refuse_subcommand(ask);
+    return true;
+}
+
 void resp_session_queue(struct resp_session *session, const struct resp_ask *ask)
 {
     struct resp_queue *queue = &session->queue;
@@ -117,6 +142,8 @@ void resp_session_queue(struct resp_session *session, const struct resp_ask *ask
         bytes += ask->args[i].count;
     if ((ask->command->flags & COMMAND_NO_MULTI) != 0)
         resp_error(ask->out, "ERR Command not allowed inside a transaction");
+    else if (ask->command->number == COMMAND_IS_OBJECT && refuse_object(ask))
+        ;
     else if (queue->count >= settings->multi_commands)
         resp_error(ask->out, "ERR the transaction has more commands than 'multi-commands'");
     else if (queue->bytes + bytes > settings->multi_bytes)
@@ -289,12 +316,6 @@ void resp__refuse_subcommand(const struct resp_ask *ask)
     resp_errorf(ask->out, "ERR unknown subcommand '%.*s'. Try %s HELP.",
                 (int)(said.count < SHOWN_BYTES_MAX ? said.count : SHOWN_BYTES_MAX),
                 (const char *)said.at, upper);
-}
-
-static void refuse_count(const struct resp_ask *ask, const char *subcommand)
-{
-    resp_errorf(ask->out, "ERR wrong number of arguments for '%s|%s' command", ask->command->name,
-                subcommand);
 }
 
 void resp__run_subcommand(struct resp_session *session, const struct resp_ask *ask,
