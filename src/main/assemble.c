@@ -152,14 +152,15 @@ static bool take_kept(struct generation *generation, struct keeps *keeps)
     return true;
 }
 
-static bool take_keyspaces(struct generation *generation, struct keeps *keeps)
+static bool take_keyspaces(struct generation *generation, struct keeps *keeps, struct err *e)
 {
     const struct settings *settings = generation->settings;
     generation->clients_count = &keeps->clients_count;
     generation->keyspaces =
         mem_alloc((settings->keyspaces_count + 1) * sizeof(struct kept_keyspace *));
     for (size_t i = 0; generation->keyspaces != NULL && i < settings->keyspaces_count; i++) {
-        generation->keyspaces[i] = kept_keyspace_get(&keeps->keyspaces, &settings->keyspaces[i]);
+        generation->keyspaces[i] =
+            kept_keyspace_get(&keeps->keyspaces, &settings->keyspaces[i], settings->data_path, e);
         if (generation->keyspaces[i] == NULL)
             return false;
     }
@@ -202,17 +203,18 @@ static void generation_free(struct generation *generation)
 }
 
 struct generation *generation_new(struct settings *settings, struct registry *registry,
-                                  struct admit *admit, struct keeps *keeps)
+                                  struct admit *admit, struct keeps *keeps, struct err *e)
 {
     const size_t count = settings->services_count;
     struct generation *generation = mem_alloc(sizeof *generation);
+    (void)err_set(e, ERR_MEMORY, "no memory for the configuration");
     if (generation == NULL)
         return NULL;
     generation->services = mem_alloc((count + 1) * sizeof(struct service *));
     generation->inflight = mem_alloc((count + 1) * sizeof(_Atomic uint32_t));
     generation->settings = settings;
     if (generation->services == NULL || generation->inflight == NULL ||
-        !take_kept(generation, keeps) || !take_keyspaces(generation, keeps) ||
+        !take_kept(generation, keeps) || !take_keyspaces(generation, keeps, e) ||
         !read_keys(generation)) {
         give_kept(generation);
         wipe_keys(generation);

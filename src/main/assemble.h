@@ -56,7 +56,8 @@ struct generation {
  * NULL: no memory (then
  * @settings is still the caller's). */
 struct generation *generation_new(struct settings *settings, struct registry *registry,
-                                  struct admit *admit, struct keeps *keeps) must_check;
+                                  struct admit *admit, struct keeps *keeps, struct err *e)
+    must_check;
 struct generation *generation_ref(struct generation *generation);
 void generation_unref(struct generation *generation);
 

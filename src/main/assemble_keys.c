@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+enum { WAITING_MAX = 65536 }; /* writes of a shard, of all workers; more are BUSY */
+
 /* What the process takes of the machine's memory; 0 if the system does not say. */
 static uint64_t resident_bytes(void)
 {
@@ -60,9 +62,10 @@ static uint32_t shard_of(const void *layout, struct bytes key)
 }
 
 /* False: no memory. */
-static bool build_keyspace(struct key_path *path, struct worker_thread *thread, uint32_t index)
+static bool build_memory(struct key_path *path, struct worker_thread *thread,
+                         const struct kept_keyspace *kept, struct keyspace *keyspace)
 {
-    struct kept_keyspace *kept = path->generation->keyspaces[index];
+    struct memory_stage *stage = &path->memory[keyspace - path->keyspaces];
     const struct memory_stage_options options = {
         .engine = kept->memory,
         .random = &thread->worker.random,
@@ -70,23 +73,46 @@ static bool build_keyspace(struct key_path *path, struct worker_thread *thread, 
         .shard_of = shard_of,
         .layout = kept->partition,
     };
-    if (!memory_stage_init(&path->stages[index], &options))
-        return false;
-    path->doors[index] = &path->stages[index].door;
-    path->keyspaces[index] = (struct keyspace){
-        .name = path->generation->settings->keyspaces[index].name,
-        .partition = kept->partition,
-        .holds_several = true,
-        .doors = &path->doors[index],
-    };
-    return true;
+    keyspace->doors[0] = &stage->door;
+    keyspace->holds_several = true;
+    return memory_stage_init(stage, &options);
 }
 
+static void build_lmdb(struct key_path *path, struct worker_thread *thread,
+                       const struct kept_keyspace *kept, struct keyspace *keyspace)
+{
+    struct lmdb_stage *stages = &path->lmdb[keyspace->doors - path->doors];
+    for (uint32_t i = 0; i < kept->shards_open; i++) {
+        const struct lmdb_stage_options options = {
+            .shard = &kept->shards[i],
+            .writer = &kept->writers[i],
+            .loop = &thread->loop,
+            .waiting_max = WAITING_MAX,
+            .value_bytes_max = kept->value_bytes_max,
+            .seed = random_next(&thread->worker.random),
+        };
+        lmdb_stage_init(&stages[i], &options);
+        keyspace->doors[i] = &stages[i].door;
+    }
+}
+
+/* False: no memory. */
 static bool build_keyspaces(struct key_path *path, struct worker_thread *thread)
 {
-    for (uint32_t i = 0; i < path->count; i++)
-        if (!build_keyspace(path, thread, i))
+    uint32_t shard = 0;
+    for (uint32_t i = 0; i < path->count; i++) {
+        const struct kept_keyspace *kept = path->generation->keyspaces[i];
+        path->keyspaces[i] = (struct keyspace){
+            .name = path->generation->settings->keyspaces[i].name,
+            .partition = kept->partition,
+            .doors = &path->doors[shard],
+        };
+        shard += kept->partition->shards_count;
+        if (kept->engine == KEYSPACE_LMDB)
+            build_lmdb(path, thread, kept, &path->keyspaces[i]);
+        else if (!build_memory(path, thread, kept, &path->keyspaces[i]))
             return false;
+    }
     qsort(path->keyspaces, path->count, sizeof *path->keyspaces, by_name);
     return true;
 }
@@ -96,11 +122,14 @@ bool key_path_init(struct key_path *path, struct worker_thread *thread,
 {
     const uint32_t count = (uint32_t)generation->settings->keyspaces_count;
     *path = (struct key_path){.generation = generation, .count = count};
+    for (uint32_t i = 0; i < count; i++)
+        path->shards_count += generation->keyspaces[i]->partition->shards_count;
     path->keyspaces = mem_alloc((count + 1) * sizeof *path->keyspaces);
-    path->stages = mem_alloc((count + 1) * sizeof *path->stages);
-    path->doors = mem_alloc((count + 1) * sizeof(struct key_door *));
-    if (path->keyspaces == NULL || path->stages == NULL || path->doors == NULL ||
-        !build_keyspaces(path, thread)) {
+    path->memory = mem_alloc((count + 1) * sizeof *path->memory);
+    path->lmdb = mem_alloc((path->shards_count + 1) * sizeof *path->lmdb);
+    path->doors = mem_alloc((path->shards_count + 1) * sizeof(struct key_door *));
+    if (path->keyspaces == NULL || path->memory == NULL || path->lmdb == NULL ||
+        path->doors == NULL || !build_keyspaces(path, thread)) {
         key_path_fini(path);
         return false;
     }
@@ -118,10 +147,13 @@ bool key_path_init(struct key_path *path, struct worker_thread *thread,
 
 void key_path_fini(struct key_path *path)
 {
-    for (uint32_t i = 0; path->stages != NULL && i < path->count; i++)
-        memory_stage_fini(&path->stages[i]);
+    for (uint32_t i = 0; path->memory != NULL && i < path->count; i++)
+        memory_stage_fini(&path->memory[i]);
+    for (uint32_t i = 0; path->lmdb != NULL && i < path->shards_count; i++)
+        lmdb_stage_fini(&path->lmdb[i]);
     mem_free(path->keyspaces);
-    mem_free(path->stages);
+    mem_free(path->memory);
+    mem_free(path->lmdb);
     mem_free((void *)path->doors);
     *path = (struct key_path){0};
 }

@@ -5,13 +5,14 @@
  *
  * front      front/resp: what is being asked? One per listener and worker.
  * partition  partition/: which shard owns it? Split and merged where it is several.
- * engine     engine/memory: who holds it?
+ * engine     engine/memory, engine/lmdb: who holds it?
  *
  * Memory:  a part of struct path, which frees it when nothing holds `resp` any more.
  * Threads: its worker's. */
 #ifndef PANDO_MAIN_ASSEMBLE_KEYS_H
 #define PANDO_MAIN_ASSEMBLE_KEYS_H
 
+#include "engine/lmdb/lmdb_stage.h"
 #include "front/resp/resp_path.h"
 #include "main/kept_keyspace.h"
 #include "partition/partition_stage.h"
@@ -24,9 +25,11 @@ struct key_path {
     struct partition_stage partition;
     struct generation     *generation;
     struct keyspace       *keyspaces; /* by name */
-    struct memory_stage   *stages;    /* of each of them */
-    struct key_door      **doors;
+    struct memory_stage   *memory;    /* of each of them; zero where the engine is another */
+    struct lmdb_stage     *lmdb;      /* of each shard of all of them; likewise */
+    struct key_door      **doors;     /* of each shard of all of them */
     uint32_t               count;
+    uint32_t               shards_count; /* of all of them */
 };
 
 /* Builds it over the keyspaces of @generation. resp.released and resp.path are the caller's to set.

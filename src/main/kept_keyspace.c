@@ -4,21 +4,38 @@
 
 #include "core/mem.h"
 
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 
 enum {
     STRIPES_MOST = 32, /* of a shard: far more than workers, so that two seldom want one */
     STRIPES_ALL_MOST = 1024,
-    TEND_ROUNDS = 8, /* at once, while there is more to do; some milliseconds at most */
+    READERS_MS = 5000, /* between two looks for readers of dead processes */
+    TEND_ROUNDS = 8,   /* at once, while there is more to do; some milliseconds at most */
 };
 
-static void drop(struct kept *kept)
+static void free_keyspace(struct kept_keyspace *keyspace)
 {
-    struct kept_keyspace *keyspace = (struct kept_keyspace *)(void *)kept;
+    for (uint32_t i = 0; i < keyspace->writers_running; i++)
+        lmdb_writer_stop(&keyspace->writers[i]);
+    for (uint32_t i = 0; i < keyspace->shards_open; i++)
+        lmdb_shard_close(&keyspace->shards[i]);
+    mem_free(keyspace->writers);
+    mem_free(keyspace->shards);
     memory_engine_unref(keyspace->memory);
     mem_free(keyspace->partition);
     mem_free(keyspace);
 }
+
+static void drop(struct kept *kept)
+{
+    free_keyspace((struct kept_keyspace *)(void *)kept);
+}
+
+/* ---- memory ---- */
 
 static uint32_t count_stripes(const struct partition *partition)
 {
@@ -28,47 +45,114 @@ static uint32_t count_stripes(const struct partition *partition)
     return count;
 }
 
-/* NULL: no memory, or none of the system's randomness. */
-static struct memory_engine *make_memory(const struct settings_keyspace *settings,
-                                         const struct partition *partition)
+static enum err_kind make_memory(struct kept_keyspace *keyspace,
+                                 const struct settings_keyspace *settings, struct err *e)
 {
     struct memory_engine_options options = {
-        .shards_count = partition->shards_count,
-        .stripes_count = count_stripes(partition),
-        .is_ordered = partition->strategy->is_ordered,
+        .shards_count = keyspace->partition->shards_count,
+        .stripes_count = count_stripes(keyspace->partition),
+        .is_ordered = keyspace->partition->strategy->is_ordered,
         .evicts = settings->eviction == MEMORY_EVICTION_SIEVE,
         .bytes_max = settings->memory_bytes,
     };
     if (getrandom(&options.hash_key, sizeof options.hash_key, 0) != sizeof options.hash_key)
-        return NULL;
-    return memory_engine_new(&options);
+        return err_set_errno(e, "getrandom");
+    keyspace->limit_bytes = settings->memory_bytes;
+    keyspace->memory = memory_engine_new(&options);
+    return keyspace->memory != NULL ? ERR_NONE : err_set(e, ERR_MEMORY, "no memory");
 }
 
-static struct kept_keyspace *make(const struct settings_keyspace *settings)
+/* ---- the disk ---- */
+
+static enum err_kind make_folder(const char *path, struct err *e)
+{
+    if (mkdir(path, 0700) == 0 || errno == EEXIST)
+        return ERR_NONE;
+    return err_set_errno(e, "make the folder %s", path);
+}
+
+/* Opens the shard @index and starts its writer. */
+static enum err_kind open_shard(struct kept_keyspace *keyspace, uint32_t index,
+                                struct lmdb_settings *settings, struct err *e)
+{
+    char layout[LMDB_LAYOUT_MAX];
+    uint64_t seed = 0;
+    (void)!getrandom(&seed, sizeof seed, 0); /* of draws by chance only */
+    (void)snprintf(layout, sizeof layout, "%s, shard %u of %u, %016" PRIx64,
+                   keyspace->partition->strategy->name, index, keyspace->partition->shards_count,
+                   partition_fingerprint(keyspace->partition));
+    settings->number = index;
+    settings->layout = layout;
+    enum err_kind failed = lmdb_shard_open(&keyspace->shards[index], settings, e);
+    if (failed != ERR_NONE)
+        return failed;
+    keyspace->shards_open++;
+    lmdb_writer_init(&keyspace->writers[index], &keyspace->shards[index], keyspace->value_bytes_max,
+                     seed);
+    keyspace->writers_running++; /* lmdb_writer_stop() is due from here on */
+    return lmdb_writer_start(&keyspace->writers[index], e);
+}
+
+static enum err_kind make_lmdb(struct kept_keyspace *keyspace,
+                               const struct settings_keyspace *settings, const char *data,
+                               struct err *e)
+{
+    char folder[LMDB_PATH_MAX];
+    const uint32_t count = keyspace->partition->shards_count;
+    struct lmdb_settings with = {
+        .folder = folder,
+        .is_ordered = keyspace->partition->strategy->is_ordered,
+        .sync = (uint8_t)settings->sync,
+        .name_bytes = keyspace->partition->name_bytes,
+        .disk_bytes_max = settings->disk_bytes / count,
+    };
+    enum err_kind failed = make_folder(data, e);
+    (void)snprintf(folder, sizeof folder, "%s/keys", data);
+    if (failed == ERR_NONE)
+        failed = make_folder(folder, e);
+    (void)snprintf(folder, sizeof folder, "%s/keys/%s", data, settings->name);
+    keyspace->limit_bytes = settings->disk_bytes;
+    keyspace->shards = mem_alloc(count * sizeof *keyspace->shards);
+    keyspace->writers = mem_alloc(count * sizeof *keyspace->writers);
+    if (failed == ERR_NONE && (keyspace->shards == NULL || keyspace->writers == NULL))
+        failed = err_set(e, ERR_MEMORY, "no memory");
+    for (uint32_t i = 0; failed == ERR_NONE && i < count; i++)
+        failed = open_shard(keyspace, i, &with, e);
+    return failed;
+}
+
+/* ---- both ---- */
+
+static struct kept_keyspace *make(const struct settings_keyspace *settings, const char *data,
+                                  struct err *e)
 {
     struct kept_keyspace *keyspace = mem_alloc(sizeof *keyspace);
-    if (keyspace == NULL)
-        return NULL;
-    keyspace->engine = settings->engine;
-    keyspace->memory_bytes = settings->memory_bytes;
-    keyspace->value_bytes_max = settings->value_bytes_max;
-    keyspace->partition = partition_copy(&settings->partition);
-    if (keyspace->partition != NULL)
-        keyspace->memory = make_memory(settings, keyspace->partition);
-    if (keyspace->memory == NULL) {
-        mem_free(keyspace->partition);
-        mem_free(keyspace);
-        return NULL;
+    enum err_kind failed = keyspace == NULL ? err_set(e, ERR_MEMORY, "no memory") : ERR_NONE;
+    if (failed == ERR_NONE) {
+        keyspace->engine = settings->engine;
+        keyspace->value_bytes_max = settings->value_bytes_max;
+        keyspace->partition = partition_copy(&settings->partition);
+        if (keyspace->partition == NULL)
+            failed = err_set(e, ERR_MEMORY, "no memory");
     }
-    return keyspace;
+    if (failed == ERR_NONE)
+        failed = keyspace->engine == KEYSPACE_MEMORY ? make_memory(keyspace, settings, e)
+                                                     : make_lmdb(keyspace, settings, data, e);
+    if (failed == ERR_NONE)
+        return keyspace;
+    (void)err_wrap(e, "keyspace %s", settings->name);
+    if (keyspace != NULL)
+        free_keyspace(keyspace);
+    return NULL;
 }
 
-struct kept_keyspace *kept_keyspace_get(struct keep *keep, const struct settings_keyspace *settings)
+struct kept_keyspace *kept_keyspace_get(struct keep *keep, const struct settings_keyspace *settings,
+                                        const char *data, struct err *e)
 {
     struct kept *kept = keep_find(keep, settings->name);
     if (kept != NULL)
         return (struct kept_keyspace *)(void *)kept;
-    struct kept_keyspace *keyspace = make(settings);
+    struct kept_keyspace *keyspace = make(settings, data, e);
     if (keyspace != NULL)
         keep_add(keep, &keyspace->kept, settings->name, drop);
     return keyspace;
@@ -80,26 +164,69 @@ void kept_keyspace_give(struct kept_keyspace *keyspace)
         kept_unref(&keyspace->kept);
 }
 
-void kept_keyspace_tend(struct kept_keyspace *keyspace, uint64_t now_ms)
+static void tend_memory(struct kept_keyspace *keyspace, uint64_t now_ms)
 {
     for (unsigned i = 0; i < TEND_ROUNDS && memory_engine_tick(keyspace->memory, now_ms); i++)
         ;
 }
 
-void kept_keyspace_count(const struct kept_keyspace *keyspace, struct keyspace_figures *out)
+static void tend_lmdb(struct kept_keyspace *keyspace, uint64_t now_ms)
+{
+    const bool is_due = now_ms - keyspace->readers_checked_ms >= READERS_MS;
+    for (uint32_t i = 0; i < keyspace->writers_running; i++) {
+        lmdb_writer_tick(&keyspace->writers[i], now_ms);
+        if (is_due)
+            lmdb_shard_check_readers(&keyspace->shards[i]);
+    }
+    if (is_due)
+        keyspace->readers_checked_ms = now_ms;
+}
+
+void kept_keyspace_tend(struct kept_keyspace *keyspace, uint64_t now_ms)
+{
+    if (keyspace->engine == KEYSPACE_MEMORY)
+        tend_memory(keyspace, now_ms);
+    else
+        tend_lmdb(keyspace, now_ms);
+}
+
+static void count_memory(const struct kept_keyspace *keyspace, struct keyspace_figures *out)
 {
     struct memory_counts counts = {0};
     memory_engine_count(keyspace->memory, &counts);
-    *out = (struct keyspace_figures){
-        .keys = counts.keys,
-        .used_bytes = counts.bytes,
-        .limit_bytes = keyspace->memory_bytes,
-        .commands = counts.commands,
-        .hits = counts.hits,
-        .misses = counts.misses,
-        .expired = counts.expired,
-        .evicted = counts.evicted,
-    };
+    out->keys = counts.keys;
+    out->used_bytes = counts.bytes;
+    out->commands = counts.commands;
+    out->hits = counts.hits;
+    out->misses = counts.misses;
+    out->expired = counts.expired;
+    out->evicted = counts.evicted;
+}
+
+static uint64_t seen(const _Atomic uint64_t *figure)
+{
+    return atomic_load_explicit(figure, memory_order_relaxed);
+}
+
+static void count_lmdb(const struct kept_keyspace *keyspace, struct keyspace_figures *out)
+{
+    for (uint32_t i = 0; i < keyspace->shards_open; i++) {
+        const struct lmdb_figures *figures = &keyspace->shards[i].figures;
+        out->keys += seen(&figures->keys);
+        out->used_bytes += seen(&figures->used_bytes);
+        out->writes += seen(&figures->ops);
+        out->commits += seen(&figures->commits);
+        out->expired += seen(&figures->expired);
+    }
+}
+
+void kept_keyspace_count(const struct kept_keyspace *keyspace, struct keyspace_figures *out)
+{
+    *out = (struct keyspace_figures){.limit_bytes = keyspace->limit_bytes};
+    if (keyspace->engine == KEYSPACE_MEMORY)
+        count_memory(keyspace, out);
+    else
+        count_lmdb(keyspace, out);
 }
 
 const char *kept_keyspace_engine(const struct kept_keyspace *keyspace)

@@ -7,6 +7,7 @@
 #ifndef PANDO_MAIN_KEPT_KEYSPACE_H
 #define PANDO_MAIN_KEPT_KEYSPACE_H
 
+#include "engine/lmdb/lmdb_writer.h"
 #include "engine/memory/memory_engine.h"
 #include "main/settings.h"
 #include "path/command/keyspace_row.h"
@@ -16,14 +17,19 @@ struct kept_keyspace {
     struct kept           kept;      /* first */
     struct partition     *partition; /* owned */
     enum keyspace_engine  engine;
-    struct memory_engine *memory;
-    uint64_t              memory_bytes; /* the limit */
+    struct memory_engine *memory;  /* of engine memory; NULL: it is another */
+    struct lmdb_shard    *shards;  /* of engine lmdb, one for each shard, open; NULL: another */
+    struct lmdb_writer   *writers; /* theirs, running */
+    uint32_t              shards_open, writers_running;
+    uint64_t              limit_bytes; /* 0: none */
+    uint64_t              readers_checked_ms;
     uint64_t              value_bytes_max;
 };
 
-/* The keyspace of that name, or a new one. NULL: no memory. To be given back. */
-struct kept_keyspace *kept_keyspace_get(struct keep *keep, const struct settings_keyspace *settings)
-    must_check;
+/* The keyspace of that name, or a new one, whose files lie in the folder @data/keys/NAME. NULL: @e
+ * says why. To be given back. */
+struct kept_keyspace *kept_keyspace_get(struct keep *keep, const struct settings_keyspace *settings,
+                                        const char *data, struct err *e) must_check;
 
 /* Accepts NULL. */
 void kept_keyspace_give(struct kept_keyspace *keyspace);

@@ -385,9 +385,10 @@ static enum err_kind start(struct server *server, struct settings *settings, str
         failed = start_listeners(server, settings, e);
     if (failed != ERR_NONE)
         return failed;
-    server->generation = generation_new(settings, server->registry, &server->admit, &server->keeps);
+    server->generation =
+        generation_new(settings, server->registry, &server->admit, &server->keeps, e);
     if (server->generation == NULL)
-        return err_set(e, ERR_MEMORY, "no memory for the configuration");
+        return e->kind;
     server__warm_caches(server, server->generation);
     server->facts = (struct admin_facts){
         .config_file = server->request->file,

@@ -349,9 +349,8 @@ static struct generation *new_generation(struct server *server, struct settings 
     if (server__apply_services(server, settings, e) != ERR_NONE)
         return NULL;
     struct generation *generation =
-        generation_new(settings, server->registry, &server->admit, &server->keeps);
+        generation_new(settings, server->registry, &server->admit, &server->keeps, e);
     if (generation == NULL) {
-        (void)err_set(e, ERR_MEMORY, "no memory for the new configuration");
         if (server__apply_services(server, server->generation->settings, &again) != ERR_NONE)
             events_tell(server->events, LOG_LEVEL_ERROR, "the targets could not be put back: %s",
                         again.story);

@@ -207,6 +207,7 @@ enum err_kind server__start_signals(struct server *server, struct err *e)
     sigaddset(&set, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &set, NULL); /* threads that start later inherit it */
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a disk that is full */
     server->terminate_post.call = on_terminate;
     server->hangup_post.call = on_hangup;
     server->orphan_post.call = on_orphaned;

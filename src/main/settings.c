@@ -81,12 +81,29 @@ static void set_any(struct loader *loader, const char *text)
     loader->is_good &= config_set(loader->config, &settings_table, &override, loader->errors);
 }
 
+/* Where nothing is said of listeners: HTTP if there is a service, the Redis protocol if there are
+ * keys; and if nobody said what Pando is for, it keeps keys. */
+static void set_presets(struct loader *loader, const struct settings_request *request)
+{
+    const struct config *config = loader->config;
+    const bool serves =
+        request->to != NULL || request->http != NULL || config_has(config, "services");
+    const bool has_keys = config_has(config, "keyspaces");
+    const bool wants_keys = request->redis != NULL || (!serves && !config_has(config, "listeners"));
+    if (!has_keys && wants_keys)
+        set(loader, "the presets", "keyspaces.default.engine", "lmdb");
+    if (config_has(config, "listeners"))
+        return;
+    if (serves)
+        set(loader, "the presets", "listeners.web.http", "127.0.0.1:8080");
+    if (has_keys || wants_keys)
+        set(loader, "the presets", "listeners.data.redis", "127.0.0.1:6380");
+    set(loader, "the presets", "listeners.admin.admin", "127.0.0.1:9780");
+}
+
 static void set_flags(struct loader *loader, const struct settings_request *request)
 {
-    if (!config_has(loader->config, "listeners")) {
-        set(loader, "the presets", "listeners.web.http", "127.0.0.1:8080");
-        set(loader, "the presets", "listeners.admin.admin", "127.0.0.1:9780");
-    }
+    set_presets(loader, request);
     if (request->to != NULL) {
         const struct config_override override = {.path = "services.default.targets",
                                                  .value = request->to,

@@ -32,6 +32,7 @@ static const struct config_choice cache_cookies[] = {CACHE_COOKIES(CONFIG_WORD){
 static const struct config_choice log_levels[] = {LOG_LEVELS(CONFIG_WORD){.name = NULL}};
 static const struct config_choice keyspace_engines[] = {
     KEYSPACE_ENGINES(CONFIG_WORD){.name = NULL}};
+static const struct config_choice keyspace_syncs[] = {LMDB_SYNCS(CONFIG_WORD){.name = NULL}};
 static const struct config_choice keyspace_evictions[] = {
     MEMORY_EVICTIONS(CONFIG_WORD){.name = NULL}};
 const struct config_choice settings_ios[] = {SETTINGS_IOS(CONFIG_WORD){.name = NULL}};
@@ -349,7 +350,7 @@ static const struct config_key keyspace_keys[] = {
      .start_only = true, ELEMENTS(struct settings_keyspace, directory, directory_table),
      .help = "partition directory: which prefixes, such as tenants, are on which shard; all else "
              "goes by hash"},
-    MEMORY_ENGINE_SETTINGS(X) END};
+    MEMORY_ENGINE_SETTINGS(X) LMDB_ENGINE_SETTINGS(X) END};
 static const struct config_table keyspace_table =
     TABLE(keyspace_keys, struct settings_keyspace, .element = "keyspace");
 #undef X
@@ -375,7 +376,8 @@ static const struct config_table keyspace_table =
 static const struct config_key root_keys[] = {
     {.name = "listeners", .kind = CONFIG_MAP, .lowest = 1, .highest = LISTENERS_MAX,
      ELEMENTS(struct settings, listeners, listener_table),
-     .preset_words = "`web: {http: \"127.0.0.1:8080\"}` and `admin: {admin: \"127.0.0.1:9780\"}`",
+     .preset_words = "`admin: {admin: \"127.0.0.1:9780\"}`, with services `web: {http: "
+                     "\"127.0.0.1:8080\"}`, with keyspaces `data: {redis: \"127.0.0.1:6380\"}`",
      .help = "where Pando listens; each entry says one of http, redis and admin"},
     {.name = "services", .kind = CONFIG_MAP, .highest = SERVICES_MAX,
      ELEMENTS(struct settings, services, service_table),
@@ -385,6 +387,7 @@ static const struct config_key root_keys[] = {
      .help = "what stands behind Pando: servers that can each answer any request of their service"},
     {.name = "keyspaces", .kind = CONFIG_MAP, .highest = KEYSPACES_MAX,
      ELEMENTS(struct settings, keyspaces, keyspace_table),
+     .preset_words = "`default: {engine: lmdb}` if there are neither services nor listeners",
      .help = "data that Pando holds; `carts:42` is a key of `carts`, and `default` has all keys "
              "that no other has"},
     {.name = "http", .kind = CONFIG_SECTION, .table = &http_table,

@@ -2,16 +2,18 @@
 /* main/settings_keyspace.h - one keyspace as the file says it.
  *
  *     keyspaces:
- *       users: {partition: range, shards: 3, splits: [h, o], engine: memory}
+ *       users: {partition: range, shards: 3, splits: [h, o], engine: lmdb}
  *
  * Memory: as struct settings. */
 #ifndef PANDO_MAIN_SETTINGS_KEYSPACE_H
 #define PANDO_MAIN_SETTINGS_KEYSPACE_H
 
+#include "engine/lmdb/lmdb_settings.h"
 #include "engine/memory/memory_settings.h"
 #include "partition/partition.h"
 
 #define KEYSPACE_ENGINES(X)                                                                        \
+    X(KEYSPACE_LMDB, "lmdb", "on this machine's disk: what was answered survives a kill")          \
     X(KEYSPACE_MEMORY, "memory", "in this process: a cache whose loss is promised")
 
 enum keyspace_engine {
@@ -34,7 +36,7 @@ struct settings_directory_entry {
       "which shard has a key")                                                                     \
     X(shards_count, "shards", COUNT, 1, PARTITION_SHARDS_MAX, 1, START,                            \
       "parts that its keys are laid on")                                                           \
-    X(engine, "engine", CHOICE, keyspace_engines, 0, KEYSPACE_MEMORY, START,                       \
+    X(engine, "engine", CHOICE, keyspace_engines, 0, KEYSPACE_LMDB, START,                        \
       "what holds the keys")                                                                       \
     X(value_bytes_max, "value-bytes", SIZE, CONFIG_KIB(1), CONFIG_GIB(1), CONFIG_MIB(512), START,  \
       "longest string that a command may make")
@@ -47,6 +49,7 @@ struct settings_keyspace {
     size_t                           directory_count;
     KEYSPACE_SETTINGS(CONFIG_FIELD)
     MEMORY_ENGINE_SETTINGS(CONFIG_FIELD)
+    LMDB_ENGINE_SETTINGS(CONFIG_FIELD)
     /* Worked out from the above by settings_check(): */
     struct partition partition; /* its splits and entries lie in the configuration's memory */
 };

@@ -114,19 +114,19 @@ class Client:
             return False
 
 
-def config(keyspaces=None, **more):
-    """A configuration with a Redis listener, and its port."""
+def config(keyspaces=None, engine="memory", **more):
+    """A configuration with a Redis listener, and its port. @engine: of the keyspaces that do not say theirs."""
     port = free_port()
     return port, pando.merged({
         "listeners": {"data": {"redis": f"127.0.0.1:{port}"}},
-        "keyspaces": keyspaces or {"default": {"engine": "memory"}},
+        "keyspaces": {name: {"engine": engine, **keyspace} for name, keyspace in (keyspaces or {"default": {}}).items()},
     }, more)
 
 
 @contextlib.contextmanager
-def serving(keyspaces=None, io="epoll", **more):
+def serving(keyspaces=None, io="epoll", engine="memory", **more):
     """A Pando that serves keys; `redis_port` is where."""
-    port, settings = config(keyspaces, **more)
+    port, settings = config(keyspaces, engine, **more)
     with pando.running(settings, io) as proxy:
         proxy.redis_port = port
         yield proxy

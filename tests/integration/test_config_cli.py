@@ -108,7 +108,7 @@ def test_five_mistakes_are_told_at_once_with_place_excerpt_and_what_to_do(folder
     ("listeners: {a: {}}", None, "http"),
     ("listeners: {a: {http: ':80'}, b: {http: '127.0.0.1:80'}}", "'127.0.0.1:80'", ""),
     ("listeners: {a: {http: ':80', trust: ['10.0.0.0/33']}}", "'10.0.0.0/33'", ""),
-    ("listeners: {a: {redis: ':80'}}", "redis", ""),
+    ("listeners: {a: {redis: '127.0.0.1:80'}}", "redis", ""),
     ("include: [none.yaml]", "none.yaml", ""),
     ("http: {idle-timeout: 1m", None, ""),
     ("\thttp: {}", None, ""),
@@ -293,14 +293,15 @@ def test_every_setting_of_the_schema_is_in_the_manual(folder):
             yield from itertools.chain.from_iterable(map(named, node))
     sections = {"listeners", "services", "match", "targets", "http", "upstream", "breaker", "limits", "log",
                 "shutdown", "include", "health", "outlier", "rate", "service", "target", "fallback",
-                "agent", "sticky", "concurrency", "proximity", "retry", "hash", "resource", "two-choices", "cache", "rules"}
+                "agent", "sticky", "concurrency", "proximity", "retry", "hash", "resource", "two-choices", "cache", "rules",
+                "keyspaces", "splits", "directory"}
     assert set(named(schema)) - sections <= names
 
 
 # --- run ---
 
-def test_run_without_anything_says_what_to_type(folder):
-    done = command("run", **folder)
+def test_check_without_anything_says_what_to_type(folder):
+    done = command("check", **folder)
     assert done.returncode == 2 and done.stdout == ""
     for words in ("./pando.yaml", "/etc/pando/pando.yaml", "pando run --to", "pando init --to"):
         assert words in done.stderr

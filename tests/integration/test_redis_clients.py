@@ -11,9 +11,9 @@ redis = pytest.importorskip("redis")
 from redis_front import serving    # noqa: E402
 
 
-@pytest.fixture(scope="module")
-def store(io):
-    with serving({"default": {}, "carts": {"shards": 3}}, io) as proxy:
+@pytest.fixture(scope="module", params=["memory", "lmdb"])
+def store(io, request):
+    with serving({"default": {}, "carts": {"shards": 3}}, io, request.param) as proxy:
         yield proxy
 
 

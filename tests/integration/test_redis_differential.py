@@ -53,7 +53,7 @@ def redis():
 
 
 # More rows come with the engines: each is asked the same.
-@pytest.fixture(scope="module", params=["memory"])
+@pytest.fixture(scope="module", params=["memory", "lmdb"])
 def store(request):
     """The port of what is compared with Redis."""
     if PROGRAM:

@@ -10,9 +10,9 @@ import pando
 from redis_front import Client, Closed, Refused, config, encode, serving
 
 
-@pytest.fixture(scope="module")
-def store(io):
-    with serving({"default": {}, "carts": {"shards": 4}}, io) as proxy:
+@pytest.fixture(scope="module", params=["memory", "lmdb"])
+def store(io, request):
+    with serving({"default": {}, "carts": {"shards": 4}}, io, request.param) as proxy:
         yield proxy
 
 

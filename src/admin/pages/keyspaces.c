@@ -91,8 +91,9 @@ static void put_keyspace(const struct admin_keyspace *keyspace, FILE *out)
     fprintf(out, "</td><td>%s</td><td class=n>%u</td><td>%s</td><td class=n>%llu</td>",
             keyspace->partition, keyspace->shards_count, keyspace->engine,
             (unsigned long long)seen->keys);
-    fprintf(out, "<td class=n>%s of %s</td><td class=n>%llu</td>", used, limit,
-            (unsigned long long)seen->commands);
+    fprintf(out, "<td class=n>%s%s%s</td><td class=n>%llu</td>", used,
+            seen->limit_bytes > 0 ? " of " : "", seen->limit_bytes > 0 ? limit : "",
+            (unsigned long long)(seen->commands + seen->writes));
     if (asked == 0)
         fputs("<td class=n>-</td>", out);
     else
@@ -107,7 +108,7 @@ void pages_put_keyspaces(const struct pages *pages, FILE *out)
     if (!keyspace_at(pages, 0, &keyspace))
         return;
     fputs("<section><h2>Keyspaces</h2><table><thead><tr><th>name<th>partition<th class=n>shards"
-          "<th>engine<th class=n>keys<th class=n>memory<th class=n>commands<th class=n>found"
+          "<th>engine<th class=n>keys<th class=n>bytes<th class=n>commands<th class=n>found"
           "<th class=n>expired<th class=n>evicted</tr></thead><tbody>\n",
           out);
     for (size_t i = 0; keyspace_at(pages, i, &keyspace); i++)

@@ -231,8 +231,7 @@ static enum err_kind judge(const struct lmdb_shard *shard, const struct meta *me
         strncmp(meta->layout, settings->layout, sizeof meta->layout) != 0)
         return err_set(e, ERR_INPUT,
                        "open %.60s: its keys were laid by '%.50s' and the "
-                       "configuration says '%.50s': put that back, or load a backup into "
-                       "another folder with pando restore",
+                       "configuration says '%.50s': put that back, or use another `data` folder",
                        shard->path, meta->layout, settings->layout);
     return ERR_NONE;
 }

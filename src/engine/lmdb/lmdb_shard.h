@@ -21,6 +21,7 @@
 
 #include "core/err.h"
 #include "engine/keys/space.h"
+#include "engine/lmdb/lmdb_settings.h"
 #include "engine/lmdb/lmdb_watches.h"
 
 #include <stdatomic.h>
@@ -43,20 +44,6 @@ enum lmdb_database {
     LMDB_DATABASES(X)
 #undef X
     LMDB_DATABASES_COUNT
-};
-
-/* When a write is answered. */
-#define LMDB_SYNCS(X)                                                                              \
-    X(ALWAYS, "always", "after the disk has it: a power cut loses nothing that was answered")      \
-    X(NEVER, "never",                                                                              \
-      "after the kernel has it: kill -9 loses nothing, but a power cut loses what the kernel had " \
-      "not written yet, and may damage the whole file, which then is restored from a backup")
-
-enum lmdb_sync {
-#define X(symbol, name, gist) LMDB_SYNC_##symbol,
-    LMDB_SYNCS(X)
-#undef X
-    LMDB_SYNCS_COUNT
 };
 
 enum {

@@ -45,7 +45,7 @@ Test(lmdb_shard, another_layout_is_refused_with_what_to_do)
     lmdb_shard_close(&t.shard);
     t.settings.layout = "hash, shard 0 of 3";
     expect_refused("its keys were laid by 'hash, shard 0 of 1' and the configuration says 'hash, "
-                   "shard 0 of 3': put that back, or load a backup");
+                   "shard 0 of 3': put that back, or use another");
     t.settings.layout = "hash, shard 0 of 1";
     t.settings.is_ordered = true;
     expect_refused("its keys were laid by");

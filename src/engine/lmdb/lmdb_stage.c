@@ -28,6 +28,12 @@ static void run_now(struct lmdb_stage *stage, struct key_op *op)
     op->done(op);
 }
 
+/* The end of a watch is never refused, since its memory goes then; it has nothing to be kept. */
+static bool make_apart(struct key_op *op)
+{
+    return op->is_apart || op->set_apart == NULL || op->set_apart(op) || op->what == KEY_OP_UNWATCH;
+}
+
 static void send_to_writer(struct lmdb_stage *stage, struct key_op *op)
 {
     const uint64_t waiting =
@@ -38,7 +44,7 @@ static void send_to_writer(struct lmdb_stage *stage, struct key_op *op)
         refuse(op, space_result_text(SPACE_FAILED));
     } else if (waiting >= stage->waiting_max && op->what != KEY_OP_UNWATCH) {
         refuse(op, LMDB_BUSY);
-    } else if (!op->is_apart && !op->set_apart(op)) {
+    } else if (!make_apart(op)) {
         refuse(op, RUN_NO_MEMORY);
     } else {
         op->holder = &stage->answers;

@@ -380,6 +380,27 @@ Test(lmdb_stage, unwatch_is_done_at_once)
     free(watch);
 }
 
+Test(lmdb_stage, unwatch_behind_a_watch_waits_for_it_and_is_never_refused)
+{
+    begin();
+    struct key_watch *watch = watch_of("k");
+    lmdb_watches_remove(&f.t.shard.watches, watch);
+    struct asked *begun = ask(NULL), *over = ask(NULL);
+    begun->op.what = KEY_OP_WATCH;
+    over->op.what = KEY_OP_UNWATCH;
+    begun->op.watch = over->op.watch = watch;
+    submit(begun);
+    has_memory = false;
+    f.stage.waiting_max = 0;
+    submit_behind(over);
+    cr_expect(!over->is_done);
+    settle();
+    cr_expect(begun->is_done && over->is_done && watch->place == NULL);
+    cr_expect(atomic_load(&f.t.shard.watches.count) == 0);
+    end();
+    free(watch);
+}
+
 /* ---- limits and failures ---- */
 
 Test(lmdb_stage, over_the_queues_bound_it_is_busy)

@@ -88,7 +88,8 @@ struct settings *command_load(const struct command_line *line, const char *file,
 {
     struct config_errors errors = {0};
     command_request(request, line, file);
-    if (request->file == NULL && request->to == NULL && line->sets_count == 0) {
+    if (request->file == NULL && request->to == NULL && line->sets_count == 0 &&
+        line->command->run != command_run) {
         explain_no_file(line);
         return NULL;
     }

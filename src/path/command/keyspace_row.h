@@ -10,9 +10,11 @@
 #define KEYSPACE_FIGURES(X)                                                                        \
     /* name         sort     help                                                               */ \
     X(keys,         GAUGE,   "keys that are there, expired ones until they are removed")           \
-    X(used_bytes,   GAUGE,   "memory that keys and values take, with all that holding them takes") \
-    X(limit_bytes,  GAUGE,   "most that they may take")                                            \
-    X(commands,     COUNTER, "commands that were carried out")                                     \
+    X(used_bytes,   GAUGE,   "memory or disk that they take, with all that holding them takes")    \
+    X(limit_bytes,  GAUGE,   "most that they may take; 0: there is no limit")                      \
+    X(commands,     COUNTER, "commands that engine memory carried out")                            \
+    X(writes,       COUNTER, "commands that the writers of engine lmdb carried out")               \
+    X(commits,      COUNTER, "transactions in which they did so; each asks the disk once")         \
     X(hits,         COUNTER, "keys that a reading command found")                                  \
     X(misses,       COUNTER, "keys that a reading command did not find")                           \
     X(expired,      COUNTER, "keys that were removed because their time had come")                 \

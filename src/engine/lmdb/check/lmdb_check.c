@@ -60,7 +60,7 @@ static const char *show(struct bytes name, struct name_shown *shown)
         else
             out += sprintf(out, "\\x%02x", name.at[i]);
     }
-    strcpy(out, name.count > NAME_SHOWN_MAX ? "...'" : "'");
+    (void)sprintf(out, "%s'", name.count > NAME_SHOWN_MAX ? "..." : "");
     return shown->text;
 }
 

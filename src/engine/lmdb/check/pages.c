@@ -155,7 +155,7 @@ static bool is_in_order(struct tree *tree, const uint8_t *key, uint16_t bytes)
 /* The node at @index lies in the page whole; @value_bytes of a leaf's come behind its key. */
 static const uint8_t *node_at(const struct walk *walk, const uint8_t *page, unsigned index)
 {
-    const uint16_t at = u16(page + HEAD_BYTES + 2 * index);
+    const uint16_t at = u16(page + HEAD_BYTES + (size_t)2 * index);
     if (at < u16(page + 14) || at > walk->page_bytes - NODE_BYTES)
         return NULL;
     const uint8_t *node = page + at;

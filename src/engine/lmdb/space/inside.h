@@ -115,13 +115,16 @@ enum space_result lmdb__read_chunks(struct lmdb_space *space, uint64_t id, uint6
 /* Those of @string; what is there and the same stays, what is behind it goes. */
 enum space_result lmdb__write_chunks(struct lmdb_space *space, uint64_t id, struct bytes string)
     must_check;
+/* All of that id. */
 enum space_result lmdb__delete_chunks(struct lmdb_space *space, uint64_t id) must_check;
 /* The record's payload for @string: itself, or in @pair, written as chunks under @id (0: a new
  * one). */
 enum space_result lmdb__lay_string(struct lmdb_space *space, struct record *record,
                                    struct bytes string, uint64_t id, uint64_t pair[2]) must_check;
+/* The vtable's (space.h): gives scratch that holds the string. */
 enum space_result lmdb__edit(struct space *space, struct bytes key, struct space_value *value,
                              size_t bytes, uint8_t **at);
+/* The vtable's: writes what is in it. */
 enum space_result lmdb__edited(struct space *space, struct bytes key, struct space_value *value);
 
 /* ---- tree.c ---- */

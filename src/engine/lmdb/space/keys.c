@@ -228,7 +228,7 @@ enum space_result lmdb__replace(struct lmdb_space *space, struct bytes key,
                                 const struct record_key *lmdb_key, const struct lmdb_old *old,
                                 struct record *record)
 {
-    struct bytes built;
+    struct bytes built = {0};
     const uint64_t id = id_of(record);
     enum space_result result = build(space, key, lmdb_key, record, &built);
     if (result == SPACE_OK && old->id != id)

@@ -68,10 +68,12 @@ enum space_result lmdb_space_read(struct lmdb_space *space) must_check;
 /* The turn is over. */
 void lmdb_space_read_end(struct lmdb_space *space);
 
-/* Of the writer: begins, ends. What could not be committed did not happen; after FAILED it is not
- * known whether it did. */
+/* Of the writer: begins. */
 enum space_result lmdb_space_write(struct lmdb_space *space) must_check;
+/* Ends it, once nothing in it has failed. What could not be committed did not happen; after FAILED
+ * it is not known whether it did. */
 enum space_result lmdb_space_commit(struct lmdb_space *space) must_check;
+/* Calls off all that was done in it. Accepts one that is in none. */
 void lmdb_space_abort(struct lmdb_space *space);
 
 /* A command is over: its scratch is freed. */

@@ -3,6 +3,7 @@
  * reopening; expiry, limits, damage. */
 #include "engine/lmdb/space/lmdb_space.h"
 
+#include "core/mem.h"
 #include "engine/lmdb/lmdb_testing.h"
 #include "engine/lmdb/space/model_testing.h"
 #include "engine/lmdb/space/record.h"
@@ -466,3 +467,59 @@ Test(lmdb_space, a_damaged_chunk_or_member_is_not_given_either)
     cr_expect(count < 10 && f.reader.met_damage);
     end(&f);
 }
+
+/* ---- memory ---- */
+
+#ifdef PANDO_FAULTS
+
+/* What takes memory: long strings, edits, long members, renames. */
+static enum space_result change_much(struct space *space, const struct bytes text)
+{
+    struct space_value value;
+    uint8_t *at;
+    bool is_new;
+    enum space_result result = space->kind->put(space, bytes_of("a"), text, 500);
+    if (result == SPACE_OK)
+        result = space->kind->find(space, bytes_of("a"), &value);
+    if (result == SPACE_OK)
+        result = space->kind->edit(space, bytes_of("a"), &value, text.count + 70000, &at);
+    if (result == SPACE_OK)
+        result = space->kind->edited(space, bytes_of("a"), &value);
+    if (result == SPACE_OK)
+        result = space->kind->rename(space, bytes_of("a"), space, bytes_of("b"));
+    if (result == SPACE_OK)
+        result = space->kind->create(space, bytes_of("set"), KEY_SET, &value);
+    if (result == SPACE_OK)
+        result = space->kind->tree_put(&value, 0, text, text, &is_new);
+    return result == SPACE_OK ? space->kind->settle(space, bytes_of("set"), &value) : result;
+}
+
+Test(lmdb_space, without_memory_a_transaction_changes_nothing)
+{
+    static uint8_t text[100000];
+    struct fixture f;
+    struct space_value value;
+    enum space_result result = SPACE_FULL;
+    uint64_t nth = 0;
+    begin(&f);
+    while (result != SPACE_OK) {
+        begin_write(&f);
+        fault_fail_nth(FAULT_ALLOCATION, ++nth);
+        result = change_much(&f.writer.space, (struct bytes){text, sizeof text});
+        fault_fail_nth(FAULT_ALLOCATION, 0);
+        if (result == SPACE_OK) {
+            commit(&f);
+            break;
+        }
+        cr_assert(result == SPACE_FULL, "%d", result);
+        lmdb_space_rest(&f.writer);
+        lmdb_space_abort(&f.writer);
+        cr_assert(find(&f, "a", &value) == SPACE_OK && value.type == KEY_NONE);
+        cr_assert(find(&f, "b", &value) == SPACE_OK && value.type == KEY_NONE);
+    }
+    cr_expect(nth > 5, "%lu", nth);
+    cr_expect(find(&f, "b", &value) == SPACE_OK && value.string.count == 170000);
+    end(&f);
+}
+
+#endif

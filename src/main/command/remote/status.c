@@ -275,15 +275,18 @@ static void print_keyspaces(const json_t *keyspaces, bool has_color)
         const double asked = hits + remote_json_number(keyspace, "misses");
         const double shards = remote_json_number(keyspace, "shards");
         write_count(keys, remote_json_number(keyspace, "keys"));
-        write_count(commands, remote_json_number(keyspace, "commands"));
+        write_count(commands, remote_json_number(keyspace, "commands") +
+                                  remote_json_number(keyspace, "writes"));
+        const double most = remote_json_number(keyspace, "limit_bytes");
         write_bytes(used, remote_json_number(keyspace, "used_bytes"));
-        write_bytes(limit, remote_json_number(keyspace, "limit_bytes"));
+        write_bytes(limit, most);
         grid_add(&grid, GRID_PLAIN, "%s", string_of(keyspace, "name"));
         grid_add(&grid, GRID_PLAIN, "%s by %s over %.0f shard%s", string_of(keyspace, "engine"),
                  string_of(keyspace, "partition"), shards, shards == 1 ? "" : "s");
         grid_add(&grid, GRID_NUMBER, "%s keys", keys);
-        grid_add(&grid, GRID_NUMBER, "%s of %s", used, limit);
-        grid_add(&grid, GRID_NUMBER, "%s commands", commands);
+        grid_add(&grid, GRID_NUMBER, "%s%s%s", used, most > 0 ? " of " : "", most > 0 ? limit : "");
+        grid_add(&grid, GRID_NUMBER, "%s %s", commands,
+                 strcmp(string_of(keyspace, "engine"), "lmdb") == 0 ? "writes" : "commands");
         if (asked > 0)
             grid_add(&grid, GRID_NUMBER, "%.0f %% found", 100 * hits / asked);
         else
