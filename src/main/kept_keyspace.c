@@ -73,17 +73,18 @@ static enum err_kind make_folder(const char *path, struct err *e)
 
 /* Opens the shard @index and starts its writer. */
 static enum err_kind open_shard(struct kept_keyspace *keyspace, uint32_t index,
-                                struct lmdb_settings *settings, struct err *e)
+                                const struct lmdb_settings *settings, struct err *e)
 {
     char layout[LMDB_LAYOUT_MAX];
+    struct lmdb_settings with = *settings;
     uint64_t seed = 0;
     (void)!getrandom(&seed, sizeof seed, 0); /* of draws by chance only */
     (void)snprintf(layout, sizeof layout, "%s, shard %u of %u, %016" PRIx64,
                    keyspace->partition->strategy->name, index, keyspace->partition->shards_count,
                    partition_fingerprint(keyspace->partition));
-    settings->number = index;
-    settings->layout = layout;
-    enum err_kind failed = lmdb_shard_open(&keyspace->shards[index], settings, e);
+    with.number = index;
+    with.layout = layout;
+    const enum err_kind failed = lmdb_shard_open(&keyspace->shards[index], &with, e);
     if (failed != ERR_NONE)
         return failed;
     keyspace->shards_open++;
@@ -99,7 +100,7 @@ static enum err_kind make_lmdb(struct kept_keyspace *keyspace,
 {
     char folder[LMDB_PATH_MAX];
     const uint32_t count = keyspace->partition->shards_count;
-    struct lmdb_settings with = {
+    const struct lmdb_settings with = {
         .folder = folder,
         .is_ordered = keyspace->partition->strategy->is_ordered,
         .sync = (uint8_t)settings->sync,

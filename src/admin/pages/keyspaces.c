@@ -83,6 +83,7 @@ static void put_keyspace(const struct admin_keyspace *keyspace, FILE *out)
 {
     const struct keyspace_figures *seen = &keyspace->figures;
     const uint64_t asked = seen->hits + seen->misses;
+    const unsigned long long commands = seen->commands + seen->writes;
     char used[32], limit[32];
     pages_write_bytes(used, seen->used_bytes);
     pages_write_bytes(limit, seen->limit_bytes);
@@ -92,8 +93,7 @@ static void put_keyspace(const struct admin_keyspace *keyspace, FILE *out)
             keyspace->partition, keyspace->shards_count, keyspace->engine,
             (unsigned long long)seen->keys);
     fprintf(out, "<td class=n>%s%s%s</td><td class=n>%llu</td>", used,
-            seen->limit_bytes > 0 ? " of " : "", seen->limit_bytes > 0 ? limit : "",
-            (unsigned long long)(seen->commands + seen->writes));
+            seen->limit_bytes > 0 ? " of " : "", seen->limit_bytes > 0 ? limit : "", commands);
     if (asked == 0)
         fputs("<td class=n>-</td>", out);
     else

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* engine/lmdb/lmdb_settings.h - a keyspace on the disk: how large it may become, and when a write is
- * answered.
+/* engine/lmdb/lmdb_settings.h - a keyspace on the disk: how large it may become, and when a write
+ * is answered.
  *
  * Columns: config/config.h. */
 #ifndef PANDO_ENGINE_LMDB_LMDB_SETTINGS_H

@@ -2,8 +2,8 @@
 /* engine/lmdb/lmdb_stage.h - a worker's door to a shard on the disk.
  *
  * What only reads, and is not behind an earlier op of its client, is run at once on what is
- * committed, in one transaction a turn. What writes, and what is behind, goes to the writer at the
- * turn's end, all of the turn together.
+ * committed, in one transaction a turn, or several where something is committed meanwhile. What
+ * writes, and what is behind, goes to the writer at the turn's end, all of the turn together.
  *
  * Memory:  embedded, and does not move; an op that waits is apart (path/command/key_op.h).
  * Threads: its worker's.

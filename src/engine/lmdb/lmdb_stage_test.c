@@ -219,7 +219,7 @@ Test(lmdb_stage, what_reads_is_answered_at_once_and_what_is_behind_waits_its_tur
     end();
 }
 
-Test(lmdb_stage, a_turn_sees_one_state_and_the_next_the_newest)
+Test(lmdb_stage, a_read_misses_no_write_that_was_answered_before_it_also_in_one_turn)
 {
     begin();
     SUBMIT("SET", "k", "1");
@@ -233,8 +233,6 @@ Test(lmdb_stage, a_turn_sees_one_state_and_the_next_the_newest)
     list_add_last(&ops, &incr->op.link);
     lmdb_writer_submit(&f.writer, &ops, 1); /* as another worker's would */
     cr_expect(lmdb_writer_step(&f.writer));
-    cr_expect(answers(SUBMIT("GET", "k"), "$1\r\n1\r\n"));
-    loop_turn(&f.loop, 0);
     cr_expect(answers(SUBMIT("GET", "k"), "$1\r\n2\r\n"));
     loop_turn(&f.loop, 0);
     end();

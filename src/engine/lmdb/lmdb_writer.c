@@ -91,7 +91,8 @@ static enum space_result commit(struct lmdb_writer *writer)
     const uint64_t took_ns = clock_monotonic_ns() - begun_ns;
     if (!is_change || result != SPACE_OK)
         return result;
-    atomic_fetch_add_explicit(&figures->commits, 1, memory_order_relaxed);
+    /* Before anybody is answered: who reads after that looks here (lmdb_space_read()). */
+    atomic_fetch_add_explicit(&figures->commits, 1, memory_order_release);
     atomic_store_explicit(&figures->commit_last_ns, took_ns, memory_order_relaxed);
     if (took_ns > atomic_load_explicit(&figures->commit_max_ns, memory_order_relaxed))
         atomic_store_explicit(&figures->commit_max_ns, took_ns, memory_order_relaxed);

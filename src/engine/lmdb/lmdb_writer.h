@@ -15,9 +15,8 @@
  *                                                fit is refused
  *     damage is met                              the same: the command that met it changes nothing
  *     the disk fails                             what was in that transaction is answered
- *     UNCERTAIN,
- *                                                and nothing is written from then on (a second sync
- *                                                may succeed although data is gone)
+ *                                                UNCERTAIN, and nothing is written from then on (a
+ *                                                second sync may succeed although data is gone)
  *
  * Between ops the thread removes what is over and members of no key, in slices.
  *

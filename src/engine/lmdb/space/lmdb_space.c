@@ -54,8 +54,12 @@ static void begin(struct lmdb_space *space)
 enum space_result lmdb_space_read(struct lmdb_space *space)
 {
     assert(!space->is_writer);
-    if (space->is_open)
+    const uint64_t commits =
+        atomic_load_explicit(&space->shard->figures.commits, memory_order_acquire);
+    if (space->is_open && space->commits_seen == commits)
         return SPACE_OK;
+    lmdb_space_read_end(space);
+    space->commits_seen = commits;
     const int error = space->txn == NULL
                           ? mdb_txn_begin(space->shard->env, NULL, MDB_RDONLY, &space->txn)
                           : mdb_txn_renew(space->txn);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* engine/lmdb/space/lmdb_space.h - a shard as the commands see it: struct space over a transaction.
  *
- * One that reads belongs to a worker: its transaction is begun at the first command of a turn and
- * reset at the turn's end, since pages that an old one may see cannot be used again. One that
+ * One that reads belongs to a worker: its transaction is begun at the first command of a turn, anew
+ * once something was committed since, so that no read misses a write that was answered before it,
+ * and reset at the turn's end, since pages that an old one may see cannot be used again. One that
  * writes belongs to the writer's thread.
  *
  * A change that fails (disk full, memory, damage met on the way) leaves the transaction failed:
@@ -45,11 +46,12 @@ struct lmdb_space {
     struct lmdb_shard *shard;
     struct MDB_txn    *txn;
     bool               is_writer;
-    bool               is_open;    /* in a transaction */
-    bool               met_damage; /* by this command; what it answered is not to be believed */
-    uint8_t            failure;    /* enum space_result: of this transaction */
-    uint64_t           next_id;    /* 0: not known yet in this transaction */
-    uint64_t           changes;    /* of this transaction */
+    bool               is_open;      /* in a transaction */
+    bool               met_damage;   /* by this command; what it answered is not to be believed */
+    uint8_t            failure;      /* enum space_result: of this transaction */
+    uint64_t           commits_seen; /* of a reader: before its transaction was begun */
+    uint64_t           next_id;      /* 0: not known yet in this transaction */
+    uint64_t           changes;      /* of this transaction */
     uint64_t           serial;
     struct list        blocks; /* scratch of this command */
     uint8_t           *buffer;
@@ -63,7 +65,7 @@ void lmdb_space_init(struct lmdb_space *space, struct lmdb_shard *shard, bool is
 /* Calls a transaction under way off. Accepts zero. */
 void lmdb_space_fini(struct lmdb_space *space);
 
-/* Of a reader: a transaction on what is committed by now, unless it is in one. */
+/* Of a reader: a transaction on what is committed by now. */
 enum space_result lmdb_space_read(struct lmdb_space *space) must_check;
 /* The turn is over. */
 void lmdb_space_read_end(struct lmdb_space *space);
