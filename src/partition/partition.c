@@ -7,20 +7,6 @@
 #include <stdlib.h>
 #include <xxhash.h>
 
-static const struct partition_strategy *const strategies[] = {
-#define X(name, gist) &partition_##name,
-    PARTITION_STRATEGIES(X)
-#undef X
-};
-
-const struct partition_strategy *partition_find(const char *name)
-{
-    for (size_t i = 0; i < sizeof strategies / sizeof strategies[0]; i++)
-        if (strcmp(strategies[i]->name, name) == 0)
-            return strategies[i];
-    return NULL;
-}
-
 static int by_prefix(const void *a, const void *b)
 {
     const struct partition_entry *one = a, *other = b;

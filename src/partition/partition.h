@@ -15,7 +15,6 @@
 #include <stdio.h>
 
 enum {
-    PARTITION_SLOTS = 16384, /* of Redis Cluster, so that its clients' tags mean the same */
     PARTITION_SHARDS_MAX = 1024,
     KEYSPACES_MAX = 250, /* a SCAN cursor has eight bits for their number */
     KEYSPACE_NAME_BYTES_MAX = 63,
@@ -62,9 +61,6 @@ struct partition {
     uint32_t                         entries_count; /* of them */
 };
 
-/* The strategy of that name; NULL: there is none. */
-const struct partition_strategy *partition_find(const char *name);
-
 /* Is it a layout? Sorts the entries. A sentence of what is wrong, static; NULL: nothing. */
 const char *partition_check(struct partition *partition);
 
@@ -86,9 +82,6 @@ static inline uint32_t partition_shard_of(const struct partition *partition, str
         return 0;
     return partition->strategy->shard_of(partition, partition_rest(partition, key));
 }
-
-/* The slot of a key: CRC16-XMODEM of its {tag}, or of all of it, modulo 16384. */
-uint32_t partition_slot_of(struct bytes key);
 
 /* The first and the last slot of @shard among @shards_count. */
 void partition_slots_of_shard(uint32_t shards_count, uint32_t shard, uint32_t *first,

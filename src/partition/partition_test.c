@@ -3,12 +3,13 @@
 #include "partition/keyspaces.h"
 
 #include "core/mem.h"
+#include "core/slot.h"
 
 #include <criterion/criterion.h>
 
 static uint32_t slot(const char *key)
 {
-    return partition_slot_of(bytes_of(key));
+    return slot_of(bytes_of(key));
 }
 
 static uint32_t shard(const struct partition *partition, const char *key)
@@ -19,7 +20,7 @@ static uint32_t shard(const struct partition *partition, const char *key)
 /* The figures are those of the cluster's specification and of redis-server's CLUSTER KEYSLOT. */
 Test(partition, slots_are_those_of_redis_cluster)
 {
-    cr_expect(slot("123456789") == 0x31C3 % PARTITION_SLOTS);
+    cr_expect(slot("123456789") == 0x31C3 % SLOTS_COUNT);
     cr_expect(slot("foo") == 12182);
     cr_expect(slot("") == 0);
     cr_expect(slot("{user1000}.following") == slot("user1000"));
@@ -37,11 +38,11 @@ Test(partition, the_shards_of_a_hash_cover_all_slots_once)
         for (uint32_t i = 0; i < shards; i++) {
             partition_slots_of_shard(shards, i, &first, &last);
             cr_assert(first == next && last >= first, "%u of %u", i, shards);
-            cr_expect(first * shards / PARTITION_SLOTS == i);
-            cr_expect(last * shards / PARTITION_SLOTS == i);
+            cr_expect(first * shards / SLOTS_COUNT == i);
+            cr_expect(last * shards / SLOTS_COUNT == i);
             next = last + 1;
         }
-        cr_expect(next == PARTITION_SLOTS);
+        cr_expect(next == SLOTS_COUNT);
     }
 }
 
@@ -83,7 +84,7 @@ Test(partition, a_directory_takes_the_longest_prefix)
     cr_expect(shard(&tenants, "acme") == 3);
     cr_expect(shard(&tenants, "apple") == 3);
     cr_expect(shard(&tenants, "b") == 4);
-    cr_expect(shard(&tenants, "foo") == 12182u * 6 / PARTITION_SLOTS);
+    cr_expect(shard(&tenants, "foo") == 12182u * 6 / SLOTS_COUNT);
 }
 
 Test(partition, what_is_no_layout_is_told)

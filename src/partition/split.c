@@ -115,7 +115,6 @@ static void fill_part(struct split *split, uint32_t index, struct keyspace *keys
         .is_behind = op->is_behind,
         .now_ms = op->now_ms,
         .out = &part->out,
-        .parent = split->op,
         .set_apart = already_apart,
         .done = part_done,
     };

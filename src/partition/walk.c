@@ -10,10 +10,15 @@
 #include "partition/partition_stage.h"
 #include "path/command/scan_cursor.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 
 enum { RANGE_ARGS_MAX = 6 };
+
+static_assert((int)PARTITION_SHARDS_MAX <= (int)SCAN_SHARDS_MAX &&
+                  (int)KEYSPACES_MAX <= (int)SCAN_KEYSPACES_MAX,
+              "a cursor names every shard of every keyspace");
 
 struct walk {
     struct key_op           part; /* first */
@@ -81,7 +86,6 @@ static struct walk *new_walk(struct partition_stage *stage, struct key_op *op)
                                  .is_behind = op->is_behind,
                                  .now_ms = op->now_ms,
                                  .out = &walk->out,
-                                 .parent = op,
                                  .set_apart = already_apart,
                                  .done = part_done};
     walk->stage = stage;

@@ -85,6 +85,27 @@ bool members_remove(struct run *run, struct space_value *value, struct bytes mem
            run_is_ok(run, value->space->kind->tree_remove(value, 0, key, was_there));
 }
 
+void members_remove_listed(struct run *run, enum key_type type)
+{
+    struct space *space;
+    struct space_value value;
+    int64_t removed = 0;
+    bool is_ok = true;
+    if (!run_find(run, run->args[1], type, &space, &value))
+        return;
+    for (uint32_t i = 2; i < run->args_count && is_ok && value.type != KEY_NONE; i++) {
+        bool was_there = false;
+        is_ok = members_remove(run, &value, run->args[i], &was_there);
+        removed += was_there;
+        if (value.count == 0)
+            break;
+    }
+    const enum space_result settled =
+        removed == 0 ? SPACE_OK : space->kind->settle(space, run->args[1], &value);
+    if (is_ok && run_is_ok(run, settled))
+        resp_integer(run->out, removed);
+}
+
 /* ---- by chance ---- */
 
 /* 0..below-1; with 128 bits, since ranks may be over 32. */

@@ -37,6 +37,10 @@ bool members_put(struct run *run, struct space_value *value, struct bytes member
 bool members_remove(struct run *run, struct space_value *value, struct bytes member,
                     bool *was_there) must_check;
 
+/* HDEL, SREM: removes the members args[2] and on from what args[1] holds, and answers how many
+ * there were. */
+void members_remove_listed(struct run *run, enum key_type type);
+
 /* A cursor in tree @tree of @value, not placed yet. */
 static inline struct space_cursor space_cursor_of(struct space *space, struct space_value *value,
                                                   unsigned tree)

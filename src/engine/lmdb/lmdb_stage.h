@@ -40,13 +40,7 @@ struct lmdb_stage {
 /* Ready for ops; what @options name is borrowed. */
 void lmdb_stage_init(struct lmdb_stage *stage, const struct lmdb_stage_options *options);
 
-/* Is no op under way? It may be ended then. */
-static inline bool lmdb_stage_is_idle(const struct lmdb_stage *stage)
-{
-    return stage->answers.outstanding == 0;
-}
-
-/* It is idle; before the writer's stop and the shard's close. Accepts zero. */
+/* No op is under way; before the writer's stop and the shard's close. Accepts zero. */
 void lmdb_stage_fini(struct lmdb_stage *stage);
 
 #endif

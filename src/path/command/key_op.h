@@ -59,7 +59,6 @@ struct key_op {
     uint32_t         parts_count;
     struct list     *watches; /* of EXEC: struct key_watch; may be NULL */
     struct key_watch *watch;  /* of WATCH and UNWATCH */
-    struct key_op    *parent; /* of a part that partition split off */
     struct list_link  link;   /* of whoever holds it */
     void             *holder;
     /* It could not be done at once and arguments or answer are not its own yet: called before the

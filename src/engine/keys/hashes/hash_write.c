@@ -85,21 +85,5 @@ void run__HSETNX(struct run *run)
 
 void run__HDEL(struct run *run)
 {
-    struct space *space;
-    struct space_value value;
-    int64_t removed = 0;
-    bool is_ok = true;
-    if (!run_find(run, run->args[1], KEY_HASH, &space, &value))
-        return;
-    for (uint32_t i = 2; i < run->args_count && is_ok && value.type != KEY_NONE; i++) {
-        bool was_there = false;
-        is_ok = members_remove(run, &value, run->args[i], &was_there);
-        removed += was_there;
-        if (value.count == 0)
-            break;
-    }
-    const enum space_result settled =
-        removed == 0 ? SPACE_OK : space->kind->settle(space, run->args[1], &value);
-    if (is_ok && run_is_ok(run, settled))
-        resp_integer(run->out, removed);
+    members_remove_listed(run, KEY_HASH);
 }

@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* engine/keys/strings/number.c - strings that are numbers: INCR and its relatives. */
+#include "engine/keys/long_double.h"
 #include "engine/keys/strings/strings.h"
 
-#include <ctype.h>
-#include <errno.h>
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 /* Puts the number's digits in the place of the string; the expiry stays. */
 static bool write_digits(struct run *run, struct space *space, struct space_value *value,
@@ -67,38 +64,6 @@ void run__DECRBY(struct run *run)
         add(run, -by);
 }
 
-/* A long double of Intel's has 4933 digits at most; others have fewer. */
-enum { LONG_DOUBLE_BYTES_MAX = 5 * 1024 };
-
-/* As strtold() reads it, whole and without space before it; too small or large is no number. */
-static bool read_long_double(struct bytes text, long double *number)
-{
-    char copy[LONG_DOUBLE_BYTES_MAX];
-    if (text.count == 0 || text.count >= sizeof copy || isspace(text.at[0]))
-        return false;
-    memcpy(copy, text.at, text.count);
-    copy[text.count] = '\0';
-    char *end;
-    errno = 0;
-    *number = strtold(copy, &end);
-    if (end != copy + text.count || isnan(*number))
-        return false;
-    return errno == 0 || (errno == ERANGE && !isinf(*number) && *number != 0);
-}
-
-/* With 17 digits behind the point at most, as few as say the same, and no sign before a zero. */
-static struct bytes write_long_double(char *text, long double number)
-{
-    int count = snprintf(text, LONG_DOUBLE_BYTES_MAX, "%.17Lf", number);
-    while (text[count - 1] == '0')
-        count--;
-    if (text[count - 1] == '.')
-        count--;
-    if (count == 2 && memcmp(text, "-0", 2) == 0)
-        return bytes_of("0");
-    return (struct bytes){(const uint8_t *)text, (size_t)count};
-}
-
 void run__INCRBYFLOAT(struct run *run)
 {
     struct space *space;
@@ -107,8 +72,8 @@ void run__INCRBYFLOAT(struct run *run)
     char text[LONG_DOUBLE_BYTES_MAX];
     if (!run_find(run, run->args[1], KEY_STRING, &space, &value))
         return;
-    if ((value.type != KEY_NONE && !read_long_double(value.string, &number)) ||
-        !read_long_double(run->args[2], &by)) {
+    if ((value.type != KEY_NONE && !long_double_read(value.string, &number)) ||
+        !long_double_read(run->args[2], &by)) {
         resp_error(run->out, RUN_NO_FLOAT);
         return;
     }
@@ -117,7 +82,7 @@ void run__INCRBYFLOAT(struct run *run)
         resp_error(run->out, "ERR increment would produce NaN or Infinity");
         return;
     }
-    const struct bytes digits = write_long_double(text, number);
+    const struct bytes digits = long_double_write(text, number);
     if (write_digits(run, space, &value, digits))
         resp_bulk(run->out, digits);
 }

@@ -2,14 +2,14 @@
 /* engine/lmdb/space/record.c - keys that are cut, positions, sums, and the heads of records. */
 #include "engine/lmdb/space/record.h"
 
-#include "core/crc16.h"
+#include "core/slot.h"
 
 #include <assert.h>
 #include <xxhash.h>
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers in values are little-endian");
 
-enum { SLOTS = 16384, NAME_BYTES_AT = 12 };
+enum { NAME_BYTES_AT = 12 };
 
 void record_key_make(struct record_key *key, struct bytes prefix, struct bytes name, uint64_t seed)
 {
@@ -29,24 +29,10 @@ void record_key_make(struct record_key *key, struct bytes prefix, struct bytes n
     key->count = RECORD_KEY_MAX;
 }
 
-/* What lies between the first { and the } after it decides, if it is anything. */
-static struct bytes tag_of(struct bytes rest)
-{
-    const uint8_t *open = rest.count == 0 ? NULL : memchr(rest.at, '{', rest.count);
-    if (open == NULL)
-        return rest;
-    const size_t left = rest.count - (size_t)(open - rest.at) - 1;
-    const uint8_t *close = memchr(open + 1, '}', left);
-    if (close == NULL || close == open + 1)
-        return rest;
-    return (struct bytes){open + 1, (size_t)(close - open) - 1};
-}
-
 uint32_t record_position(struct bytes key, uint32_t name_bytes, uint64_t seed)
 {
     const size_t skipped = name_bytes < key.count ? name_bytes : key.count;
-    const struct bytes tag = tag_of((struct bytes){key.at + skipped, key.count - skipped});
-    const uint32_t slot = crc16(tag.at, tag.count) % SLOTS;
+    const uint32_t slot = slot_of((struct bytes){key.at + skipped, key.count - skipped});
     const uint64_t hash = XXH3_64bits_withSeed(key.at, key.count, seed);
     return slot << RECORD_HASH_BITS | (uint32_t)(hash >> (64 - RECORD_HASH_BITS));
 }
