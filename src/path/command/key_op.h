@@ -19,6 +19,7 @@
 
 #include "core/list.h"
 #include "path/command/command.h"
+#include "path/command/key_grant.h"
 
 struct keyspace;
 struct resp_out; /* codec/resp: one answer, or part of one */
@@ -54,8 +55,12 @@ struct key_op {
     uint64_t         scan_position; /* of SCAN: where to begin in the shard; then where to go
                                             on, or KEY_SCAN_END (scan_cursor.h has the cursor) */
     struct resp_out *out;
-    struct keyspace *keyspace; /* the one that it was routed to */
-    struct key_op  **parts;    /* of EXEC, in their order; each has its `out` = the EXEC's */
+    const struct key_grant *grant;   /* the user's; NULL: there are no users, so all may all */
+    uint64_t         fresh_until_ms; /* set by an engine: Unix time at which the answer of a reading
+                                  command stops being right by itself, since one of its keys
+                                  expires; 0: it does not */
+    struct keyspace *keyspace;       /* the one that it was routed to */
+    struct key_op  **parts;          /* of EXEC, in their order; each has its `out` = the EXEC's */
     uint32_t         parts_count;
     struct list     *watches; /* of EXEC: struct key_watch; may be NULL */
     struct key_watch *watch;  /* of WATCH and UNWATCH */
