@@ -367,9 +367,11 @@ static void hold_path(void *path)
     ((struct path *)path)->router.refs_count++;
 }
 
-static void release_path(void *path)
+static void release_path(void *of)
 {
-    path_release(path);
+    struct path *path = of;
+    if (--path->router.refs_count == 0)
+        path->router.released(&path->router);
 }
 
 /* Above session: what is kept is for everybody. */

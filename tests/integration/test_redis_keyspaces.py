@@ -5,6 +5,7 @@ import json
 import pytest
 
 import pando
+from cache_origin import CacheOrigin
 from redis_front import Client, Refused, config, serving
 
 CROSSSLOT = "CROSSSLOT Keys in request don't hash to the same slot"
@@ -263,3 +264,15 @@ def test_a_redis_listener_needs_a_keyspace(tmp_path):
     file.write_text(json.dumps({"listeners": {"data": {"redis": "127.0.0.1:6380"}}}))
     done = pando.command("check", file)
     assert done.returncode == 2 and "no keyspace to serve" in done.stderr
+
+
+def test_a_fetch_for_the_cache_lets_go_of_no_key(io):
+    """Keys and cached services share a worker's path, which a fetch holds until it has ended."""
+    with CacheOrigin() as origin:
+        services = {"shop": {"targets": [origin.address], "cache": {"memory": "16MiB"}}}
+        with serving(io=io, engine="lmdb", services=services, workers=1) as proxy, Client(proxy.redis_port) as client:
+            for count in range(1, 11):
+                origin.page(f"/{count}", cache="max-age=60")
+                assert proxy.ask(f"/{count}").status == 200
+                assert client("incr", "n") == count
+            assert proxy.metric("pando_keys_writes_total", keyspace="default") == 10
