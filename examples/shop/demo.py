@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""demo.py - three copies of the shop behind Pando; one is killed while visitors shop, and comes back; then the cache.
+"""demo.py - three copies of the shop behind Pando; one is killed while visitors shop, and comes back; then the cache,
+and the keys in which the shop keeps its catalogue, carts and orders.
 
 `./dev demo` calls this. It prints what the visitors saw and ends with 1 if a single request failed, or if anything
-that it says of the cache (cache_scenes.py) was not so. All that it starts is on 127.0.0.1, on free ports, with its
+that it says of the cache (cache_scenes.py) and of the keys (keys_scenes.py) was not so. All that it starts is on 127.0.0.1, on free ports, with its
 files in a temporary folder, and is ended when it ends.
 """
 import argparse
@@ -21,6 +22,7 @@ import urllib.request
 
 import load as shop_load
 from cache_scenes import CacheScenes
+from keys_scenes import KeysScenes
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 COPIES = ["shop-1", "shop-2", "shop-3"]
@@ -94,16 +96,16 @@ class Demo:
         self.options = options
         self.folder = tempfile.mkdtemp(prefix="pando-demo-")
         self.children = {}
-        ports = free_ports(len(COPIES) + 2)
+        ports = free_ports(len(COPIES) + 3)
         self.ports = dict(zip(COPIES, ports))
-        self.site, self.admin = ports[-2:]
+        self.site, self.admin, self.keys = ports[-3:]
 
     # ---- starting and ending ----
 
     def start_copy(self, name):
         self.children[name] = Child(name, [
             "/usr/bin/python3", f"{HERE}/shop.py", "--listen", f"127.0.0.1:{self.ports[name]}",
-            "--name", name, "--data", f"{self.folder}/data"], f"{self.folder}/{name}.log")
+            "--name", name, "--keys", f"127.0.0.1:{self.keys}"], f"{self.folder}/{name}.log")
         self.children[name].await_page(f"http://127.0.0.1:{self.ports[name]}/health")
 
     def write_config(self):
@@ -112,6 +114,7 @@ class Demo:
         with open(path, "w", encoding="utf-8") as file:
             file.write(f"""listeners:
   web:   {{http: "127.0.0.1:{self.site}"}}
+  data:  {{redis: "127.0.0.1:{self.keys}"}}
   admin: {{admin: "127.0.0.1:{self.admin}"}}
 control: {self.folder}/control.sock
 data: {self.folder}/pando
@@ -120,6 +123,9 @@ services:
     match: {{path: /}}
     targets: [{targets}]
     cache: {{memory: 64MiB}}
+keyspaces:
+  catalogue: {{partition: range, shards: 2, splits: [m]}}
+  sales: {{}}
 """)
         return path
 
@@ -140,9 +146,9 @@ services:
 
     def run(self):
         seconds = self.options.seconds
+        self.start_pando()    # first: the copies keep their data there
         for name in COPIES:
             self.start_copy(name)
-        self.start_pando()
         print(f"Pando at http://127.0.0.1:{self.site}/ before {', '.join(COPIES)}; visitors for {seconds:g} s, "
               f"{self.options.rate:g} requests a second, nothing is sent twice by them.", flush=True)
         load = shop_load.Load(("127.0.0.1", self.site), self.options.rate, writes=self.options.writes,
@@ -162,7 +168,9 @@ services:
         good = self.report(load, [("all three up", load.started, killed), (f"{VICTIM} killed", killed, back),
                                   (f"{VICTIM} back", back, float("inf"))])
         print()
-        return CacheScenes(self, COPIES, load).run() and good
+        good = CacheScenes(self, COPIES, load).run() and good
+        print()
+        return KeysScenes(self, load).run() and good
 
     def report(self, load, phases):
         failed = sum(1 for one in load.seen if one.failure)
@@ -204,6 +212,7 @@ Everything stays up; Ctrl-C ends it.
     status page   http://127.0.0.1:{self.admin}/
     metrics       http://127.0.0.1:{self.admin}/metrics
     the file      {self.folder}/pando.yaml
+    the keys      redis-cli -p {self.keys} hgetall catalogue:oak
     the copies    {'  '.join(f'http://127.0.0.1:{port}/' for port in self.ports.values())}
     visitors      examples/shop/load.py --to 127.0.0.1:{self.site} --seconds 60
     kill a copy   kill -9 {self.children[VICTIM].process.pid}""", flush=True)

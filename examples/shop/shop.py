@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """shop.py - a small web shop: catalogue, cart and orders, as pages and as JSON.
 
-    shop.py --listen 127.0.0.1:3001 --name shop-1 --data /tmp/shop
+    shop.py --listen 127.0.0.1:3001 --name shop-1 --keys 127.0.0.1:6380
 
-Any number of copies serve the same shop: a copy keeps nothing between two requests, all state is in one SQLite
-file under --data. Every answer says in X-Shop-Copy which copy gave it. Python's standard library only.
+Any number of copies serve the same shop: a copy keeps nothing between two requests, all state is in Pando's keys,
+asked for with redis-py. Every answer says in X-Shop-Copy which copy gave it.
 
 Writes come in two forms. PUT names what it makes (/api/orders/ID), so it may be sent again without harm. POST
 is what a browser's form sends; an order by POST carries an Idempotency-Key (a hidden field in the form),
@@ -18,31 +18,34 @@ Read it in this order: the data, what a request asks, the JSON answers, the page
 """
 import argparse
 import collections
+import functools
 import hashlib
 import html
 import http.cookies
 import json
-import os
 import re
 import secrets
 import signal
 import socket
-import sqlite3
 import sys
 import threading
 import time
 import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import redis
+
 BODY_BYTES_MAX = 64 * 1024
 QUANTITY_MAX = 99
+LATEST = 20         # orders on the list of orders
+RESTART_S = 5       # how long a copy waits for its keys while Pando restarts
 ID = r"[A-Za-z0-9_-]{1,64}"
 
 # How many seconds caches may keep what is the same for everybody. A price on the list is never older than two.
 LIST_S, PRODUCT_S, BESTSELLERS_S, PICTURE_S = 2, 300, 30, 24 * 3600
 PRIVATE = "private, no-cache"
 
-# ---- the data: one SQLite file, shared by the copies ----
+# ---- the data: keys in Pando, shared by the copies ----
 
 PRODUCTS = [
     # sku, name, price in cents, words
@@ -59,114 +62,156 @@ PRODUCTS = [
     ("stake", "Chestnut stakes, 6", 1290, "Split, not sawn; last ten years."),
     ("twine", "Coir twine, 50 m", 590, "Holds for two seasons, then rots, as it should."),
 ]
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS products (sku TEXT PRIMARY KEY, name TEXT, cents INTEGER, words TEXT, rank INTEGER);
-CREATE TABLE IF NOT EXISTS carts (cart TEXT, sku TEXT, quantity INTEGER, PRIMARY KEY (cart, sku)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS orders (id TEXT PRIMARY KEY, cents INTEGER, items TEXT, ordered_at TEXT) WITHOUT ROWID;
-"""
 
 
 class Store:
-    """The SQLite file; one connection per thread, made when the thread first asks."""
+    """What the shop keeps in Pando, by Redis' protocol; any client of Redis would do.
 
-    def __init__(self, folder):
-        os.makedirs(folder, exist_ok=True)
-        self.path = os.path.join(folder, "shop.db")
-        self.local = threading.local()
-        with self.write() as db:
-            for statement in SCHEMA.strip().split(";"):
-                db.execute(statement)
-            db.executemany("INSERT OR IGNORE INTO products VALUES (?, ?, ?, ?, ?)",
-                           [(*product, rank) for rank, product in enumerate(PRODUCTS)])
+        catalogue:SKU       hash: name, cents, words, rank      a range keyspace, so it can be listed in order
+        sales:cart:NAME      hash: sku -> quantity
+        sales:order:NUMBER   the order as JSON
+        sales:orders         sorted set: numbers of orders by the time they were made
+        sales:revenue        cents of all orders
+        sales:sold           hash: sku -> quantity of all orders
 
-    def connection(self):
-        if not hasattr(self.local, "db"):
-            db = sqlite3.connect(self.path, timeout=10, isolation_level=None)
-            db.row_factory = sqlite3.Row
-            db.execute("PRAGMA journal_mode = WAL")
-            db.execute("PRAGMA synchronous = NORMAL")
-            self.local.db = db
-        return self.local.db
+    What is in `sales` lies together, so an order is one transaction: made whole, with its cart emptied, or not at all.
+    """
 
-    def read(self, query, *values):
-        return [dict(row) for row in self.connection().execute(query, values)]
-
-    def write(self):
-        return Writing(self.connection())
+    def __init__(self, address):
+        host, _, port = address.rpartition(":")
+        self.keys = redis.Redis(host or "127.0.0.1", int(port), decode_responses=True, socket_timeout=10)
+        with self.keys.pipeline(transaction=False) as pipe:
+            for rank, (sku, name, cents, words) in enumerate(PRODUCTS):
+                for field, value in (("name", name), ("cents", cents), ("words", words), ("rank", rank)):
+                    pipe.hsetnx(f"catalogue:{sku}", field, value)
+            pipe.execute()
 
 
-class Writing:
-    """One transaction: takes the write lock at once, so that what is read inside stays true."""
+def steadily(function):
+    """Asks again while Pando restarts, for what does the same however often it is done."""
+    @functools.wraps(function)
+    def asks(*arguments):
+        ends = time.monotonic() + RESTART_S
+        while True:
+            try:
+                return function(*arguments)
+            except redis.ConnectionError:
+                if time.monotonic() > ends:
+                    raise
+            time.sleep(0.05)
+    return asks
 
-    def __init__(self, db):
-        self.db = db
 
-    def __enter__(self):
-        self.db.execute("BEGIN IMMEDIATE")
-        return self.db
-
-    def __exit__(self, kind, *_):
-        self.db.execute("ROLLBACK" if kind else "COMMIT")
-
-
+@steadily
 def products(store):
-    return store.read("SELECT sku, name, cents, words FROM products ORDER BY rank")
+    names = store.keys.execute_command("PANDO.RANGE", "catalogue:", "catalogue:~")
+    with store.keys.pipeline(transaction=False) as pipe:
+        for name in names:
+            pipe.hgetall(name)
+        found = [as_product(name.removeprefix("catalogue:"), fields) for name, fields in zip(names, pipe.execute())]
+    return [fields for _, fields in sorted(found, key=lambda one: one[0])]
 
 
+def as_product(sku, fields):
+    """Its place in the list, and what is told of it."""
+    return int(fields["rank"]), {"sku": sku, "name": fields["name"], "cents": int(fields["cents"]),
+                                 "words": fields["words"]}
+
+
+@steadily
 def product(store, sku):
-    found = store.read("SELECT sku, name, cents, words FROM products WHERE sku = ?", sku)
-    if not found:
+    fields = store.keys.hgetall(f"catalogue:{sku}")
+    if not fields:
         raise Refusal(404, f"there is no product {sku}")
-    return found[0]
+    return as_product(sku, fields)[1]
 
 
+@steadily
 def bestsellers(store):
     """Skus by how many were ordered, most first. Slow, as such a question is in a shop with many orders."""
     time.sleep(0.3)
     counts = collections.Counter({sku: 0 for sku, *_ in PRODUCTS})
-    for row in store.read("SELECT items FROM orders"):
-        for item in json.loads(row["items"]):
-            counts[item["sku"]] += item["quantity"]
+    counts.update({sku: int(count) for sku, count in store.keys.hgetall("sales:sold").items()})
     return counts.most_common()
 
 
+@steadily
 def cart(store, name):
-    items = store.read("SELECT sku, name, quantity, cents, quantity * cents AS sum_cents FROM carts "
-                       "JOIN products USING (sku) WHERE cart = ? ORDER BY rank", name)
+    return cart_of(name, store.keys.hgetall(f"sales:cart:{name}"), products(store))
+
+
+def cart_of(name, quantities, catalogue):
+    items = [{"sku": item["sku"], "name": item["name"], "quantity": int(quantities[item["sku"]]),
+              "cents": item["cents"], "sum_cents": int(quantities[item["sku"]]) * item["cents"]}
+             for item in catalogue if item["sku"] in quantities]
     return {"cart": name, "items": items, "cents": sum(item["sum_cents"] for item in items)}
 
 
-def put_in_cart(store, name, sku, quantity, add=False):
+def check_item(store, sku, quantity):
     product(store, sku)
     if not isinstance(quantity, int) or isinstance(quantity, bool) or not 0 <= quantity <= QUANTITY_MAX:
         raise Refusal(400, f"quantity is a whole number from 0 to {QUANTITY_MAX}")
-    with store.write() as db:
-        db.execute("INSERT INTO carts VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET quantity = "
-                   + ("min(quantity + excluded.quantity, 99)" if add else "excluded.quantity"),
-                   (name, sku, quantity))
-        db.execute("DELETE FROM carts WHERE cart = ? AND quantity = 0", (name,))
 
 
+@steadily
+def put_in_cart(store, name, sku, quantity):
+    check_item(store, sku, quantity)
+    if quantity == 0:
+        store.keys.hdel(f"sales:cart:{name}", sku)
+    else:
+        store.keys.hset(f"sales:cart:{name}", sku, quantity)
+
+
+def add_to_cart(store, name, sku, quantity):
+    """Not done again by itself: nobody knows whether it was done."""
+    check_item(store, sku, quantity)
+    key = f"sales:cart:{name}"
+    if quantity > 0 and store.keys.hincrby(key, sku, quantity) > QUANTITY_MAX:
+        store.keys.hset(key, sku, QUANTITY_MAX)
+
+
+@steadily
 def order(store, number):
-    found = store.read("SELECT id, cents, items, ordered_at FROM orders WHERE id = ?", number)
-    if not found:
+    found = store.keys.get(f"sales:order:{number}")
+    if found is None:
         raise Refusal(404, f"there is no order {number}")
-    return {**found[0], "items": json.loads(found[0]["items"])}
+    return json.loads(found)
 
 
+@steadily
 def place_order(store, number, cart_name):
     """Turns a cart into the order of that number; if the order is there already, nothing happens. True if made."""
-    with store.write() as db:
-        if db.execute("SELECT 1 FROM orders WHERE id = ?", (number,)).fetchone():
+    order_key, cart_key, catalogue = f"sales:order:{number}", f"sales:cart:{cart_name}", products(store)
+
+    def place(pipe):
+        if pipe.exists(order_key):
+            pipe.multi()
             return False
-        content = cart(store, cart_name)
+        content = cart_of(cart_name, pipe.hgetall(cart_key), catalogue)
         if not content["items"]:
             raise Refusal(409, "the cart is empty")
-        db.execute("INSERT INTO orders VALUES (?, ?, ?, ?)",
-                   (number, content["cents"], json.dumps(content["items"]),
-                    time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())))
-        db.execute("DELETE FROM carts WHERE cart = ?", (cart_name,))
-    return True
+        now = time.time()
+        made = {"id": number, "cents": content["cents"], "items": content["items"],
+                "ordered_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now))}
+        pipe.multi()
+        pipe.set(order_key, json.dumps(made))
+        pipe.delete(cart_key)
+        pipe.zadd("sales:orders", {number: now})
+        pipe.incrby("sales:revenue", content["cents"])
+        for item in content["items"]:
+            pipe.hincrby("sales:sold", item["sku"], item["quantity"])
+        return True
+
+    return store.keys.transaction(place, order_key, cart_key, value_from_callable=True)
+
+
+@steadily
+def orders(store):
+    keys = store.keys
+    numbers = keys.zrevrange("sales:orders", 0, LATEST - 1)
+    latest = [json.loads(text) for text in keys.mget([f"sales:order:{number}" for number in numbers])] if numbers else []
+    return {"count": keys.zcard("sales:orders"), "cents": int(keys.get("sales:revenue") or 0),
+            "latest": [{field: one[field] for field in ("id", "cents", "ordered_at")} for one in latest]}
 
 
 # ---- what a request asks, and what it gets ----
@@ -248,7 +293,7 @@ def api_cart_delete(request, name, sku):
 
 def api_cart_post(request, name):
     asked = request.json()
-    put_in_cart(request.store, name, str(asked.get("sku")), asked.get("quantity", 1), add=True)
+    add_to_cart(request.store, name, str(asked.get("sku")), asked.get("quantity", 1))
     return as_json(cart(request.store, name))
 
 
@@ -274,14 +319,12 @@ def api_order_post(request):
 
 
 def api_orders(request):
-    count = request.store.read("SELECT count(*) AS count, coalesce(sum(cents), 0) AS cents FROM orders")[0]
-    latest = request.store.read("SELECT id, cents, ordered_at FROM orders ORDER BY ordered_at DESC LIMIT 20")
-    return as_json({**count, "latest": latest})
+    return as_json(orders(request.store))
 
 
 def health(request):
     """Also how many requests this copy has answered, not counting these."""
-    request.store.read("SELECT 1")
+    request.store.keys.ping()
     return as_json({"status": "ok", "answered": Handler.answered}, Cache_Control="no-store")
 
 
@@ -419,7 +462,7 @@ def form_quantity(request):
 
 
 def form_add(request):
-    put_in_cart(request.store, request.cart, request.form().get("sku", ""), form_quantity(request), add=True)
+    add_to_cart(request.store, request.cart, request.form().get("sku", ""), form_quantity(request))
     return see(request, "/cart")
 
 
@@ -534,7 +577,7 @@ class Handler(BaseHTTPRequestHandler):
             answer = function(Request(self.store, self, body), *values)
         except Refusal as refusal:
             answer = self.refused(path, refusal)
-        except sqlite3.Error as error:
+        except redis.RedisError as error:
             answer = self.refused(path, Refusal(503, f"the shop's data cannot be reached: {error}"))
         if path != "/health":
             with self.counting:
@@ -600,12 +643,13 @@ def main():
     parser = argparse.ArgumentParser(description="A small web shop; see the head of this file.")
     parser.add_argument("--listen", default="127.0.0.1:3001", metavar="HOST:PORT")
     parser.add_argument("--name", default="shop-1", help="what X-Shop-Copy says")
-    parser.add_argument("--data", default="shop-data", metavar="FOLDER", help="where shop.db is; shared by the copies")
+    parser.add_argument("--keys", default="127.0.0.1:6380", metavar="HOST:PORT",
+                        help="where Pando speaks Redis' protocol; has the keyspaces catalogue and sales")
     parser.add_argument("--log", action="store_true", help="a line per request on standard error")
     options = parser.parse_args()
     COPY = options.name
     host, _, port = options.listen.rpartition(":")
-    Handler.store, Handler.logs = Store(options.data), options.log
+    Handler.store, Handler.logs = Store(options.keys), options.log
     server = Server((host or "127.0.0.1", int(port)), Handler)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
