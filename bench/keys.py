@@ -4,7 +4,8 @@ One worker on one core each, alternately in one run; redis-benchmark from the ot
 
 Rows `get`, `set`: 64 connections, one command at a time; `get-16`, `set-16`: 16 in a pipeline. 100,000 keys that are
 all there before it counts, values of 100 bytes. `bytes`: what a key takes, from the memory that they added. Rows
-`workers-*`: two workers beside one, client and server on both cores, over all keys and on one.
+`workers-*`: two workers beside one, client and server on both cores, over all keys and on one. Rows `disk-*`: engine
+lmdb beside a redis-server that appends and syncs before it answers; what counts for SET is how many a second.
 """
 import json
 import os
@@ -22,6 +23,7 @@ VALUE_BYTES = 100
 CONNECTIONS = 64
 WARM_COMMANDS = 20_000
 PER_SECOND = {1: 60_000, 16: 500_000}     # what a measurement of a second asks, roughly: redis-benchmark counts commands
+SYNCED_PER_SECOND = {1: 2_000, 64: 20_000, 512: 30_000}    # the same of SETs that are synced, by connections
 FILL_AT_ONCE = 1000
 
 PANDOS = ("pando-io_uring", "pando-epoll")
@@ -29,10 +31,18 @@ PEERS = ("redis", "floor")
 
 
 class Row:
-    """One kind of load: a command, how many in a pipeline, over how many keys."""
+    """One kind of load: a command, how many in a pipeline, over how many keys; `engine` of the stores."""
 
-    def __init__(self, title, command, pipeline=1, keys=KEYS, workers=False):
-        self.title, self.command, self.pipeline, self.keys, self.workers = title, command, pipeline, keys, workers
+    def __init__(self, title, command, pipeline=1, keys=KEYS, **more):
+        self.title, self.command, self.pipeline, self.keys = title, command, pipeline, keys
+        self.workers = more.get("workers", False)
+        self.engine = more.get("engine", "memory")
+        self.connections = more.get("connections", CONNECTIONS)
+
+    def commands_a_second(self):
+        if self.engine == "lmdb" and self.command == "set":
+            return SYNCED_PER_SECOND[self.connections]
+        return PER_SECOND[self.pipeline]
 
 
 ROWS = {
@@ -42,6 +52,10 @@ ROWS = {
     "set-16": Row("SET, 64 connections, 16 in a pipeline", "set", 16),
     "workers-keys": Row("GET, two workers beside one, all keys, client and server on both cores", "get", workers=True),
     "workers-hot": Row("the same on one hot key", "get", keys=1, workers=True),
+    "disk-get": Row("GET of engine lmdb, 64 connections, one at a time", "get", engine="lmdb"),
+    "disk-get-16": Row("GET of engine lmdb, 64 connections, 16 in a pipeline", "get", 16, engine="lmdb"),
+    **{f"disk-set-{count}": Row(f"SET, synced before it is answered; {count} connections", "set", engine="lmdb",
+                                connections=count) for count in SYNCED_PER_SECOND},
 }
 
 # row, contender, against, most; of the CPU time per command
@@ -51,13 +65,22 @@ BARS = [
     *[(row, "pando-epoll", "floor", 1.3) for row in ("get", "set", "get-16", "set-16")],
     *[("workers-keys", f"{one} x2", f"{one} x1", 1.10) for one in PANDOS],
     *[("workers-hot", f"{one} x2", f"{one} x1", 1.50) for one in PANDOS],
+    *[("disk-get", one, "redis", 1.0) for one in PANDOS],
+    *[("disk-get-16", one, "redis", 1.1) for one in PANDOS],
 ]
 
+# row, contender, against, least; of the commands a second
+SPEED_BARS = [(f"disk-set-{count}", one, "redis", least)
+              for count, least in ((1, 0.85), (64, 1.05), (512, 1.15)) for one in PANDOS]
 
-# ---- the contenders: (place, name, port, workers) -> their command ----
+
+# ---- the contenders: (place, name, port, workers, engine) -> their command ----
+
+ENGINES = {"memory": "{engine: memory, memory: 1GiB}", "lmdb": "{engine: lmdb, disk: 4GiB, sync: always}"}
+
 
 def pando(io):
-    def command(place, name, port, workers):
+    def command(place, name, port, workers, engine):
         config = write(f"{place.folder}/{name}.yaml", f"""listeners:
   data: {{redis: "127.0.0.1:{port}"}}
 control: {place.folder}/{name}.sock
@@ -67,20 +90,21 @@ io: {io}
 redis: {{idle-timeout: {IDLE_SECONDS}s}}
 shutdown: {{drain-for: 1s}}
 keyspaces:
-  default: {{engine: memory, memory: 1GiB}}
+  default: {ENGINES[engine]}
 """)
         return [place.programs["pando"], "run", config]
     return command
 
 
-def redis(place, name, port, _workers):
+def redis(place, name, port, _workers, engine):
     folder = f"{place.folder}/{name}"
     os.makedirs(folder, exist_ok=True)
-    return [place.programs["redis-server"], "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
+    appends = ["--appendonly", "yes", "--appendfsync", "always"] if engine == "lmdb" else ["--appendonly", "no"]
+    return [place.programs["redis-server"], "--port", str(port), "--bind", "127.0.0.1", "--save", "", *appends,
             "--dir", folder, "--protected-mode", "no"]
 
 
-def floor(place, _name, port, _workers):
+def floor(place, _name, port, _workers, _engine):
     return [place.programs["key-floor"], "--listen", str(port), "--keys", str(KEYS)]
 
 
@@ -104,10 +128,10 @@ def encoded(*words):
 class Contender(Child):
     """A started store that has all keys; .key_bytes is what each added to its memory."""
 
-    def __init__(self, place, name, workers=1, cores=None, label=None):
+    def __init__(self, place, name, workers=1, cores=None, label=None, engine="memory"):
         label = label or name
         self.port = free_port()
-        command = STORES[name][1](place, file_name(label), self.port, workers)
+        command = STORES[name][1](place, f"{file_name(label)}-{self.port}", self.port, workers, engine)
         super().__init__(label, command, place.folder, cores or place.proxy_cores)
         try:
             with self.connect() as connection:
@@ -152,7 +176,7 @@ class Contender(Child):
 
 def ask(place, contender, row, commands, cores=None):
     """redis-benchmark: so many commands; what it says of them."""
-    arguments = [place.programs["redis-benchmark"], "-p", str(contender.port), "-c", str(CONNECTIONS), "-n", str(commands),
+    arguments = [place.programs["redis-benchmark"], "-p", str(contender.port), "-c", str(row.connections), "-n", str(commands),
                  "-d", str(VALUE_BYTES), "-r", str(row.keys), "-P", str(row.pipeline), "-t", row.command, "--csv"]
     begin = time.monotonic()
     code, out, err = run_bounded(arguments, cores or place.load_cores, 120)
@@ -184,12 +208,13 @@ class Bench:
         except Failed as failure:
             self.failed(more.get("label") or name, failure)
             return None
-        self.key_bytes.setdefault(name, contender.key_bytes)
+        if more.get("engine", "memory") == "memory":
+            self.key_bytes.setdefault(name, contender.key_bytes)
         return contender
 
     def one(self, row_name, contender, number, cores):
         row = ROWS[row_name]
-        commands = self.seconds * PER_SECOND[row.pipeline]
+        commands = self.seconds * row.commands_a_second()
         try:
             figures = measured(contender, lambda: ask(self.place, contender, row, commands, cores))
         except Failed as failure:
@@ -201,7 +226,7 @@ class Bench:
     def rounds_of(self, row_name, contenders, cores=None):
         """All contenders in every round, each round in another order. An unsteady row gets as many rounds again."""
         for contender in contenders:
-            ask(self.place, contender, ROWS[row_name], WARM_COMMANDS, cores)
+            ask(self.place, contender, ROWS[row_name], min(WARM_COMMANDS, ROWS[row_name].commands_a_second()), cores)
         most, number = self.rounds, 0
         while number < most:
             order = random.Random(f"{self.seed} {row_name} {number}")
@@ -213,7 +238,8 @@ class Bench:
                 most = 2 * self.rounds
 
     def is_unsteady(self, row_name):
-        return any(spread(rounds, "cpu_us") > UNSTEADY for rounds in self.figures.get(row_name, {}).values())
+        metric = "per_second" if row_name in (row for row, *_ in SPEED_BARS) else "cpu_us"
+        return any(spread(rounds, metric) > UNSTEADY for rounds in self.figures.get(row_name, {}).values())
 
     def row(self, name):
         say(f"{name}: {ROWS[name].title}")
@@ -224,7 +250,8 @@ class Bench:
                     self.together(name, [(one, {"workers": count, "cores": cores, "label": f"{one} x{count}"})
                                          for count in (1, 2)], cores)
         else:
-            self.together(name, [(one, {}) for one in self.names])
+            of_engine = [one for one in self.names if one != "floor" or ROWS[name].engine == "memory"]
+            self.together(name, [(one, {"engine": ROWS[name].engine}) for one in of_engine])
 
     def together(self, row_name, wanted, cores=None):
         contenders = []
@@ -244,10 +271,11 @@ class Bench:
 def table_of(name, rounds_by_contender):
     """The lines of a row's table, and the same as data."""
     medians = {one: median(rounds, "cpu_us") for one, rounds in rounds_by_contender.items()}
-    compared = ["x1"] if ROWS[name].workers else PEERS
+    compared = ["x1"] if ROWS[name].workers else PEERS if ROWS[name].engine == "memory" else PEERS[:1]
     order = [*STORES, *(f"{one} x{count}" for one in STORES for count in (1, 2))]
     rounds_by_contender = {one: rounds_by_contender[one] for one in order if one in rounds_by_contender}
-    cells = [["", "CPU us/op", "lowest..highest", "op/s", "p50 ms", "p99 ms", "cores busy", *(f"/{kind}" for kind in compared)]]
+    cells = [["", "CPU us/op", "lowest..highest", "op/s", "p50 ms", "p99 ms", "cores busy", *(f"/{kind}" for kind in compared),
+              *(["op/s /redis"] if ROWS[name].engine == "lmdb" else [])]]
     data = {}
     for one, rounds in rounds_by_contender.items():
         values = [figures["cpu_us"] for figures in rounds]
@@ -256,20 +284,23 @@ def table_of(name, rounds_by_contender):
         data[one] = {"median": medians[one], "rounds": rounds, "ratios": ratios}
         cells.append([one, f"{medians[one]:.3f}", f"{min(values):.3f}..{max(values):.3f}",
                       f"{median(rounds, 'per_second'):.0f}", f"{median(rounds, 'p50_us') / 1e3:.2f}",
-                      f"{median(rounds, 'p99_us') / 1e3:.2f}", f"{median(rounds, 'busy'):.2f}", *map(shown, ratios.values())])
+                      f"{median(rounds, 'p99_us') / 1e3:.2f}", f"{median(rounds, 'busy'):.2f}", *map(shown, ratios.values()),
+                      *([shown(ratio(median(rounds, "per_second"), median(rounds_by_contender.get("redis", []), "per_second")))]
+                        if ROWS[name].engine == "lmdb" else [])])
     return [f"{name}: {ROWS[name].title}", *aligned(cells), *caveats(rounds_by_contender)], data
 
 
 def judge(bench):
     """The bars of the rows that were run, and that a key takes no more memory than with Redis."""
     found = []
-    for row, contender, other, most in BARS:
+    judged = [*[(*bar, "cpu_us", "most") for bar in BARS], *[(*bar, "per_second", "least") for bar in SPEED_BARS]]
+    for row, contender, other, bound, metric, side in judged:
         of_row = bench.figures.get(row, {})
         if contender in of_row and other in of_row:
-            value = ratio(median(of_row[contender], "cpu_us"), median(of_row[other], "cpu_us"))
-            found.append({"row": row, "contender": contender, "metric": "cpu_us", "against": other, "most": most,
-                          "value": value, "errors": 0, "met": value <= most,
-                          "spread": max(spread(of_row[one], "cpu_us") for one in (contender, other))})
+            value = ratio(median(of_row[contender], metric), median(of_row[other], metric))
+            found.append({"row": row, "contender": contender, "metric": metric, "against": other, side: bound,
+                          "value": value, "errors": 0, "met": value <= bound if side == "most" else value >= bound,
+                          "spread": max(spread(of_row[one], metric) for one in (contender, other))})
     for one in PANDOS:
         if one in bench.key_bytes and "redis" in bench.key_bytes:
             value = ratio(bench.key_bytes[one], bench.key_bytes["redis"])

@@ -67,7 +67,8 @@ def lines_of_bars(bars):
         what = f"{bar['contender']} / {bar['against']}" if bar["against"] else bar["contender"]
         form = "{:.2f}" if bar["against"] else "{:.0f}"
         lines.append(f"  {'met   ' if bar['met'] else 'MISSED'}  {bar['row']:<12} {bar['metric']:<17} {what}: "
-                     f"{form.format(bar['value'])}, at most {form.format(bar['most'])}"
+                     f"{form.format(bar['value'])}, "
+                     + (f"at most {form.format(bar['most'])}" if "most" in bar else f"at least {form.format(bar['least'])}")
                      + (f"; {bar['errors']} errors" if bar["errors"] else "")
                      + (f"; unsteady, rounds differ by {bar['spread']:.2f}" if bar["spread"] > UNSTEADY else ""))
     return lines

@@ -206,9 +206,24 @@ static void submit(struct key_door *door, struct key_op *op)
     }
 }
 
+/* Neighbours of one keyspace go on together. Where an engine has a door for each shard, that of the
+ * first shard is asked: only one that holds several looks ahead. */
+static void expect(struct key_door *door, const struct bytes *keys, uint32_t keys_count)
+{
+    struct partition_stage *stage = (struct partition_stage *)(void *)door;
+    uint32_t begin = 0;
+    for (uint32_t end = 1; begin < keys_count; begin = end, end = begin + 1) {
+        const struct keyspace *keyspace = keyspaces_find(&stage->keyspaces, keys[begin]);
+        while (end < keys_count && keyspaces_find(&stage->keyspaces, keys[end]) == keyspace)
+            end++;
+        if (keyspace != NULL && keyspace->holds_several)
+            key_door_expect(keyspace->doors[0], keys + begin, end - begin);
+    }
+}
+
 void partition_stage_init(struct partition_stage *stage, const struct keyspaces *keyspaces,
                           struct random *random)
 {
     *stage = (struct partition_stage){
-        .door = {.submit = submit}, .keyspaces = *keyspaces, .random = random};
+        .door = {.submit = submit, .expect = expect}, .keyspaces = *keyspaces, .random = random};
 }

@@ -79,6 +79,19 @@ static void fake_submit(struct key_door *door, struct key_op *op)
         answer(op);
 }
 
+/* "expects: a b". */
+static void fake_expect(struct key_door *door, const struct bytes *keys, uint32_t keys_count)
+{
+    struct test *test = ((const struct fake *)(const void *)door)->test;
+    size_t used = strlen(test->asked);
+    used += (size_t)snprintf(test->asked + used, sizeof test->asked - used,
+                             "%s%s expects:", used ? "; " : "",
+                             door == &test->fakes[0].door ? "default" : "two");
+    for (uint32_t i = 0; i < keys_count; i++)
+        used += (size_t)snprintf(test->asked + used, sizeof test->asked - used, " %.*s",
+                                 (int)keys[i].count, (const char *)keys[i].at);
+}
+
 static void answer_all(struct test *test)
 {
     while (test->waiting_count > 0)
@@ -108,7 +121,8 @@ static void init(struct test *test, const struct partition_strategy *strategy)
     test->two_layout =
         (struct partition){.strategy = &partition_hash, .shards_count = 1, .name_bytes = 4};
     for (unsigned i = 0; i < 2; i++) {
-        test->fakes[i] = (struct fake){.door = {.submit = fake_submit}, .test = test};
+        test->fakes[i] =
+            (struct fake){.door = {.submit = fake_submit, .expect = fake_expect}, .test = test};
         for (unsigned j = 0; j < SHARDS; j++)
             test->doors[i][j] = &test->fakes[i].door;
     }
@@ -338,4 +352,18 @@ Test(partition_stage, a_transaction_goes_to_the_one_shard_of_all_its_keys)
     for (int i = 0; i < 3; i++)
         cr_expect(parts[i].shard == KEY_SHARD_SEVERAL && parts[i].keyspace == test.keyspaces);
     fini(&test);
+}
+
+Test(partition_stage, tells_engines_that_hold_several_what_comes_next)
+{
+    struct test test;
+    init(&test, &partition_hash);
+    test.keyspaces[0].holds_several = test.keyspaces[1].holds_several = true;
+    const struct bytes keys[] = {bytes_of("a"), bytes_of("b"), bytes_of("two:c"), bytes_of("d")};
+    key_door_expect(&test.stage.door, keys, 4);
+    cr_expect_str_eq(test.asked, "default expects: a b; two expects: two:c; default expects: d");
+    test.asked[0] = 0;
+    test.keyspaces[0].holds_several = false;
+    key_door_expect(&test.stage.door, keys, 4);
+    cr_expect_str_eq(test.asked, "two expects: two:c");
 }

@@ -5,6 +5,7 @@
  *    address), verdict, error, bytes and arguments are the same.
  * 2. Arguments lie inside the command, in their order.
  * 3. What was accepted, written as an array, is accepted and says the same.
+ * 4. A look ahead, at any bytes, stays inside them; at what was accepted it sees the same or nothing.
  *
  * The first byte of the input chooses the limits and draws the steps. */
 #include "codec/resp/resp_out.h"
@@ -94,6 +95,22 @@ static void check_written(const struct resp_request *first, const uint8_t *bytes
     resp_out_fini(&out);
 }
 
+/* In a block of just that size. */
+static void check_peek(const struct resp_request *whole, enum resp_verdict verdict,
+                       const uint8_t *bytes, size_t count)
+{
+    struct bytes second = {NULL, 0};
+    uint8_t *block = malloc(count);
+    memcpy(block, bytes, count);
+    const size_t seen = resp_request_peek(block, count, &second);
+    CHECK(seen <= count);
+    if (seen > 0)
+        CHECK(second.at > block && second.at + second.count < block + seen);
+    if (seen > 0 && verdict == RESP_DONE)
+        CHECK(seen == whole->read_bytes && bytes_equal(second, resp_request_arg(whole, bytes, 1)));
+    free(block);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < 2)
@@ -107,6 +124,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const enum resp_verdict verdict = give(&whole, data, size, bounds);
     CHECK(verdict == read_in_steps(&crumbs, data, size, bounds, ones));
     CHECK(verdict == read_in_steps(&pieces, data, size, bounds, chance));
+    check_peek(&whole, verdict, data, size);
     check_same(&whole, &crumbs);
     check_same(&whole, &pieces);
     if (verdict == RESP_BAD)

@@ -311,3 +311,38 @@ enum resp_verdict resp_request_read(struct resp_request *request, const uint8_t 
         return read_ping(request, at, bytes);
     return read_line(request, at, bytes, limits);
 }
+
+/* ---- ahead ---- */
+
+enum { PEEKED_ARGS_MAX = 8, PEEKED_DIGITS_MAX = 9 };
+
+/* The number behind the byte @kind at @at, and CRLF. Returns their bytes, 0: it is none. */
+static size_t peek_length(const uint8_t *at, size_t bytes, uint8_t kind, size_t *number)
+{
+    size_t i = 1, sum = 0;
+    if (bytes < 4 || at[0] != kind)
+        return 0;
+    for (; i < bytes && at[i] >= '0' && at[i] <= '9' && i <= PEEKED_DIGITS_MAX; i++)
+        sum = sum * 10 + (size_t)(at[i] - '0');
+    if (i == 1 || i + 1 >= bytes || at[i] != '\r')
+        return 0;
+    *number = sum;
+    return i + 2;
+}
+
+size_t resp_request_peek(const uint8_t *at, size_t bytes, struct bytes *second)
+{
+    size_t count = 0, length = 0;
+    size_t taken = peek_length(at, bytes, '*', &count);
+    if (taken == 0 || count < 2 || count > PEEKED_ARGS_MAX)
+        return 0;
+    for (size_t i = 0; i < count; i++) {
+        const size_t head = peek_length(at + taken, bytes - taken, '$', &length);
+        if (head == 0 || bytes - taken - head < length + 2)
+            return 0;
+        if (i == 1)
+            *second = (struct bytes){at + taken + head, length};
+        taken += head + length + 2;
+    }
+    return taken;
+}

@@ -60,6 +60,11 @@ void resp_request_next(struct resp_request *request);
 enum resp_verdict resp_request_read(struct resp_request *request, const uint8_t *at, size_t bytes,
                                     const struct resp_limits *limits) must_check;
 
+/* A look ahead, which changes nothing: *@second is the second argument of the command that begins
+ * at @at, which mostly is its key. Returns the command's bytes; 0: it is not whole, or not of the
+ * usual form, and nothing is said of it. */
+size_t resp_request_peek(const uint8_t *at, size_t bytes, struct bytes *second);
+
 /* The argument at @index of a command that begins at @at. */
 static inline struct bytes resp_request_arg(const struct resp_request *request, const uint8_t *at,
                                             uint32_t index)

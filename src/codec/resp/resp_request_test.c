@@ -260,3 +260,37 @@ Test(resp_request, refuses_more_words_than_arguments_are_allowed)
     expect_bad("a b c d\n", "Protocol error: invalid multibulk length", &limits);
     expect_bad("*4\r\n", "Protocol error: invalid multibulk length", &limits);
 }
+
+/* ---- ahead ---- */
+
+static void expect_peek(const char *text, size_t wanted, const char *second)
+{
+    struct bytes seen = {(const uint8_t *)"", 0};
+    const size_t bytes = resp_request_peek((const uint8_t *)text, strlen(text), &seen);
+    cr_expect_eq(bytes, wanted, "%s: %zu", text, bytes);
+    if (wanted > 0)
+        cr_expect(bytes_equal(seen, bytes_of(second)), "%s", text);
+}
+
+Test(resp_request, a_look_ahead_sees_the_key_of_a_whole_command)
+{
+    const char *set = "*3\r\n$3\r\nSET\r\n$5\r\nkey:1\r\n$0\r\n\r\n";
+    expect_peek(set, strlen(set), "key:1");
+    expect_peek("*2\r\n$3\r\nGET\r\n$1\r\nk\r\n*2\r\n$3", 20, "k");
+}
+
+Test(resp_request, a_look_ahead_says_nothing_of_anything_else)
+{
+    static const char *const others[] = {
+        "",
+        "*2\r\n$3\r\nGET\r\n$1\r\nk\r",
+        "*1\r\n$4\r\nPING\r\n",
+        "PING k\r\n",
+        "*-1\r\n",
+        "*2\r\n$3\r\nGET\r\n$-1\r\nk\r\n",
+        "*2\r\n$3\r\nGET\r\n$99999999999999999999\r\nk\r\n",
+        "*9\r\n$4\r\nMGET\r\n$1\r\nk\r\n",
+    };
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        expect_peek(others[i], 0, "");
+}

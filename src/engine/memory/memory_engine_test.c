@@ -594,3 +594,25 @@ Test(memory_engine, is_not_made_without_memory)
     memory_stage_fini(&stage);
 }
 #endif
+
+Test(memory_engine, a_look_ahead_changes_nothing)
+{
+    struct memory_engine *engine = new_engine(SHARDS, 4, 0, false);
+    struct client *client = new_client(engine);
+    struct bytes keys[KEY_EXPECTED_MAX];
+    char texts[KEY_EXPECTED_MAX][8];
+    for (uint32_t i = 0; i < KEY_EXPECTED_MAX; i++) {
+        (void)snprintf(texts[i], sizeof texts[i], "%uk%u", i % SHARDS, i);
+        keys[i] = bytes_of(texts[i]);
+    }
+    key_door_expect(&client->stage.door, keys, KEY_EXPECTED_MAX);
+    for (uint32_t i = 0; i < KEY_EXPECTED_MAX; i += 2)
+        (void)say(client, "SET %s v%u", texts[i], i);
+    const struct memory_counts before = count(engine);
+    key_door_expect(&client->stage.door, keys, KEY_EXPECTED_MAX);
+    const struct memory_counts after = count(engine);
+    cr_expect_eq(memcmp(&before, &after, sizeof before), 0);
+    cr_expect_str_eq(say(client, "GET 2k2"), "$2\r\nv2\r\n");
+    free_client(client);
+    memory_engine_unref(engine);
+}

@@ -195,10 +195,23 @@ static void count_command(struct memory_stage *stage)
     space_at(stage, stripe)->counts.commands++;
 }
 
+/* What the hints lead to comes into the processor's cache, all buckets at once and then all
+ * entries. */
+static void fetch_hinted(struct memory_stage *stage)
+{
+    for (uint32_t i = 0; i < stage->hints_count; i++)
+        key_table_fetch_bucket(&space_at(stage, stage->hints[i].stripe)->table,
+                               stage->hints[i].hash);
+    for (uint32_t i = 0; i < stage->hints_count; i++)
+        key_table_fetch_entry(&space_at(stage, stage->hints[i].stripe)->table,
+                              stage->hints[i].hash);
+}
+
 static void run_on_several(struct memory_stage *stage, struct key_op *op)
 {
     note_keys(stage, op, true);
     hold_needed(stage, op->now_ms);
+    fetch_hinted(stage);
     count_command(stage);
     run_on(stage, op);
     let_go_needed(stage);
@@ -311,9 +324,38 @@ static void submit(struct key_door *self, struct key_op *op)
     op->done(op);
 }
 
+/* ---- what comes next ---- */
+
+/* A stripe that another worker holds is left out: waiting would cost more than it saves. */
+static void fetch(const struct memory_stage *stage, const struct memory_hint *place,
+                  void (*step)(const struct key_table *table, uint64_t hash))
+{
+    struct memory_stripe *stripe = &stage->options.engine->stripes[place->stripe];
+    if (pthread_mutex_trylock(&stripe->lock) != 0)
+        return;
+    step(&stripe->space.table, place->hash);
+    pthread_mutex_unlock(&stripe->lock);
+}
+
+/* In two passes, so that all buckets come at once, and then all entries. */
+static void expect(struct key_door *self, const struct bytes *keys, uint32_t keys_count)
+{
+    const struct memory_stage *stage = (const struct memory_stage *)(void *)self;
+    const uint32_t shard = stage->options.engine->shards_count == 1 ? 0 : KEY_SHARD_SEVERAL;
+    struct memory_hint places[KEY_EXPECTED_MAX];
+    assert(keys_count <= KEY_EXPECTED_MAX);
+    for (uint32_t i = 0; i < keys_count; i++) {
+        places[i] = find_place(stage, shard, keys[i]);
+        fetch(stage, &places[i], key_table_fetch_bucket);
+    }
+    for (uint32_t i = 0; i < keys_count; i++)
+        fetch(stage, &places[i], key_table_fetch_entry);
+}
+
 bool memory_stage_init(struct memory_stage *stage, const struct memory_stage_options *options)
 {
-    *stage = (struct memory_stage){.door = {.submit = submit}, .options = *options};
+    *stage =
+        (struct memory_stage){.door = {.submit = submit, .expect = expect}, .options = *options};
     stage->needed = mem_alloc(words_of(options->engine) * sizeof *stage->needed);
     if (stage->needed == NULL)
         return false;

@@ -264,11 +264,29 @@ static uint32_t keep_part(struct resp_conn *rc, const uint8_t *at, uint32_t byte
     return bytes;
 }
 
+/* Tells the path the keys of the commands of a pipeline before it gets them. Returns the bytes that
+ * were looked at. */
+static uint32_t look_ahead(struct resp_conn *rc, const uint8_t *at, uint32_t bytes)
+{
+    struct bytes keys[KEY_EXPECTED_MAX];
+    uint32_t count = 0, seen = 0;
+    for (size_t more; count < KEY_EXPECTED_MAX; seen += (uint32_t)more) {
+        if (seen == bytes || (more = resp_request_peek(at + seen, bytes - seen, &keys[count])) == 0)
+            break;
+        count++;
+    }
+    if (count > 1)
+        key_door_expect(rc->front->path->door, keys, count);
+    return count > 1 ? seen : bytes;
+}
+
 /* Runs what is whole. Returns the bytes that were taken. */
 static uint32_t read_commands(struct resp_conn *rc, const uint8_t *at, uint32_t bytes)
 {
-    uint32_t taken = 0;
+    uint32_t taken = 0, seen = 0;
     while (taken < bytes && may_run(rc)) {
+        if (taken >= seen)
+            seen = taken + look_ahead(rc, at + taken, bytes - taken);
         switch (resp_request_read(&rc->request, at + taken, bytes - taken, &rc->front->limits)) {
         case RESP_PARTIAL: return taken + keep_part(rc, at + taken, bytes - taken);
         case RESP_BAD: refuse(rc, rc->request.error); return bytes;

@@ -83,11 +83,24 @@ struct key_op {
 
 struct key_door {
     void (*submit)(struct key_door *self, struct key_op *op);
+    /* Ops on these keys come next, as far as anybody can tell: what they lie in may be fetched into
+     * the processor's cache meanwhile, all at once. Nothing may depend on it. NULL: nobody would. */
+    void (*expect)(struct key_door *self, const struct bytes *keys, uint32_t keys_count);
 };
+
+enum { KEY_EXPECTED_MAX = 16 }; /* keys of one call */
 
 static inline void key_door_submit(struct key_door *door, struct key_op *op)
 {
     door->submit(door, op);
+}
+
+/* @keys_count: at most KEY_EXPECTED_MAX. */
+static inline void key_door_expect(struct key_door *door, const struct bytes *keys,
+                                   uint32_t keys_count)
+{
+    if (door->expect != NULL && keys_count > 0)
+        door->expect(door, keys, keys_count);
 }
 
 #endif

@@ -2,6 +2,8 @@
 /* store/keys/key_table.c - entries are found, put in and taken out. */
 #include "store/keys/key_table.h"
 
+#include "core/mem.h"
+
 #include <assert.h>
 
 static_assert(sizeof(struct key_bucket) == MEM_LINE_BYTES, "a bucket is a cache line");
@@ -44,6 +46,28 @@ struct key_entry *key_table_find(struct key_table *table, uint64_t hash, struct 
             return entry;
         }
     return NULL;
+}
+
+enum { FETCHED_LINES = 3 }; /* of an entry: a small key with a hundred bytes */
+
+void key_table_fetch_bucket(const struct key_table *table, uint64_t hash)
+{
+    if (table->count > 0)
+        __builtin_prefetch(key_table__bucket(table, hash), 1);
+}
+
+/* Chains are not followed: few keys lie in one. */
+void key_table_fetch_entry(const struct key_table *table, uint64_t hash)
+{
+    if (table->count == 0)
+        return;
+    const struct key_bucket *bucket = key_table__bucket(table, hash);
+    for (unsigned i = 0; i < KEY_TABLE_SLOTS && bucket->slots[i] != 0; i++)
+        if (((bucket->slots[i] >> 48) & 0x7fff) == (hash & 0x7fff)) {
+            const uint8_t *entry = (const uint8_t *)key_table__entry(bucket->slots[i]);
+            for (unsigned line = 0; line < FETCHED_LINES; line++)
+                __builtin_prefetch(entry + (size_t)line * MEM_LINE_BYTES, 1);
+        }
 }
 
 size_t key_table_insert_bytes(const struct key_table *table)

@@ -67,6 +67,11 @@ void key_table_clear(struct key_table *table);
 /* The entry of @key, whose hash is @hash; marks it as used. NULL: there is none. */
 struct key_entry *key_table_find(struct key_table *table, uint64_t hash, struct bytes key);
 
+/* Two steps towards a later key_table_find(), with time for other keys between them: the processor
+ * fetches the bucket of @hash, then the entries in it that may be meant. */
+void key_table_fetch_bucket(const struct key_table *table, uint64_t hash);
+void key_table_fetch_entry(const struct key_table *table, uint64_t hash);
+
 /* The most that the next key_table_insert() adds to `bytes`. */
 size_t key_table_insert_bytes(const struct key_table *table);
 
