@@ -151,7 +151,7 @@ static void send_command(struct partition_stage *stage, struct key_op *op)
     }
 }
 
-/* Adds the place of one part of the transaction @op. False: nothing can change the place any more. */
+/* Adds the place of one part of the transaction @op. False: nothing can change it any more. */
 static bool add_part(const struct partition_stage *stage, const struct key_op *op,
                      const struct key_op *part, bool *is_first, struct place *place)
 {

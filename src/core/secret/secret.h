@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* core/secret/secret.h - passwords: their SHA-256, compared in a time that tells nothing, and drawn.
+/* core/secret/secret.h - passwords: their SHA-256, compared without telling anything, and drawn.
  *
  * By libsodium. Built without it (the build option `sodium`), secret_is_there() is false and the
  * rest must not be called.
