@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* path/users/users_test.c - a password opens its user alone; a changed file is noticed.
+/* path/users/users_test.c - a password opens its user alone; a changed file is noticed. */
 #include "path/users/users.h"
 
 #include "core/mem.h"
