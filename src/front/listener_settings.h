@@ -7,6 +7,7 @@
 #define PANDO_FRONT_LISTENER_SETTINGS_H
 
 #include "config/config.h"
+#include "path/users/users.h"
 
 #define LISTENER_SETTINGS(X)                                                                       \
     X(http, "http", LISTEN, 0, 0, 0, LIVE,                                                         \
@@ -20,6 +21,9 @@
     X(open, "open", BOOLEAN, 0, 1, false, LIVE,                                                    \
       "says that an admin or Redis listener may be reached from other machines, though it asks "   \
       "for no password")                                                                                  \
+    X(users_file, "users-file", TEXT, 0, 4095, "", LIVE,                                           \
+      "who may connect to a Redis listener: a YAML file of users with the SHA-256 of their "       \
+      "passwords (`pando password` prints it), their keyspaces and access; read anew by a reload") \
     X(backlog, "backlog", COUNT, 1, 65535, 4096, START,                                            \
       "connections the kernel may hold ready before they are accepted")                            \
     X(receive_buffer_bytes, "receive-buffer", SIZE_OR_NONE, CONFIG_KIB(4), CONFIG_MIB(64),         \
@@ -49,6 +53,7 @@ struct listener_settings {
     /* Worked out from the above by settings_check(): */
     enum listener_dialect        dialect; /* never NONE in settings that were loaded */
     const struct config_address *address; /* one of http, admin, redis */
+    struct users                *users;   /* those of users_file; NULL: it says none */
 };
 
 #endif

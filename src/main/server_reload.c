@@ -7,6 +7,7 @@
 #include "core/mem.h"
 #include "core/units.h"
 #include "main/server_inside.h"
+#include "main/users/users_file.h"
 
 #include <string.h>
 
@@ -98,7 +99,8 @@ static bool change_front(struct worker_thread *thread, const struct change *chan
     struct worker_front *front = worker_front_find(thread, listener->name);
     const int fd = listening->fds[is_control ? 0 : thread->worker.index];
     if (listener->dialect == LISTENER_REDIS) {
-        const struct resp_front_settings with = {.name = listener->name, .resp = &settings->redis};
+        const struct resp_front_settings with = {
+            .name = listener->name, .resp = &settings->redis, .users = listener->users};
         if (front == NULL)
             return worker_front_open_resp(thread, &with, below->keys, admission, fd);
         resp_front_change(front->resp, &with, below->keys);
@@ -333,7 +335,8 @@ static bool refuse_reload(struct server *server, FILE *out, const char *story)
 /* One line each; returns how many. A file may be another one under the same name. */
 static size_t write_changes(const struct settings *old, const struct settings *new, FILE *out)
 {
-    const size_t changes = settings_write_changes(old, new, out);
+    const size_t changes =
+        settings_write_changes(old, new, out) + users_file_write_changes(old, new, out);
     if (new->geo == NULL || new->geo == old->geo || strcmp(new->geo_path, old->geo_path) != 0)
         return changes;
     fprintf(out, "geo-file: %s has changed and was read anew\n", new->geo_path);

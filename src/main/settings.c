@@ -4,6 +4,7 @@
 
 #include "config/value/words.h"
 #include "main/settings_keys.h"
+#include "main/users/users_file.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -194,8 +195,10 @@ static struct settings *finish(struct loader *loader, const struct settings_requ
     if (settings != NULL && loader->is_good && loader->errors->count == count_before)
         return settings;
     config_errors_sort(loader->errors);
-    if (settings != NULL)
+    if (settings != NULL) {
+        users_file_forget_all(settings);
         geo_file_unref(settings->geo);
+    }
     config_free(loader->config);
     return NULL;
 }
@@ -238,6 +241,7 @@ void settings_free(struct settings *settings)
 {
     if (settings == NULL)
         return;
+    users_file_forget_all(settings);
     geo_file_unref(settings->geo);
     config_free(settings->config); /* the struct itself lies in there too */
 }

@@ -6,6 +6,7 @@
 #include "config/value/statuses.h"
 #include "core/mem.h"
 #include "main/settings_keys.h"
+#include "main/users/users_file.h"
 #include "path/client_key.h"
 #include "session/keys.h"
 
@@ -130,8 +131,11 @@ static void check_listener(const struct checker *checker, struct listener_settin
     const char *key = dialects[listener->dialect - 1].key;
     (void)snprintf(path, sizeof path, "listeners.%s.%s", listener->name, key);
     if (listener->address->kind != CONFIG_ADDRESS_NONE && !listener->open &&
-        !config_address_is_loopback(listener->address))
-        complain(checker, path, CONFIG_PART_VALUE, "use 127.0.0.1, or say `open: true` beside it",
+        listener->users_file[0] == '\0' && !config_address_is_loopback(listener->address))
+        complain(checker, path, CONFIG_PART_VALUE,
+                 listener->dialect == LISTENER_REDIS
+                     ? "use 127.0.0.1, name a `users-file`, or say `open: true` beside it"
+                     : "use 127.0.0.1, or say `open: true` beside it",
                  "this listener asks for no password and would be open to other machines");
     if (listener->dialect == LISTENER_REDIS && checker->settings->keyspaces_count == 0)
         complain(checker, path, CONFIG_PART_KEY, "add `keyspaces: {default: {engine: memory}}`",
@@ -582,6 +586,7 @@ void settings_check(struct settings *settings, struct config_errors *errors)
 {
     const struct checker checker = {.settings = settings, .errors = errors};
     check_listeners(&checker);
+    users_file_read_all(settings, errors);
     check_http(&checker, "", &settings->http_service);
     check_breaker(&checker, "", &settings->breaker);
     check_retry(&checker, "", &settings->retry);

@@ -11,6 +11,7 @@ struct place {
     struct keyspace *keyspace;   /* NULL: of several, or of none */
     uint32_t         shard;      /* KEY_SHARD_SEVERAL: of several */
     bool             is_unknown; /* a key is of no keyspace */
+    bool             is_denied;  /* a key is of one that was not granted */
 };
 
 void partition__refuse(struct key_op *op, const char *text)
@@ -32,13 +33,26 @@ void partition__send(struct key_op *op, struct keyspace *keyspace, uint32_t shar
     key_door_submit(keyspace_door(keyspace, shard), op);
 }
 
-/* Adds one more key to what is known of the place. False: nothing can change it any more. */
-static bool add_key(const struct partition_stage *stage, struct bytes key, bool is_first,
-                    struct place *place)
+struct keyspace *partition__first_granted(const struct partition_stage *stage,
+                                          const struct key_op *op, uint32_t number)
+{
+    for (; number < stage->keyspaces.count; number++)
+        if (partition__may(op, &stage->keyspaces.at[number]))
+            return &stage->keyspaces.at[number];
+    return NULL;
+}
+
+/* Adds one more key of @op to what is known of the place. False: nothing can change it any more. */
+static bool add_key(const struct partition_stage *stage, const struct key_op *op, struct bytes key,
+                    bool is_first, struct place *place)
 {
     struct keyspace *keyspace = keyspaces_find(&stage->keyspaces, key);
     if (keyspace == NULL) {
         *place = (struct place){.is_unknown = true};
+        return false;
+    }
+    if (op->grant != NULL && !partition__may(op, keyspace)) {
+        *place = (struct place){.is_denied = true};
         return false;
     }
     const uint32_t shard = partition_shard_of(keyspace->partition, key);
@@ -59,7 +73,7 @@ static struct place place_of(const struct partition_stage *stage, const struct k
     struct place place = {0};
     const uint32_t count = command_keys_count(keys);
     for (uint32_t i = 0; i < count; i++)
-        if (!add_key(stage, op->args[command_key_place(keys, i)], i == 0, &place))
+        if (!add_key(stage, op, op->args[command_key_place(keys, i)], i == 0, &place))
             break;
     return place;
 }
@@ -71,20 +85,37 @@ static bool can_be_split(const struct command *command)
 }
 
 /* The keyspace that answers what names no key, such as a command that says its keys wrongly. */
-static struct keyspace *any_keyspace(const struct partition_stage *stage)
+static struct keyspace *any_keyspace(const struct partition_stage *stage, const struct key_op *op)
 {
-    if (stage->keyspaces.fallback != NULL)
-        return stage->keyspaces.fallback;
-    return stage->keyspaces.count > 0 ? &stage->keyspaces.at[0] : NULL;
+    struct keyspace *fallback = stage->keyspaces.fallback;
+    if (fallback != NULL && partition__may(op, fallback))
+        return fallback;
+    return partition__first_granted(stage, op, 0);
+}
+
+static void refuse_place(struct key_op *op, bool is_denied)
+{
+    partition__refuse(op, is_denied ? PARTITION_NOT_GRANTED : PARTITION_NO_KEYSPACE);
+}
+
+/* The place of what names no key. */
+static struct place place_anywhere(const struct partition_stage *stage, const struct key_op *op)
+{
+    struct keyspace *keyspace = any_keyspace(stage, op);
+    return (struct place){
+        .keyspace = keyspace,
+        .is_unknown = keyspace == NULL && stage->keyspaces.count == 0,
+        .is_denied = keyspace == NULL && stage->keyspaces.count > 0,
+    };
 }
 
 static void send_without_keys(struct partition_stage *stage, struct key_op *op)
 {
-    struct keyspace *keyspace = any_keyspace(stage);
-    if (keyspace == NULL)
-        partition__refuse(op, PARTITION_NO_KEYSPACE);
+    const struct place place = place_anywhere(stage, op);
+    if (place.keyspace == NULL)
+        refuse_place(op, place.is_denied);
     else
-        partition__send(op, keyspace, 0);
+        partition__send(op, place.keyspace, 0);
 }
 
 static void send_by_keys(struct partition_stage *stage, struct key_op *op)
@@ -96,8 +127,8 @@ static void send_by_keys(struct partition_stage *stage, struct key_op *op)
         return;
     }
     const struct place place = place_of(stage, op, &keys);
-    if (place.is_unknown)
-        partition__refuse(op, PARTITION_NO_KEYSPACE);
+    if (place.is_unknown || place.is_denied)
+        refuse_place(op, place.is_denied);
     else if (place.keyspace != NULL &&
              (place.shard != KEY_SHARD_SEVERAL || place.keyspace->holds_several))
         partition__send(op, place.keyspace, place.shard);
@@ -120,16 +151,16 @@ static void send_command(struct partition_stage *stage, struct key_op *op)
     }
 }
 
-/* Adds the place of one part of a transaction. False: nothing can change the place any more. */
-static bool add_part(const struct partition_stage *stage, const struct key_op *part, bool *is_first,
-                     struct place *place)
+/* Adds the place of one part of the transaction @op. False: nothing can change it any more. */
+static bool add_part(const struct partition_stage *stage, const struct key_op *op,
+                     const struct key_op *part, bool *is_first, struct place *place)
 {
     struct command_keys keys;
     if (!command_find_keys(part->command, part->args, part->args_count, &keys))
         return true; /* it answers the error itself, wherever it is */
     const uint32_t count = command_keys_count(&keys);
     for (uint32_t i = 0; i < count; i++) {
-        if (!add_key(stage, part->args[command_key_place(&keys, i)], *is_first, place))
+        if (!add_key(stage, op, part->args[command_key_place(&keys, i)], *is_first, place))
             return false;
         *is_first = false;
     }
@@ -159,24 +190,24 @@ static void send_transaction(struct partition_stage *stage, struct key_op *op)
     bool is_first = true, is_whole = false;
     for (uint32_t i = 0; i < op->parts_count; i++) {
         is_whole = is_whole || is_about_all(op->parts[i]);
-        if (!add_part(stage, op->parts[i], &is_first, &place))
+        if (!add_part(stage, op, op->parts[i], &is_first, &place))
             break;
     }
     if (op->watches != NULL)
         list_each(op->watches, link, after)
         {
             const struct key_watch *watch = list_item(link, struct key_watch, link);
-            if (!place.is_unknown)
-                (void)add_key(stage, (struct bytes){watch->key, watch->key_bytes}, is_first,
+            if (!place.is_unknown && !place.is_denied)
+                (void)add_key(stage, op, (struct bytes){watch->key, watch->key_bytes}, is_first,
                               &place);
             is_first = false;
         }
-    if (is_first)
-        place = (struct place){.keyspace = any_keyspace(stage)};
+    if (is_first && !place.is_unknown && !place.is_denied)
+        place = place_anywhere(stage, op);
     if (place.keyspace != NULL && is_whole && place.keyspace->partition->shards_count > 1)
         place.shard = KEY_SHARD_SEVERAL;
-    if (place.is_unknown || (is_first && place.keyspace == NULL))
-        partition__refuse(op, PARTITION_NO_KEYSPACE);
+    if (place.is_unknown || place.is_denied)
+        refuse_place(op, place.is_denied);
     else if (place.keyspace == NULL)
         partition__refuse(op, "CROSSSLOT the keys of a transaction must be of one keyspace");
     else if (place.shard == KEY_SHARD_SEVERAL && !place.keyspace->holds_several)
@@ -189,8 +220,8 @@ static void send_watch(struct partition_stage *stage, struct key_op *op)
 {
     const struct bytes key = {op->watch->key, op->watch->key_bytes};
     struct keyspace *keyspace = keyspaces_find(&stage->keyspaces, key);
-    if (keyspace == NULL)
-        partition__refuse(op, PARTITION_NO_KEYSPACE);
+    if (keyspace == NULL || !partition__may(op, keyspace))
+        refuse_place(op, keyspace != NULL);
     else
         partition__send(op, keyspace, partition_shard_of(keyspace->partition, key));
 }

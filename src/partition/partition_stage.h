@@ -5,7 +5,7 @@
  * it is. One that can be done shard by shard is split, and the answers are merged as its row says
  * (path/command/rows.h): each shard does its part whole, all parts together are not atomic. What
  * can be neither is refused: CROSSSLOT. Walks over all keys (SCAN, PANDO.RANGE, RANDOMKEY) go from
- * shard to shard.
+ * shard to shard. What the op's user was not granted is refused, and left out of walks.
  *
  * Memory:  what is split takes one block until it is answered.
  * Threads: its worker's.
@@ -33,6 +33,19 @@ void partition_stage_init(struct partition_stage *stage, const struct keyspaces 
     "ERR no keyspace has this key: name one before a colon, as in 'carts:42', or add the "         \
     "keyspace 'default'"
 #define PARTITION_CROSSSLOT "CROSSSLOT Keys in request don't hash to the same slot"
+#define PARTITION_NOT_GRANTED                                                                      \
+    "NOPERM this user has no permissions to access one of the keys used as arguments"
+
+/* May @op touch keys of @keyspace? */
+static inline bool partition__may(const struct key_op *op, const struct keyspace *keyspace)
+{
+    return key_grant_has(op->grant,
+                         (struct bytes){(const uint8_t *)keyspace->name, keyspace->name_bytes});
+}
+
+/* The first keyspace from @number on that @op may touch; NULL: there is none. */
+struct keyspace *partition__first_granted(const struct partition_stage *stage,
+                                          const struct key_op *op, uint32_t number);
 
 /* Answers @text and ends the op. */
 void partition__refuse(struct key_op *op, const char *text);

@@ -5,6 +5,7 @@
 
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 enum { SHARDS = 3, WAITING_MAX = 16, WORDS_MAX = 16 };
 
@@ -15,20 +16,21 @@ struct fake {
 };
 
 struct test {
-    struct fake            fakes[2]; /* of keyspaces `one`, `two` */
-    struct key_door       *doors[2][SHARDS];
-    struct partition       layout, two_layout;
-    struct keyspace        keyspaces[2];
-    struct partition_stage stage;
-    struct random          random;
-    char                   asked[512];
-    bool                   waits; /* answers are given by answer_all() */
-    struct key_op         *waiting[WAITING_MAX];
-    unsigned               waiting_count, done_count;
-    struct resp_out        out;
-    struct key_op          op;
-    struct bytes           args[WORDS_MAX];
-    char                   words[256];
+    struct fake             fakes[2]; /* of keyspaces `one`, `two` */
+    struct key_door        *doors[2][SHARDS];
+    struct partition        layout, two_layout;
+    struct keyspace         keyspaces[2];
+    struct partition_stage  stage;
+    struct random           random;
+    char                    asked[512];
+    bool                    waits; /* answers are given by answer_all() */
+    struct key_op          *waiting[WAITING_MAX];
+    unsigned                waiting_count, done_count;
+    struct resp_out         out;
+    struct key_op           op;
+    struct bytes            args[WORDS_MAX];
+    const struct key_grant *grant; /* of who asks */
+    char                    words[256];
 };
 
 /* Each shard has the keys "k<shard>", and answers by the command. */
@@ -151,6 +153,7 @@ static void submit(struct test *test, const char *words)
                                .args = test->args,
                                .args_count = count,
                                .out = &test->out,
+                               .grant = test->grant,
                                .set_apart = set_apart,
                                .done = op_done};
     cr_assert(test->op.command != NULL, "%s", words);
@@ -366,4 +369,179 @@ Test(partition_stage, tells_engines_that_hold_several_what_comes_next)
     test.keyspaces[0].holds_several = false;
     key_door_expect(&test.stage.door, keys, 4);
     cr_expect_str_eq(test.asked, "two expects: two:c");
+}
+
+/* Submits the transaction of one DEL of @key, or of none. */
+static void submit_transaction(struct test *test, const char *key)
+{
+    const struct bytes args[] = {bytes_of("del"), bytes_of(key == NULL ? "" : key)};
+    struct key_op part = {
+        .command = &commands[key == NULL ? COMMAND_IS_DBSIZE : COMMAND_IS_DEL],
+        .args = args,
+        .args_count = key == NULL ? 1 : 2,
+    };
+    struct key_op *parts[] = {&part};
+    resp_out_fini(&test->out);
+    resp_out_init(&test->out, 2, 0, NULL);
+    test->asked[0] = '\0';
+    test->done_count = 0;
+    test->op = (struct key_op){.command = &commands[COMMAND_IS_EXEC],
+                               .what = KEY_OP_EXEC,
+                               .parts = parts,
+                               .parts_count = 1,
+                               .out = &test->out,
+                               .grant = test->grant,
+                               .done = op_done};
+    key_door_submit(&test->stage.door, &test->op);
+}
+
+Test(partition_stage, a_transaction_over_a_key_of_no_keyspace_is_refused)
+{
+    struct test test;
+    init(&test, &partition_hash);
+    test.stage.keyspaces.fallback = NULL;
+    submit_transaction(&test, "x");
+    expect_asked(&test, "");
+    cr_expect(strncmp(answered(&test), "-ERR no keyspace", 16) == 0);
+    fini(&test);
+}
+
+/* ---- grants ---- */
+
+static const struct bytes two_alone[] = {{(const uint8_t *)"two", 3}};
+static const struct key_grant of_two = {.keyspaces = two_alone, .keyspaces_count = 1};
+static const struct key_grant of_none = {.keyspaces = NULL};
+static const struct key_grant of_all = {.is_all = true};
+
+#define DENIED "-" PARTITION_NOT_GRANTED "\r\n"
+
+Test(partition_stage, a_key_that_is_not_granted_is_refused_and_nothing_is_asked)
+{
+    struct test test;
+    init(&test, &partition_range);
+    test.grant = &of_two;
+    const char *const words[] = {"type nora",      "mget two:a nora",   "mset two:a 1 nora 2",
+                                 "del nora two:a", "rename two:a nora", "pando.range b p",
+                                 "pando.range - +"};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        submit(&test, words[i]);
+        expect_asked(&test, "");
+        expect_answered(&test, DENIED);
+    }
+    submit(&test, "type two:a");
+    expect_asked(&test, "two0: type two:a");
+    test.grant = &of_all;
+    submit(&test, "mget two:a nora");
+    expect_asked(&test, "default1: mget nora; two0: mget two:a");
+    fini(&test);
+}
+
+Test(partition_stage, what_is_about_all_keys_leaves_out_what_is_not_granted)
+{
+    struct test test;
+    init(&test, &partition_hash);
+    test.grant = &of_two;
+    submit(&test, "dbsize");
+    expect_answered(&test, ":10\r\n");
+    submit(&test, "keys *");
+    expect_asked(&test, "two0: keys *");
+    submit(&test, "flushall");
+    expect_asked(&test, "two0: flushall");
+    for (int i = 0; i < 10; i++) {
+        submit(&test, "randomkey");
+        expect_asked(&test, "two0: randomkey");
+    }
+    fini(&test);
+}
+
+Test(partition_stage, a_scan_begins_and_ends_in_what_is_granted)
+{
+    struct test test;
+    init(&test, &partition_hash);
+    test.grant = &of_two;
+    submit(&test, "scan 0");
+    expect_asked(&test, "two0: scan 0");
+    char words[64];
+    unsigned long long next;
+    cr_assert(sscanf(answered(&test), "*2\r\n$%*u\r\n%llu", &next) == 1 && next != 0);
+    snprintf(words, sizeof words, "scan %llu", next);
+    submit(&test, words);
+    expect_answered(&test, "*2\r\n$1\r\n0\r\n*1\r\n$2\r\nk0\r\n");
+    fini(&test);
+}
+
+/* The grant was taken away between two pages. */
+Test(partition_stage, a_scan_in_what_is_granted_no_more_is_over)
+{
+    struct test test;
+    init(&test, &partition_hash);
+    char words[64];
+    unsigned long long next;
+    test.grant = &of_two;
+    submit(&test, "scan 0");
+    cr_assert(sscanf(answered(&test), "*2\r\n$%*u\r\n%llu", &next) == 1 && next != 0);
+    snprintf(words, sizeof words, "scan %llu", next);
+    test.grant = &of_none;
+    submit(&test, words);
+    expect_asked(&test, "");
+    expect_answered(&test, "*2\r\n$1\r\n0\r\n*0\r\n");
+    fini(&test);
+}
+
+Test(partition_stage, nothing_is_asked_for_whom_nothing_is_granted)
+{
+    struct test test;
+    init(&test, &partition_hash);
+    test.grant = &of_none;
+    const char *const words[] = {"dbsize", "flushall", "randomkey", "zunion 0 x", "type x"};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        submit(&test, words[i]);
+        expect_asked(&test, "");
+        expect_answered(&test, DENIED);
+    }
+    fini(&test);
+}
+
+Test(partition_stage, a_transaction_is_whole_within_what_is_granted)
+{
+    struct test test;
+    init(&test, &partition_hash);
+    test.grant = &of_two;
+    submit_transaction(&test, "x");
+    expect_asked(&test, "");
+    expect_answered(&test, DENIED);
+    submit_transaction(&test, "two:x");
+    cr_expect_str_eq(test.op.keyspace->name, "two");
+    submit_transaction(&test, NULL);
+    cr_expect_str_eq(test.op.keyspace->name, "two");
+    test.grant = &of_none;
+    submit_transaction(&test, NULL);
+    expect_answered(&test, DENIED);
+    fini(&test);
+}
+
+/* Whoever watched a key may always stop doing so. */
+Test(partition_stage, a_key_is_watched_only_if_it_is_granted)
+{
+    struct test test;
+    struct key_watch *watch = calloc(1, sizeof *watch + 1);
+    cr_assert_not_null(watch);
+    watch->key[0] = 'x';
+    watch->key_bytes = 1;
+    init(&test, &partition_hash);
+    test.op = (struct key_op){.command = &commands[COMMAND_IS_WATCH],
+                              .what = KEY_OP_WATCH,
+                              .watch = watch,
+                              .out = &test.out,
+                              .grant = &of_two,
+                              .done = op_done};
+    key_door_submit(&test.stage.door, &test.op);
+    expect_asked(&test, "");
+    expect_answered(&test, DENIED);
+    test.op.what = KEY_OP_UNWATCH;
+    test.op.grant = NULL;
+    key_door_submit(&test.stage.door, &test.op);
+    cr_expect_str_eq(test.op.keyspace->name, "default");
+    free(watch);
+    fini(&test);
 }

@@ -234,16 +234,18 @@ static uint32_t shard_at(const struct keyspace *keyspace, uint32_t index)
 
 void partition__split_all(struct partition_stage *stage, struct key_op *op)
 {
-    const struct keyspaces *all = &stage->keyspaces;
-    uint32_t parts = 0;
-    for (uint32_t i = 0; i < all->count; i++)
-        parts += doors_of(&all->at[i]);
+    struct keyspace *first = partition__first_granted(stage, op, 0);
+    uint32_t parts = 0, part = 0;
+    for (struct keyspace *each = first; each != NULL;
+         each = partition__first_granted(stage, op, each->number + 1))
+        parts += doors_of(each);
     if (parts == 0) {
-        partition__refuse(op, PARTITION_NO_KEYSPACE);
+        partition__refuse(op, stage->keyspaces.count > 0 ? PARTITION_NOT_GRANTED
+                                                         : PARTITION_NO_KEYSPACE);
         return;
     }
     if (parts == 1) {
-        partition__send(op, &all->at[0], shard_at(&all->at[0], 0));
+        partition__send(op, first, shard_at(first, 0));
         return;
     }
     if (!stand_apart(op))
@@ -253,9 +255,9 @@ void partition__split_all(struct partition_stage *stage, struct key_op *op)
         partition__refuse_memory(op);
         return;
     }
-    uint32_t part = 0;
-    for (uint32_t i = 0; i < all->count; i++)
-        for (uint32_t j = 0; j < doors_of(&all->at[i]); j++)
-            fill_part(split, part++, &all->at[i], shard_at(&all->at[i], j));
+    for (struct keyspace *each = first; each != NULL;
+         each = partition__first_granted(stage, op, each->number + 1))
+        for (uint32_t i = 0; i < doors_of(each); i++)
+            fill_part(split, part++, each, shard_at(each, i));
     send(split);
 }

@@ -114,18 +114,20 @@ static void pass_on(struct walk *walk)
         resp_raw(walk->op->out, part_text(walk));
 }
 
-/* The next shard of this keyspace, or the first of the next one. False: that was the last. */
+/* The next shard of this keyspace, or the first of the next one that is granted. False: that was
+ * the last. */
 static bool go_on(struct walk *walk)
 {
-    const struct keyspaces *all = &walk->stage->keyspaces;
     if (walk->shard + 1 < walk->keyspace->partition->shards_count) {
         walk->shard++;
         return true;
     }
+    struct keyspace *next =
+        partition__first_granted(walk->stage, walk->op, walk->keyspace->number + 1);
     walk->shard = 0;
-    if (walk->keyspace->number + 1 == all->count)
+    if (next == NULL)
         return false;
-    walk->keyspace = &all->at[walk->keyspace->number + 1];
+    walk->keyspace = next;
     return true;
 }
 
@@ -174,9 +176,16 @@ static bool begin_scan(struct walk *walk)
         resp_error(walk->op->out, SCAN_CURSOR_INVALID);
         return false;
     }
-    walk->keyspace = &all->at[place.keyspace];
-    walk->shard = place.shard;
-    walk->position = place.position;
+    walk->keyspace = partition__first_granted(walk->stage, walk->op, place.keyspace);
+    if (walk->keyspace == NULL) { /* it went on in one that is not granted any more */
+        resp_array(walk->op->out, 2);
+        resp_bulk_text(walk->op->out, "0");
+        resp_array(walk->op->out, 0);
+        return false;
+    }
+    const bool is_there = walk->keyspace->number == place.keyspace;
+    walk->shard = is_there ? place.shard : 0;
+    walk->position = is_there ? place.position : 0;
     return true;
 }
 
@@ -226,6 +235,8 @@ static bool find_range_keyspace(struct walk *walk)
     walk->keyspace = is_open_end(named) ? all->fallback : keyspaces_find(all, named);
     if (walk->keyspace == NULL)
         resp_error(walk->op->out, PARTITION_NO_KEYSPACE);
+    else if (!partition__may(walk->op, walk->keyspace))
+        resp_error(walk->op->out, PARTITION_NOT_GRANTED);
     else if (!walk->keyspace->partition->strategy->is_ordered)
         resp_error(walk->op->out, "ERR the keys of this keyspace have no order: it is not "
                                   "'partition: range'");
@@ -301,15 +312,17 @@ static bool look_at_range(struct walk *walk)
 
 static bool begin_random(struct walk *walk)
 {
-    const struct keyspaces *all = &walk->stage->keyspaces;
-    for (uint32_t i = 0; i < all->count; i++)
-        walk->tries_left += all->at[i].partition->shards_count;
+    struct keyspace *first = partition__first_granted(walk->stage, walk->op, 0);
+    for (struct keyspace *each = first; each != NULL;
+         each = partition__first_granted(walk->stage, walk->op, each->number + 1))
+        walk->tries_left += each->partition->shards_count;
     if (walk->tries_left == 0) {
-        resp_error(walk->op->out, PARTITION_NO_KEYSPACE);
+        resp_error(walk->op->out, walk->stage->keyspaces.count > 0 ? PARTITION_NOT_GRANTED
+                                                                   : PARTITION_NO_KEYSPACE);
         return false;
     }
     uint32_t begin = random_below(random_next(walk->stage->random), walk->tries_left);
-    walk->keyspace = &all->at[0];
+    walk->keyspace = first;
     while (begin-- > 0)
         (void)go_on(walk);
     return true;
@@ -326,7 +339,7 @@ static bool look_at_random(struct walk *walk)
         return false;
     }
     if (!go_on(walk))
-        walk->keyspace = &walk->stage->keyspaces.at[0];
+        walk->keyspace = partition__first_granted(walk->stage, walk->op, 0);
     return true;
 }
 

@@ -114,8 +114,10 @@ static enum resp_verdict read_array_head(struct resp_request *request, const uin
     const enum resp_verdict verdict = read_length(at + 1, bytes - 1, &count, &taken);
     if (verdict == RESP_PARTIAL)
         return RESP_PARTIAL;
-    if (verdict == RESP_BAD || count > (int64_t)limits->args_max)
+    if (verdict == RESP_BAD || count > INT32_MAX)
         return refuse(request, ERROR_ARGS);
+    if (count > (int64_t)limits->args_max)
+        return refuse(request, limits->args_error != NULL ? limits->args_error : ERROR_ARGS);
     request->read_bytes = 1 + taken;
     request->args_said = count < 0 ? 0 : (uint32_t)count;
     request->in_array = true;
@@ -144,8 +146,10 @@ static enum resp_verdict read_value_head(struct resp_request *request, const uin
         read_length(at + begin + 1, bytes - begin - 1, &length, &taken);
     if (verdict == RESP_PARTIAL)
         return RESP_PARTIAL;
-    if (verdict == RESP_BAD || length < 0 || (uint64_t)length > limits->bulk_bytes_max)
+    if (verdict == RESP_BAD || length < 0)
         return refuse(request, ERROR_BULK);
+    if ((uint64_t)length > limits->bulk_bytes_max)
+        return refuse(request, limits->bulk_error != NULL ? limits->bulk_error : ERROR_BULK);
     request->read_bytes = begin + 1 + taken;
     if (request->read_bytes + (uint64_t)length + 2 > limits->bytes_max)
         return refuse(request, ERROR_BYTES);

@@ -25,6 +25,8 @@ struct resp_limits {
     uint64_t bulk_bytes_max;   /* of one argument */
     uint64_t bytes_max;        /* of one command with its framing */
     uint32_t inline_bytes_max; /* of a command on a line; 0: only PING may be one */
+    /* What is said of more arguments, and of a longer one; NULL: that it is too many. */
+    const char *args_error, *bulk_error;
 };
 
 struct resp_arg {

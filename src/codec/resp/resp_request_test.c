@@ -199,6 +199,21 @@ Test(resp_request, refuses_a_command_that_would_be_too_large)
     expect_bad("*2\r\n$3\r\nGET\r\n$10\r\n", error, &limits);
 }
 
+/* What is no length at all has nothing to do with a limit. */
+Test(resp_request, says_of_what_is_over_a_limit_what_it_was_told_to)
+{
+    struct resp_limits limits = strict;
+    limits.args_max = 2;
+    limits.bulk_bytes_max = 3;
+    limits.args_error = "too many";
+    limits.bulk_error = "too long";
+    expect_args("*2\r\n$3\r\nGET\r\n$1\r\na\r\n", 20, "GET|a", &limits);
+    expect_bad("*3\r\n", "too many", &limits);
+    expect_bad("*2\r\n$4\r\n", "too long", &limits);
+    expect_bad("*x\r\n", "Protocol error: invalid multibulk length", &limits);
+    expect_bad("*1\r\n$-1\r\n", "Protocol error: invalid bulk length", &limits);
+}
+
 Test(resp_request, takes_ping_on_a_line_and_nothing_else)
 {
     expect_args("PING\r\n", 6, "PING", &strict);

@@ -159,6 +159,19 @@ static void run_args(struct resp_conn *rc, const uint8_t *at, struct bytes *args
     resp__run(rc, args, count);
 }
 
+/* What may be sent now. */
+static const struct resp_limits *limits_of(const struct resp_conn *rc)
+{
+    return rc->session.standing == RESP_NOBODY ? &rc->front->limits_of_nobody : &rc->front->limits;
+}
+
+static void check_nobody(struct resp_conn *rc)
+{
+    if (rc->session.is_over || is_closed(rc) || resp__held(rc) <= RESP_NOBODY_HELD_BYTES_MAX)
+        return;
+    refuse(rc, "more than 1 KiB of answers wait for a client that has not said who it is");
+}
+
 /* The command that was read whole and begins at @at. */
 static void run_command(struct resp_conn *rc, const uint8_t *at)
 {
@@ -169,6 +182,8 @@ static void run_command(struct resp_conn *rc, const uint8_t *at)
         return; /* an empty line, or an array of nothing */
     if (count <= RESP_ARGS_ON_STACK) {
         run_args(rc, at, few);
+        if (rc->session.standing == RESP_NOBODY)
+            check_nobody(rc);
         return;
     }
     struct bytes *many = mem_alloc(count * sizeof *many);
@@ -237,8 +252,7 @@ static uint32_t read_gathered(struct resp_conn *rc, const uint8_t *at, uint32_t 
     const size_t before = rc->gathered.used;
     if (!gather(rc, at, bytes))
         return bytes;
-    switch (
-        resp_request_read(&rc->request, rc->gathered.at, rc->gathered.used, &rc->front->limits)) {
+    switch (resp_request_read(&rc->request, rc->gathered.at, rc->gathered.used, limits_of(rc))) {
     case RESP_PARTIAL: receive_part(rc); return bytes;
     case RESP_BAD: refuse(rc, rc->request.error); return bytes;
     case RESP_DONE: break;
@@ -287,7 +301,7 @@ static uint32_t read_commands(struct resp_conn *rc, const uint8_t *at, uint32_t 
     while (taken < bytes && may_run(rc)) {
         if (taken >= seen)
             seen = taken + look_ahead(rc, at + taken, bytes - taken);
-        switch (resp_request_read(&rc->request, at + taken, bytes - taken, &rc->front->limits)) {
+        switch (resp_request_read(&rc->request, at + taken, bytes - taken, limits_of(rc))) {
         case RESP_PARTIAL: return taken + keep_part(rc, at + taken, bytes - taken);
         case RESP_BAD: refuse(rc, rc->request.error); return bytes;
         case RESP_DONE: break;

@@ -28,6 +28,11 @@ enum {
     RESP_INLINE_BYTES_MAX = 64 * 1024, /* of a command on a line, as in Redis */
     RESP_FLIGHT_ROOM = 256,            /* for arguments of usual commands */
     RESP_ARGS_ON_STACK = 64,
+    /* Of a client that has not said yet who it is: */
+    RESP_NOBODY_ARGS_MAX = 16, /* no more than 'args-max' may be */
+    RESP_NOBODY_BULK_BYTES_MAX = 16 * 1024,
+    RESP_NOBODY_BYTES_MAX = RESP_NOBODY_ARGS_MAX * (RESP_NOBODY_BULK_BYTES_MAX + 32),
+    RESP_NOBODY_HELD_BYTES_MAX = 1024, /* of answers that it has not taken */
 };
 
 struct resp_conn;
@@ -36,7 +41,7 @@ struct resp_exec;
 struct resp_front {
     struct worker             *worker;
     struct resp_front_settings settings;
-    struct resp_limits         limits;
+    struct resp_limits         limits, limits_of_nobody;
     struct resp_path          *path;
     struct resp_sessions       sessions;
     struct door                door;

@@ -42,6 +42,7 @@ static void add_part(struct resp_flight *flight, struct resp_queued *queued, uin
         .args_count = queued->args_count,
         .what = KEY_OP_COMMAND,
         .now_ms = now_ms,
+        .grant = flight->op.grant,
         .holder = flight,
         .set_apart = set_part_apart,
         .done = part_done,
@@ -190,6 +191,7 @@ static void take_all(struct resp_conn *rc, struct resp_flight *flight)
     flight->op.args = exec_args;
     flight->op.args_count = 1;
     flight->op.what = KEY_OP_EXEC;
+    flight->op.grant = rc->session.grant;
     flight->op.parts = exec->parts;
     flight->op.watches = list_is_empty(&exec->watches) ? NULL : &exec->watches;
     list_each(&exec->queued, link, after)
@@ -266,8 +268,10 @@ static const char *watch_key(struct resp_conn *rc, struct resp_flight *flight, s
 {
     struct resp_watches *watches = &rc->session.watches;
     const struct resp_settings *settings = rc->front->settings.resp;
-    const struct resp_watch_place place = {
-        .path = rc->front->path, .door = &rc->front->door, .is_behind = rc->under_way_count > 0};
+    const struct resp_watch_place place = {.path = rc->front->path,
+                                           .door = &rc->front->door,
+                                           .is_behind = rc->under_way_count > 0,
+                                           .grant = rc->session.grant};
     if (resp_watches_have(watches, key))
         return NULL;
     if (watches->count >= settings->multi_commands ||

@@ -6,6 +6,7 @@
 #include "core/mem.h"
 #include "core/units.h"
 #include "front/resp/resp_conn.h"
+#include "front/resp/session/user/resp_user.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -147,6 +148,26 @@ static void fill_figures(struct resp_sessions *sessions, struct resp_figures *fi
 
 /* --- life --- */
 
+/* What a client may send before it has said who it is. */
+static struct resp_limits limits_of_nobody(const struct resp_limits *limits)
+{
+    struct resp_limits most = {
+        .args_max = RESP_NOBODY_ARGS_MAX,
+        .bulk_bytes_max = RESP_NOBODY_BULK_BYTES_MAX,
+        .bytes_max = RESP_NOBODY_BYTES_MAX,
+        .inline_bytes_max = RESP_NOBODY_BULK_BYTES_MAX,
+        .args_error = "Protocol error: unauthenticated multibulk length",
+        .bulk_error = "Protocol error: unauthenticated bulk length",
+    };
+    if (limits->bulk_bytes_max < most.bulk_bytes_max)
+        most.bulk_bytes_max = limits->bulk_bytes_max;
+    if (limits->bytes_max < most.bytes_max)
+        most.bytes_max = limits->bytes_max;
+    if (limits->inline_bytes_max < most.inline_bytes_max)
+        most.inline_bytes_max = limits->inline_bytes_max;
+    return most;
+}
+
 static void take_settings(struct resp_front *front, const struct resp_front_settings *settings)
 {
     const struct resp_settings *resp = settings->resp;
@@ -158,6 +179,8 @@ static void take_settings(struct resp_front *front, const struct resp_front_sett
         .bytes_max = resp->request_bytes,
         .inline_bytes_max = resp->inline_commands ? RESP_INLINE_BYTES_MAX : 0,
     };
+    front->limits_of_nobody = limits_of_nobody(&front->limits);
+    resp_users_change(&front->sessions, settings->users);
 }
 
 struct resp_front *resp_front_new(struct worker *worker, const struct resp_front_settings *settings,

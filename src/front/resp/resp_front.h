@@ -23,6 +23,7 @@
 struct resp_front_settings {
     const char                 *name; /* of the listener */
     const struct resp_settings *resp;
+    const struct users         *users; /* NULL: whoever connects may do everything */
 };
 
 struct resp_front;

@@ -140,7 +140,7 @@ static void closed(void *self)
 static void open_front(void)
 {
     struct sockaddr_in address;
-    const struct resp_front_settings with = {"data", &settings};
+    const struct resp_front_settings with = {.name = "data", .resp = &settings};
     list_init(&kept);
     below.submit = submit;
     conn_hub_init(&hub, &loop);
@@ -467,7 +467,7 @@ ON_BOTH(resp_front, stops_without_waiting_for_a_command_that_came_in_part)
 ON_BOTH(resp_front, changes_its_path_while_ops_are_under_way)
 {
     struct resp_path other = path;
-    const struct resp_front_settings with = {"data", &settings};
+    const struct resp_front_settings with = {.name = "data", .resp = &settings};
     open_front();
     const int fd = connect_client();
     say_get(fd, "w");

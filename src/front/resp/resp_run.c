@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* front/resp/resp_run.c - one command: refused, queued, answered here, or made an op. */
 #include "front/resp/resp_conn.h"
+#include "front/resp/session/user/resp_user.h"
 
 static bool is_silent(const struct resp_session *session)
 {
@@ -33,6 +34,7 @@ static void run_keys(struct resp_conn *rc, const struct resp_ask *ask)
     flight->op.command = ask->command;
     flight->op.args = ask->args;
     flight->op.args_count = ask->args_count;
+    flight->op.grant = rc->session.grant;
     resp__submit(rc, flight);
 }
 
@@ -46,6 +48,10 @@ void resp__run(struct resp_conn *rc, const struct bytes *args, uint32_t args_cou
     session->skips_next = false;
     if (command == NULL || !command_takes(command, args_count)) {
         answer_at_once(rc, &ask, resp_session_refuse);
+        return;
+    }
+    if (!resp_session_may(session, command)) {
+        answer_at_once(rc, &ask, resp_user_refuse);
         return;
     }
     session->last = command;

@@ -42,6 +42,8 @@ enum {
       "take answers out of the caches, by URL, prefix or tag, and say how many")                   \
     X(agent, "", 0,                                                                                \
       "run beside an application and say how busy it is: agent-check, and probes over HTTP")       \
+    X(password, "[NAME]", 1,                                                                       \
+      "draw a password, and print the row of a users-file that knows it")                          \
     X(config, "schema | docs | show [FILE] | diff OLD NEW", 3,                                     \
       "the settings: JSON Schema, manual, all in force, what a reload would change")               \
     X(completion, "bash | zsh | fish", 1,                                                          \
@@ -105,6 +107,8 @@ enum {
       "where the application writes `rif=3 latency_us=900`; counts if at most 5 s old")            \
     X(agent_state, "state", "FILE", "agent",                                                       \
       "its first line is said too: ready, up, drain, maint, down, fail or stopped, and #reason")   \
+    X(from_stdin, "stdin", "", "password",                                                         \
+      "take the password from standard input instead, one line")                                   \
     X(no_color, "no-color", "", COMMANDS_ALL,                                                      \
       "plain text, as when NO_COLOR is set or no terminal reads")                                  \
     X(help, "help", "", COMMANDS_ALL, "this; -h is shorter")                                       \

@@ -20,6 +20,7 @@
     X("pando status --watch", "services, targets, health")                                         \
     X("pando tap --status 5xx", "what fails, as it happens")                                       \
     X("pando agent --cgroup 4711 --port 3000", "beside an application: how busy is it?")           \
+    X("pando password anna >> users.yaml", "a row for a users-file; the password is shown")        \
     X("pando config diff pando.yaml new.yaml", "what a reload would change")                       \
     X("pando config schema > pando.schema.json", "for editors that complete YAML")                 \
     X("pando completion bash > /etc/bash_completion.d/pando", "for the shell")

@@ -182,7 +182,6 @@ bool command_find_keys(const struct command *command, const struct bytes *args, 
     X("several databases", "move\0swapdb\0")                                                       \
     X("replication", "wait\0waitaof\0replicaof\0slaveof\0replconf\0psync\0sync\0failover\0role\0") \
     X("persistence", "bgsave\0save\0bgrewriteaof\0lastsave\0")                                     \
-    X("acl", "acl\0")                                                                              \
     X("slowlog", "slowlog\0")                                                                      \
     X("latency", "latency\0")                                                                      \
     X("memory", "memory\0")                                                                        \

@@ -188,7 +188,7 @@ Test(command, absent_ones_have_a_group)
         {"pfcount", "hyperloglog"},  {"evalsha", "scripts"},       {"fcall_ro", "scripts"},
         {"blpop", "blocking lists"}, {"bzmpop", "blocking lists"}, {"subscribe", "pub/sub"},
         {"cluster", "cluster"},      {"dump", "dump and restore"}, {"swapdb", "several databases"},
-        {"wait", "replication"},     {"bgsave", "persistence"},    {"acl", "acl"},
+        {"wait", "replication"},     {"bgsave", "persistence"},    {"memory", "memory"},
         {"shutdown", "shutdown"},
     };
     for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {

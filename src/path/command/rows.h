@@ -54,6 +54,7 @@
       "Chooses the protocol's version, and answers who this is.")                                  \
     X(AUTH, "auth", -2, FAST | UNNAMED | NO_MULTI, 0, 0, 0, FRONT, "connection",                   \
       "Says who the client is.")                                                                   \
+    X(ACL, "acl", -2, 0, 0, 0, 0, FRONT, "server", "About users, which a file names.")             \
     X(SELECT, "select", 2, FAST, 0, 0, 0, FRONT, "connection",                                     \
       "Chooses the database, of which there is one: 0.")                                           \
     X(QUIT, "quit", -1, FAST | UNNAMED | NO_MULTI, 0, 0, 0, FRONT, "connection",                   \

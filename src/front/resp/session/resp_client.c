@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* front/resp/session/resp_client.c - CLIENT: this connection and the others of its front. */
-#include "front/resp/session/resp_session.h"
+#include "front/resp/session/user/resp_user.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -97,8 +97,10 @@ static void add_session(struct resp_out *text, const struct resp_session *sessio
         session->queue.is_open ? (int)session->queue.count : -1);
     add(text, " qbuf=%zu qbuf-free=0 argv-mem=0 multi-mem=%zu rbs=0 rbp=0 obl=0 oll=%u omem=%zu",
         facts.received_bytes, session->queue.bytes, facts.queued_count, facts.queued_bytes);
-    add(text, " tot-mem=%zu events=r cmd=%s user=default redir=-1 resp=%d", facts.bytes,
-        session->last == NULL ? "NULL" : session->last->name, session->version);
+    const struct bytes user = resp_user_name(session);
+    add(text, " tot-mem=%zu events=r cmd=%s user=%.*s redir=-1 resp=%d", facts.bytes,
+        session->last == NULL ? "NULL" : session->last->name, (int)user.count,
+        (const char *)user.at, session->version);
     add_name(text, "lib-name", session->lib_name);
     add_name(text, "lib-ver", session->lib_version);
     resp_raw(text, bytes_of("\n"));
@@ -187,8 +189,9 @@ static void run_list(struct resp_session *session, const struct resp_ask *ask)
 struct victims {
     int64_t             id; /* 0: any */
     const struct bytes *address, *local_address;
+    const struct bytes *user;
     bool                skips_me;
-    bool                is_none; /* a kind, or a user, that we have none of */
+    bool                is_none; /* a kind that we have none of */
 };
 
 static void kill_session(struct resp_session *victim, struct resp_session *self)
@@ -199,10 +202,17 @@ static void kill_session(struct resp_session *victim, struct resp_session *self)
         victim->home->close(victim);
 }
 
+/* Whoever may not write everywhere may end only what is his own. */
+static bool may_kill(const struct resp_session *self, const struct resp_session *victim)
+{
+    return resp_user_is_free(self) || bytes_equal(resp_user_name(self), resp_user_name(victim));
+}
+
 static bool is_victim(const struct resp_session *session, const struct victims *victims)
 {
     struct resp_facts facts = {.fd = -1};
-    if (victims->is_none || (victims->id != 0 && victims->id != (int64_t)session->id))
+    if (victims->is_none || (victims->id != 0 && victims->id != (int64_t)session->id) ||
+        (victims->user != NULL && !bytes_equal(*victims->user, resp_user_name(session))))
         return false;
     session->home->describe(session, &facts);
     return (victims->address == NULL || bytes_equal(*victims->address, bytes_of(facts.address))) &&
@@ -216,7 +226,8 @@ static uint32_t kill_all(struct resp_session *self, const struct victims *victim
     list_each(&self->home->all, link, after)
     {
         struct resp_session *session = list_item(link, struct resp_session, link);
-        if ((victims->skips_me && session == self) || !is_victim(session, victims))
+        if ((victims->skips_me && session == self) || !is_victim(session, victims) ||
+            !may_kill(self, session))
             continue;
         kill_session(session, self);
         count++;
@@ -236,8 +247,21 @@ static bool read_type(const struct resp_ask *ask, struct bytes type, struct vict
     return victims->is_none;
 }
 
+static bool read_user(const struct resp_session *session, const struct resp_ask *ask,
+                      const struct bytes *name, struct victims *victims)
+{
+    const struct users *users = session->home->users;
+    victims->user = name;
+    if (users == NULL ? bytes_equal(*name, bytes_of("default")) : users_named(users, *name) != NULL)
+        return true;
+    resp_errorf(ask->out, "ERR No such user '%.*s'", (int)(name->count < 128 ? name->count : 128),
+                (const char *)name->at);
+    return false;
+}
+
 /* One option and its value. False: refused. */
-static bool read_victim(const struct resp_ask *ask, uint32_t index, struct victims *victims)
+static bool read_victim(const struct resp_session *session, const struct resp_ask *ask,
+                        uint32_t index, struct victims *victims)
 {
     const struct bytes word = ask->args[index], *value = &ask->args[index + 1];
     if (bytes_is_word(word, "id")) {
@@ -253,11 +277,7 @@ static bool read_victim(const struct resp_ask *ask, uint32_t index, struct victi
     } else if (bytes_is_word(word, "laddr")) {
         victims->local_address = value;
     } else if (bytes_is_word(word, "user")) {
-        if (!bytes_equal(*value, bytes_of("default"))) {
-            resp_errorf(ask->out, "ERR No such user '%.*s'",
-                        (int)(value->count < 128 ? value->count : 128), (const char *)value->at);
-            return false;
-        }
+        return read_user(session, ask, value, victims);
     } else if (bytes_is_word(word, "skipme") &&
                (bytes_is_word(*value, "yes") || bytes_is_word(*value, "no"))) {
         victims->skips_me = bytes_is_word(*value, "yes");
@@ -284,7 +304,7 @@ static void run_kill(struct resp_session *session, const struct resp_ask *ask)
         return;
     }
     for (uint32_t i = 2; i < ask->args_count; i += 2)
-        if (!read_victim(ask, i, &victims))
+        if (!read_victim(session, ask, i, &victims))
             return;
     resp_integer(ask->out, kill_all(session, &victims));
 }

@@ -1,33 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* front/resp/session/resp_hello.c - HELLO and AUTH: the protocol's version, and who it is. There
- * are no passwords yet, so there is one user, `default`, who needs none. */
-#include "front/resp/session/resp_session.h"
+/* front/resp/session/resp_hello.c - HELLO: the protocol's version, and who it is. */
+#include "front/resp/session/user/resp_user.h"
 
-#define WRONG_PASSWORD "WRONGPASS invalid username-password pair or user is disabled."
-
-static bool is_default_user(struct bytes name)
-{
-    return bytes_equal(name, bytes_of("default"));
-}
-
-void resp__auth(struct resp_session *session, const struct resp_ask *ask)
-{
-    (void)session;
-    if (ask->args_count > 3)
-        resp_error(ask->out, "ERR syntax error");
-    else if (ask->args_count == 2)
-        resp_error(ask->out, "ERR AUTH <password> called without any password configured for the "
-                             "default user. Are you sure your configuration is correct?");
-    else if (!is_default_user(ask->args[1]))
-        resp_error(ask->out, WRONG_PASSWORD);
-    else
-        resp_simple(ask->out, "OK");
-}
+#define NOT_LOGGED_IN                                                                              \
+    "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH " \
+    "<user> <pass> option can be used to authenticate the client and select the RESP protocol "    \
+    "version at the same time"
 
 /* What HELLO's options say. */
 struct hello {
     int64_t             version;
-    const struct bytes *user; /* NULL: none was said */
+    const struct bytes *user; /* and the password behind it; NULL: none was said */
     const struct bytes *name;
 };
 
@@ -65,10 +48,6 @@ static bool read_hello(const struct resp_ask *ask, struct hello *hello)
     }
     if (!read_options(ask, hello))
         return false;
-    if (hello->user != NULL && !is_default_user(*hello->user)) {
-        resp_error(ask->out, WRONG_PASSWORD);
-        return false;
-    }
     if (hello->name != NULL && !resp__is_name(*hello->name)) {
         resp_error(ask->out,
                    "ERR Client names cannot contain spaces, newlines or special characters.");
@@ -77,11 +56,22 @@ static bool read_hello(const struct resp_ask *ask, struct hello *hello)
     return true;
 }
 
+/* False: refused. */
+static bool log_in(struct resp_session *session, const struct hello *hello, struct resp_out *out)
+{
+    if (hello->user != NULL && !resp_user_log_in(session, hello->user[0], hello->user[1], out))
+        return false;
+    if (session->standing != RESP_NOBODY)
+        return true;
+    resp_error(out, NOT_LOGGED_IN);
+    return false;
+}
+
 void resp__hello(struct resp_session *session, const struct resp_ask *ask)
 {
     struct resp_out *out = ask->out;
     struct hello hello = {.version = session->version};
-    if (!read_hello(ask, &hello) ||
+    if (!read_hello(ask, &hello) || !log_in(session, &hello, out) ||
         (hello.name != NULL && !resp__set_text(&session->name, *hello.name, out)))
         return;
     session->version = out->version = (uint8_t)hello.version;

@@ -5,6 +5,7 @@
 
 #include "core/mem.h"
 #include "core/units.h"
+#include "front/resp/session/user/resp_user.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -19,6 +20,7 @@ void resp_session_init(struct resp_session *session, struct resp_sessions *home)
     list_add_last(&home->all, &session->link);
     resp_queue_init(&session->queue);
     resp_watches_init(&session->watches);
+    resp_user_forget(session);
 }
 
 static void drop_texts(struct resp_session *session)
@@ -231,6 +233,7 @@ static void run_reset(struct resp_session *session, const struct resp_ask *ask)
     session->name = NULL;
     session->version = ask->out->version = 2;
     session->is_reply_off = session->skips_next = session->is_skipping = false;
+    resp_user_forget(session);
     resp_simple(ask->out, "RESET");
 }
 
@@ -266,6 +269,7 @@ static run_call *const calls[COMMANDS_COUNT] = {
     [COMMAND_IS_CONFIG] = resp__config,   [COMMAND_IS_TIME] = run_time,
     [COMMAND_IS_LOLWUT] = run_lolwut,     [COMMAND_IS_MULTI] = run_multi,
     [COMMAND_IS_DISCARD] = run_discard,   [COMMAND_IS_UNWATCH] = run_unwatch,
+    [COMMAND_IS_ACL] = resp__acl,
 };
 
 void resp_session_run(struct resp_session *session, const struct resp_ask *ask)

@@ -16,6 +16,7 @@
 #include "front/resp/resp_settings.h"
 #include "front/resp/session/resp_queue.h"
 #include "front/resp/session/resp_watch.h"
+#include "path/users/users.h"
 
 #define RESP_REDIS_VERSION "7.0.15" /* that clients take us for */
 
@@ -38,24 +39,35 @@ struct resp_sessions {
     const struct resp_settings *settings;
     struct resp_path           *path;
     struct door                *door;
+    const struct users         *users; /* NULL: there are none, and everybody may everything */
     void (*figures)(struct resp_sessions *self, struct resp_figures *figures); /* the front's own */
     void (*describe)(const struct resp_session *session, struct resp_facts *facts);
     void (*close)(struct resp_session *session); /* at once */
 };
 
+/* What the front itself refuses a client. */
+enum resp_standing {
+    RESP_MAY_ALL,
+    RESP_NOBODY, /* has to say who it is: only what is UNNAMED */
+    RESP_READER, /* may not change keys: nothing that does WRITE */
+};
+
 struct resp_session {
-    struct resp_sessions *home;
-    struct list_link      link; /* in home->all */
-    uint64_t              id;
-    uint8_t               version; /* of the protocol: 2 or 3 */
-    bool                  is_over; /* nothing more is run: QUIT, or it killed itself */
-    bool                  is_reply_off;
-    bool                  skips_next;                    /* the next command is not answered */
-    bool                  is_skipping;                   /* the one that runs now is not */
-    const struct command *last;                          /* that was run; NULL: none */
-    char                 *name, *lib_name, *lib_version; /* NULL: none */
-    struct resp_queue     queue;
-    struct resp_watches   watches;
+    struct resp_sessions   *home;
+    struct list_link        link; /* in home->all */
+    uint64_t                id;
+    uint8_t                 version; /* of the protocol: 2 or 3 */
+    bool                    is_over; /* nothing more is run: QUIT, or it killed itself */
+    bool                    is_reply_off;
+    bool                    skips_next;                    /* the next command is not answered */
+    bool                    is_skipping;                   /* the one that runs now is not */
+    const struct command   *last;                          /* that was run; NULL: none */
+    char                   *name, *lib_name, *lib_version; /* NULL: none */
+    struct resp_queue       queue;
+    struct resp_watches     watches;
+    uint8_t                 standing; /* enum resp_standing */
+    const struct key_grant *grant;    /* for its ops; NULL: there are no users, or it is nobody */
+    struct user_login       login;    /* .user is NULL likewise */
 };
 
 /* One command for the session. */
@@ -81,6 +93,16 @@ bool resp_session_queues(const struct resp_session *session, const struct comman
 
 /* Puts it there, and answers. */
 void resp_session_queue(struct resp_session *session, const struct resp_ask *ask);
+
+/* May the client say @command at all? */
+static inline bool resp_session_may(const struct resp_session *session,
+                                    const struct command *command)
+{
+    if (session->standing == RESP_MAY_ALL)
+        return true;
+    return session->standing == RESP_NOBODY ? (command->flags & COMMAND_UNNAMED) != 0
+                                            : (command->flags & COMMAND_WRITE) == 0;
+}
 
 /* Runs a command of route FRONT and writes its answer, but for EXEC and WATCH, which have to wait
  * for ops. */
@@ -120,5 +142,7 @@ void resp__config(struct resp_session *session, const struct resp_ask *ask);
 void resp__hello(struct resp_session *session, const struct resp_ask *ask);
 /* AUTH. */
 void resp__auth(struct resp_session *session, const struct resp_ask *ask);
+/* ACL. */
+void resp__acl(struct resp_session *session, const struct resp_ask *ask);
 
 #endif

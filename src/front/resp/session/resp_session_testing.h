@@ -4,7 +4,7 @@
 #ifndef PANDO_FRONT_RESP_SESSION_RESP_SESSION_TESTING_H
 #define PANDO_FRONT_RESP_SESSION_RESP_SESSION_TESTING_H
 
-#include "front/resp/session/resp_session.h"
+#include "front/resp/session/user/resp_user.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -76,6 +76,8 @@ static inline void say_args(const struct bytes *args, uint32_t args_count)
     session.skips_next = false;
     if (command == NULL || !command_takes(command, args_count))
         resp_session_refuse(&session, &ask);
+    else if (!resp_session_may(&session, command))
+        resp_user_refuse(&session, &ask);
     else if (resp_session_queues(&session, command))
         resp_session_queue(&session, &ask);
     else

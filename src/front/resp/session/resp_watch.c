@@ -7,13 +7,14 @@
 #include <stdio.h>
 
 struct watch {
-    struct key_op        op; /* of WATCH, then of UNWATCH */
-    struct resp_out      out;
-    struct resp_path    *path;
-    struct door         *door;
-    struct resp_watcher *watcher;    /* NULL: nobody waits */
-    bool                 is_dropped; /* while WATCH is under way: UNWATCH follows */
-    struct key_watch     watched;    /* last: the key follows */
+    struct key_op           op; /* of WATCH, then of UNWATCH */
+    struct resp_out         out;
+    struct resp_path       *path;
+    struct door            *door;
+    struct resp_watcher    *watcher;    /* NULL: nobody waits */
+    bool                    is_dropped; /* while WATCH is under way: UNWATCH follows */
+    const struct key_grant *grant;      /* for WATCH; whoever watches may always stop doing so */
+    struct key_watch        watched;    /* last: the key follows */
 };
 
 static const struct bytes watch_args[1] = {{(const uint8_t *)"watch", 5}};
@@ -41,6 +42,7 @@ static void submit(struct watch *watch, enum key_op_what what, bool is_behind,
         .is_apart = true,
         .is_behind = is_behind,
         .out = &watch->out,
+        .grant = what == KEY_OP_WATCH ? watch->grant : NULL,
         .watch = &watch->watched,
         .set_apart = set_apart,
         .done = done,
@@ -126,6 +128,7 @@ bool resp_watches_add(struct resp_watches *watches, struct bytes key,
     watch->path = place->path;
     watch->door = place->door;
     watch->watcher = watcher;
+    watch->grant = place->grant;
     watch->watched.key_bytes = (uint32_t)key.count;
     if (key.count > 0)
         memcpy(watch->watched.key, key.at, key.count);

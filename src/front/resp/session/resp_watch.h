@@ -30,9 +30,10 @@ struct resp_watcher {
 
 /* Whose they are. */
 struct resp_watch_place {
-    struct resp_path *path;
-    struct door      *door;
-    bool              is_behind; /* an earlier op of the client is under way */
+    struct resp_path       *path;
+    struct door            *door;
+    bool                    is_behind; /* an earlier op of the client is under way */
+    const struct key_grant *grant;     /* the client's */
 };
 
 /* Nothing is watched. */

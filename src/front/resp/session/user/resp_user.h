@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* front/resp/session/user/resp_user.h - inside the session: who its client is, and what he may say.
+ *
+ * Where a listener has no users, everybody is `default` and may say everything. Where it has, a
+ * client is who its password says; before that it is the user `default`, if he needs no password,
+ * or nobody, who may say nothing but who it is. Keyspaces are refused further below: by partition,
+ * which finds them; the session's grant goes with every op.
+ *
+ * Memory:  the users' are the listener's settings'; they stay until resp_users_change() came back
+ *          and the ops that were under way are done.
+ * Threads: the session's. */
+#ifndef PANDO_FRONT_RESP_SESSION_USER_RESP_USER_H
+#define PANDO_FRONT_RESP_SESSION_USER_RESP_USER_H
+
+#include "front/resp/session/resp_session.h"
+
+/* Becomes one who has said nothing yet. */
+void resp_user_forget(struct resp_session *session);
+
+/* Becomes the user of that name, if @password is his. False: refused, and answered in @out. */
+bool resp_user_log_in(struct resp_session *session, struct bytes name, struct bytes password,
+                      struct resp_out *out) must_check;
+
+/* From now on the users of all sessions are @users (NULL: there are none); each client is looked up
+ * again. Whose name or password is gone is nobody, and what he queued and watched is forgotten.
+ * Transactions of those who may only read from now on come to nothing. */
+void resp_users_change(struct resp_sessions *sessions, const struct users *users);
+
+/* Answers why a command that resp_session_may() refuses is not run. In MULTI that spoils the
+ * transaction. */
+void resp_user_refuse(struct resp_session *session, const struct resp_ask *ask);
+
+/* What he is called, in CLIENT LIST and ACL WHOAMI. */
+struct bytes resp_user_name(const struct resp_session *session);
+
+/* May he write to every keyspace? Only such a user learns about others and ends their
+ * connections. */
+bool resp_user_is_free(const struct resp_session *session);
+
+#endif
