@@ -39,7 +39,8 @@ static bool is_full(const struct resp_conn *rc)
     const struct resp_settings *settings = settings_of(rc);
     const unsigned shift = rc->is_paused;
     return resp__held(rc) >= settings->unread_bytes >> shift ||
-           rc->under_way_count > (settings->pipeline_depth - 1) >> shift;
+           rc->under_way_count > (settings->pipeline_depth - 1) >> shift ||
+           pubsub_is_held(&rc->session.subscriber);
 }
 
 /* A front that stops gives no connection longer than that. */
@@ -353,7 +354,8 @@ static void receive_expired(struct conn *conn)
         resp__go_on(rc);
     } else if (conn->receive_state == CONN_RECEIVE_HEAD) {
         refuse_slow(rc);
-    } else if (conn->receive_state == CONN_RECEIVE_IDLE && !list_is_empty(&conn->exchanges)) {
+    } else if (conn->receive_state == CONN_RECEIVE_IDLE &&
+               (!list_is_empty(&conn->exchanges) || pubsub_subscribes(&rc->session.subscriber))) {
         set_state(rc); /* it waits for us */
     } else if (conn->receive_state == CONN_RECEIVE_IDLE) {
         row_add(&rc->front->worker->row->expired_idle, 1);

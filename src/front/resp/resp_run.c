@@ -2,6 +2,16 @@
 /* front/resp/resp_run.c - one command: refused, queued, answered here, or made an op. */
 #include "front/resp/resp_conn.h"
 
+/* CLIENT REPLY silences answers; those to SUBSCRIBE and its like are sent like messages, as in
+ * Redis. */
+static bool is_silent_for(const struct resp_session *session, const struct command *command)
+{
+    if (!session->is_reply_off && !session->is_skipping)
+        return false;
+    return command == NULL || (command->flags & COMMAND_PUBSUB) == 0 ||
+           !resp_session_may_in_pubsub(command);
+}
+
 static bool is_silent(const struct resp_session *session)
 {
     return session->is_reply_off || session->is_skipping;
@@ -19,7 +29,24 @@ static void answer_at_once(struct resp_conn *rc, const struct resp_ask *from,
     }
     const size_t begun = ask.out->used;
     write(&rc->session, &ask);
-    resp__sunk(rc, ask.out, begun, is_silent(&rc->session));
+    resp__sunk(rc, ask.out, begun, is_silent_for(&rc->session, ask.command));
+}
+
+/* Who publishes to himself reads the message before the answer. */
+static void run_publish(struct resp_conn *rc, const struct resp_ask *ask)
+{
+    struct resp_published published;
+    resp_session_publish(&rc->session, ask, &published);
+    if (rc->conn.sock.closing)
+        return; /* he did not read */
+    struct resp_out *out = resp__sink(rc);
+    if (out == NULL) {
+        resp__close(rc);
+        return;
+    }
+    const size_t begun = out->used;
+    resp_published_write(&published, out);
+    resp__sunk(rc, out, begun, is_silent(&rc->session));
 }
 
 static void run_keys(struct resp_conn *rc, const struct resp_ask *ask)
@@ -49,7 +76,9 @@ void resp__run(struct resp_conn *rc, const struct bytes *args, uint32_t args_cou
         return;
     }
     session->last = command;
-    if (resp_session_queues(session, command))
+    if (resp_session_is_in_pubsub(session, command))
+        answer_at_once(rc, &ask, resp_session_refuse_in_pubsub);
+    else if (resp_session_queues(session, command))
         answer_at_once(rc, &ask, resp_session_queue);
     else if (command->route != COMMAND_ROUTE_FRONT)
         run_keys(rc, &ask);
@@ -57,6 +86,8 @@ void resp__run(struct resp_conn *rc, const struct bytes *args, uint32_t args_cou
         resp__run_exec(rc, is_silent(session));
     else if (command->number == COMMAND_IS_WATCH)
         resp__run_watch(rc, args, args_count, is_silent(session));
+    else if (command->number == COMMAND_IS_PUBLISH || command->number == COMMAND_IS_SPUBLISH)
+        run_publish(rc, &ask);
     else
         answer_at_once(rc, &ask, resp_session_run);
 }
