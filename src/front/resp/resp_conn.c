@@ -296,6 +296,15 @@ static uint32_t read_bytes(struct resp_conn *rc, const uint8_t *at, uint32_t byt
     return taken;
 }
 
+/* What was published before the client sent what has come now reaches it before the answer, also
+ * from another worker. False: it did not read, and is closed. */
+static bool take_messages(struct resp_conn *rc)
+{
+    if (pubsub_subscribes(&rc->session.subscriber))
+        pubsub_hand_on(rc->front->path->pubsub);
+    return !is_closed(rc);
+}
+
 static uint32_t received(struct conn *conn, struct buf *buf, uint8_t *at, uint32_t bytes)
 {
     struct resp_conn *rc = resp_conn_of(conn);
@@ -307,6 +316,8 @@ static uint32_t received(struct conn *conn, struct buf *buf, uint8_t *at, uint32
         return 0;
     }
     rc->active_ns = *rc->front->worker->now_ns;
+    if (!take_messages(rc))
+        return bytes;
     resp__batch_begin(rc);
     const uint32_t taken = read_bytes(rc, at, bytes);
     resp__batch_end(rc);

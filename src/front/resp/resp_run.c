@@ -2,19 +2,16 @@
 /* front/resp/resp_run.c - one command: refused, queued, answered here, or made an op. */
 #include "front/resp/resp_conn.h"
 
-/* CLIENT REPLY silences answers; those to SUBSCRIBE and its like are sent like messages, as in
- * Redis. */
-static bool is_silent_for(const struct resp_session *session, const struct command *command)
-{
-    if (!session->is_reply_off && !session->is_skipping)
-        return false;
-    return command == NULL || (command->flags & COMMAND_PUBSUB) == 0 ||
-           !resp_session_may_in_pubsub(command);
-}
-
 static bool is_silent(const struct resp_session *session)
 {
     return session->is_reply_off || session->is_skipping;
+}
+
+/* CLIENT REPLY silences answers; those to SUBSCRIBE and its like are sent like messages, as in
+ * Redis. */
+static bool is_pushed(const struct command *command)
+{
+    return (command->flags & COMMAND_PUBSUB) != 0 && resp_session_may_in_pubsub(command);
 }
 
 /* An answer that is written at once: the session's, "QUEUED", or an error. */
@@ -29,7 +26,8 @@ static void answer_at_once(struct resp_conn *rc, const struct resp_ask *from,
     }
     const size_t begun = ask.out->used;
     write(&rc->session, &ask);
-    resp__sunk(rc, ask.out, begun, is_silent_for(&rc->session, ask.command));
+    const bool is_message = write == resp_session_run && is_pushed(ask.command);
+    resp__sunk(rc, ask.out, begun, is_silent(&rc->session) && !is_message);
 }
 
 /* Who publishes to himself reads the message before the answer. */

@@ -79,12 +79,14 @@ void resp_session_refuse_in_pubsub(struct resp_session *session, const struct re
 {
     char name[2 * SHOWN_BYTES_MAX];
     const bool is_exec = ask->command->number == COMMAND_IS_EXEC;
+    session->queue.is_bad = session->queue.is_open;
+    if (ask->command->number == COMMAND_IS_PUBSUB && resp__refuse_pubsub(ask))
+        return;
     write_name(ask, name, sizeof name);
     resp_errorf(ask->out,
                 "%s Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / "
                 "RESET are allowed in this context",
                 is_exec ? "EXECABORT Transaction discarded because of:" : "ERR", name);
-    session->queue.is_bad = session->queue.is_open;
     if (!is_exec)
         return;
     resp_queue_clear(&session->queue);

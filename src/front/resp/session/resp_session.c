@@ -245,7 +245,7 @@ static void run_reset(struct resp_session *session, const struct resp_ask *ask)
     mem_free(session->name);
     session->name = NULL;
     session->version = ask->out->version = 2;
-    session->is_reply_off = session->skips_next = session->is_skipping = false;
+    session->is_reply_off = session->skips_next = false; /* one that is skipped stays so */
     resp_simple(ask->out, "RESET");
 }
 
