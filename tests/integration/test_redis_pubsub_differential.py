@@ -64,7 +64,8 @@ class Generator:
         """Commands that go out together."""
         if self.draw.random() < 0.1:
             inner = [self.single() for _ in range(self.draw.randint(0, 4))]
-            return [[b"MULTI"], *[words for words in inner if may_be_queued(words, version)], [b"EXEC"]]
+            hears = version == 3 or any(words[0].endswith(b"SUBSCRIBE") for words in inner)
+            return [[b"MULTI"], *[words for words in inner if may_be_queued(words, hears)], [b"EXEC"]]
         if self.draw.random() < 0.05:
             silence = self.draw.choice([[b"CLIENT", b"REPLY", b"SKIP"], [b"CLIENT", b"REPLY", b"OFF"]])
             inner = self.single()
@@ -74,11 +75,11 @@ class Generator:
         return [self.single() for _ in range(self.draw.choice([1, 1, 1, 3]))]
 
 
-def may_be_queued(words, version):
+def may_be_queued(words, hears):
     """Redis 7.0 writes a message to the publisher himself into the middle of EXEC's answer; here it comes behind it.
-    (Only one of version 3 can subscribe and publish.) What leaves all channels has no order."""
+    So whoever may hear himself does not publish. What leaves all channels has no order."""
     return not (len(words) == 1 and words[0].endswith(b"UNSUBSCRIBE")) and words[0] not in (b"MULTI", b"EXEC", b"DISCARD", b"RESET", b"QUIT") and \
-        not (version == 3 and words[0] in (b"PUBLISH", b"SPUBLISH"))
+        not (hears and words[0] in (b"PUBLISH", b"SPUBLISH"))
 
 
 def is_barrier(frame, word):

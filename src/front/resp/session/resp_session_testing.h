@@ -77,6 +77,8 @@ static inline void say_args(const struct bytes *args, uint32_t args_count)
     session.skips_next = false;
     if (command == NULL || !command_takes(command, args_count))
         resp_session_refuse(&session, &ask);
+    else if (resp_session_is_in_pubsub(&session, command))
+        resp_session_refuse_in_pubsub(&session, &ask);
     else if (resp_session_queues(&session, command))
         resp_session_queue(&session, &ask);
     else
