@@ -126,8 +126,9 @@ def test_one_of_version_3_may_and_hears_itself_first(publisher, store):
         assert client.read() == (b"message", b"a", b"y") and client.read() == "OK"
 
 
-def test_transactions(publisher, store):
-    with clients(store, 1, version=3) as (client,):
+@pytest.mark.parametrize("engine", ["memory", "lmdb"])
+def test_transactions(io, engine):
+    with serving(io=io, engine=engine) as proxy, clients(proxy, 1, version=3) as (client,):
         client("subscribe", "a")
         client.send(b"".join(encode(*words) for words in (
             ["multi"], ["publish", "a", "x"], ["set", "k", "v"], ["subscribe", "b"], ["ssubscribe", "s"],

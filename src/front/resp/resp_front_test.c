@@ -605,3 +605,43 @@ ON_BOTH(resp_front, shares_a_large_message)
     munmap(large, BYTES);
     close_front();
 }
+
+#ifdef PANDO_FAULTS
+/* It gets the message whole, or nothing and is closed. */
+ON_BOTH(resp_front, closes_a_subscriber_whose_message_finds_no_memory)
+{
+    enum { BYTES = 20000 };
+    struct pubsub_subscriber nobody;
+    unsigned closed_here = 0;
+    uint64_t count, seen = 0;
+    uint8_t *large = testing_zeros(BYTES);
+    const struct pubsub_text text = {
+        PUBSUB_CHANNEL, {(const uint8_t *)"c", 1}, {large, BYTES}, true};
+    memset(large, 'l', BYTES);
+    pubsub_subscriber_init(&nobody, NULL);
+    open_front();
+    for (uint64_t nth = 1; nth == 1 || seen >= nth - 1; nth++) {
+        const int fd = connect_client();
+        say(fd, "*2\r\n$9\r\nSUBSCRIBE\r\n$1\r\nc\r\n");
+        expect_heard(fd, SUBSCRIBED);
+        fault_fail_nth(FAULT_ALLOCATION, nth);
+        if (pubsub_publish(&pubsub, &nobody, &text, &count))
+            pubsub_hand_on(&pubsub);
+        seen = fault_seen(FAULT_ALLOCATION);
+        fault_fail_nth(FAULT_ALLOCATION, 0);
+        const bool is_closed = pubsub.subscriptions.count == 0;
+        closed_here += is_closed;
+        heard_bytes = 0;
+        if (is_closed)
+            TURN_UNTIL(has_ended(fd));
+        else if (nth > 1) /* the first is the message itself */
+            TURN_UNTIL(
+                (hear(fd), heard_bytes == sizeof MESSAGE - 1 + BYTES + strlen("$20000\r\n\r\n")));
+        close(fd);
+        TURN_UNTIL(front->door.guests_count == 0);
+    }
+    cr_expect(closed_here >= 2, "%u", closed_here);
+    munmap(large, BYTES);
+    close_front();
+}
+#endif
