@@ -19,6 +19,7 @@
 #include "loop/loop.h"
 #include "path/cache_row.h"
 #include "path/command/keyspace_row.h"
+#include "path/command/pubsub_row.h"
 #include "path/service.h"
 #include "path/stage.h"
 #include "path/worker_row.h"
@@ -133,6 +134,8 @@ struct admin_sources {
     bool (*listener_at)(void *self, size_t index, struct admin_listener *out);
     /* The keyspace @index; false after the last. May be NULL. */
     bool (*keyspace_at)(void *self, size_t index, struct admin_keyspace *out);
+    /* What channels hold and did. May be NULL. */
+    void (*channels_count)(void *self, struct pubsub_figures *out);
     /* False: the service has no cache. May be NULL. */
     bool (*cache_of)(void *self, const struct service *service, struct admin_cache *out);
     /* Purges; tells how far a purge is; tells what would become of a request. Write JSON, or an

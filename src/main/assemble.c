@@ -40,9 +40,10 @@
 /* --- generations
  * ---------------------------------------------------------------------------------------------- */
 
-void keeps_init(struct keeps *keeps, unsigned workers_count)
+void keeps_init(struct keeps *keeps, unsigned workers_count, const struct hash_key *key)
 {
     keeps->workers_count = workers_count;
+    pubsub_hub_init(&keeps->pubsub, key, workers_count);
     keep_init(&keeps->rates);
     keep_init(&keeps->circuits);
     keep_init(&keeps->permits);
@@ -57,6 +58,7 @@ void keeps_fini(struct keeps *keeps)
     keep_fini(&keeps->permits);
     keep_fini(&keeps->caches);
     keep_fini(&keeps->keyspaces);
+    pubsub_hub_fini(&keeps->pubsub);
 }
 
 static bool take_rate(struct generation *generation, struct keeps *keeps, size_t index)
@@ -156,6 +158,7 @@ static bool take_keyspaces(struct generation *generation, struct keeps *keeps, s
 {
     const struct settings *settings = generation->settings;
     generation->clients_count = &keeps->clients_count;
+    generation->pubsub = &keeps->pubsub;
     generation->keyspaces =
         mem_alloc((settings->keyspaces_count + 1) * sizeof(struct kept_keyspace *));
     for (size_t i = 0; generation->keyspaces != NULL && i < settings->keyspaces_count; i++) {

@@ -18,23 +18,26 @@
 #include "breaker/concurrency/permits.h"
 #include "cache/cache_stage.h"
 #include "control/registry.h"
+#include "front/resp/pubsub/pubsub_hub.h"
 #include "main/kept_keyspace.h"
 #include "main/settings.h"
 #include "main/worker_thread.h"
 
 /* What services and keyspaces keep over reloads, by name; outlives every generation. */
 struct keeps {
-    unsigned         workers_count;
-    struct events   *events; /* where trouble is told; NULL: nowhere */
-    struct keep      rates;
-    struct keep      circuits;
-    struct keep      permits;
-    struct keep      caches;
-    struct keep      keyspaces;
-    _Atomic uint64_t clients_count; /* of the Redis protocol, ever */
+    unsigned          workers_count;
+    struct events    *events; /* where trouble is told; NULL: nowhere */
+    struct keep       rates;
+    struct keep       circuits;
+    struct keep       permits;
+    struct keep       caches;
+    struct keep       keyspaces;
+    _Atomic uint64_t  clients_count; /* of the Redis protocol, ever */
+    struct pubsub_hub pubsub;        /* its channels */
 };
 
-void keeps_init(struct keeps *keeps, unsigned workers_count);
+/* @key: the process's, for tables that clients fill. */
+void keeps_init(struct keeps *keeps, unsigned workers_count, const struct hash_key *key);
 void keeps_fini(struct keeps *keeps);
 
 struct generation {
@@ -48,6 +51,7 @@ struct generation {
     struct cache           **caches;        /* likewise; NULL: nothing is cached */
     struct kept_keyspace   **keyspaces;     /* by index of settings->keyspaces */
     _Atomic uint64_t        *clients_count; /* the keeps' */
+    struct pubsub_hub       *pubsub;        /* likewise */
     struct admit            *admit;
     _Atomic uint32_t         refs_count;
 };

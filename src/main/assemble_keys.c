@@ -24,10 +24,20 @@ static uint64_t resident_bytes(void)
     return resident * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
+static void add_channels(struct pubsub_hub *hub, struct resp_figures *figures)
+{
+    struct pubsub_figures seen;
+    pubsub_hub_count(hub, &seen);
+    figures->pubsub_channels = seen.channels;
+    figures->pubsub_patterns = seen.patterns;
+    figures->pubsub_shard_channels = seen.shard_channels;
+}
+
 /* Of INFO: what all keyspaces come to. */
 static void add_figures(struct resp_path *resp, struct resp_figures *figures)
 {
     const struct key_path *path = list_item(resp, struct key_path, resp);
+    add_channels(path->generation->pubsub, figures);
     for (uint32_t i = 0; i < path->count; i++) {
         struct keyspace_figures seen;
         kept_keyspace_count(path->generation->keyspaces[i], &seen);
@@ -133,6 +143,7 @@ bool key_path_init(struct key_path *path, struct worker_thread *thread,
         key_path_fini(path);
         return false;
     }
+    pubsub_worker_open(&thread->pubsub, generation->pubsub, thread->worker.index, &thread->loop);
     struct keyspaces keyspaces;
     keyspaces_init(&keyspaces, path->keyspaces, count);
     partition_stage_init(&path->partition, &keyspaces, &thread->worker.random);
@@ -140,6 +151,7 @@ bool key_path_init(struct key_path *path, struct worker_thread *thread,
         .refs_count = 1,
         .door = &path->partition.door,
         .clients_count = generation->clients_count,
+        .pubsub = &thread->pubsub,
         .figures = add_figures,
     };
     return true;

@@ -194,6 +194,12 @@ static bool keyspace_at(void *self, size_t index, struct admin_keyspace *out)
     return true;
 }
 
+static void channels_count(void *self, struct pubsub_figures *out)
+{
+    struct server *server = self;
+    pubsub_hub_count(&server->keeps.pubsub, out);
+}
+
 static bool listener_at(void *self, size_t index, struct admin_listener *out)
 {
     struct server *server = self;
@@ -304,6 +310,7 @@ static enum err_kind start_admin(struct server *server, const struct settings *s
         .target_at = target_at,
         .listener_at = listener_at,
         .keyspace_at = keyspace_at,
+        .channels_count = channels_count,
         .order = order,
         .cache_of = server__cache_of,
         .purge = server__purge,
@@ -368,7 +375,7 @@ static enum err_kind start(struct server *server, struct settings *settings, str
     struct hash_key key;
     if (getrandom(&key, sizeof key, 0) != sizeof key)
         return err_set_errno(e, "getrandom");
-    keeps_init(&server->keeps, server->workers_count);
+    keeps_init(&server->keeps, server->workers_count, &key);
     server->keeps.events = server->events;
     enum err_kind failed = server__start_signals(server, e);
     if (failed == ERR_NONE && !admit_init(&server->admit, &settings->limits, key))

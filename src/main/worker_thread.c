@@ -144,6 +144,7 @@ void worker_thread_fini(struct worker_thread *thread)
         return;
     timer_clear(&thread->publish);
     await_closed(thread);
+    pubsub_worker_close(&thread->pubsub);
     http_engine_worker_fini(&thread->engine);
     conn_hub_fini(&thread->hub);
     slab_fini(&thread->worker.ops);

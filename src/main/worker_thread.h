@@ -14,6 +14,7 @@
 #include "engine/http/http_engine.h"
 #include "front/http/http_front.h"
 #include "front/listener_settings.h"
+#include "front/resp/pubsub/pubsub_worker.h"
 #include "front/resp/resp_front.h"
 #include "loop/conn.h"
 #include "path/worker.h"
@@ -41,6 +42,7 @@ struct worker_thread {
     struct conn_hub           hub;
     struct http_engine_worker engine;
     struct prober             prober; /* for strategies that want reports */
+    struct pubsub_worker      pubsub; /* opened with the first path */
     struct worker_row        *row;
     pthread_t                 thread;
     bool                      has_thread; /* false for the control thread, which is the caller's */

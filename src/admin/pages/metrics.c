@@ -514,6 +514,7 @@ void pages_write_metrics(const struct pages *pages, struct openmetrics *out)
     put_load_families(pages, out);
     pages_put_cache_families(pages, out);
     pages_put_keyspace_families(pages, out);
+    pages_put_channel_families(pages, out);
     put_target_families(pages, out);
     put_workers(pages, out);
     put_process(pages, out);

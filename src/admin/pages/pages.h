@@ -78,6 +78,10 @@ void pages_put_cache_families(const struct pages *pages, struct openmetrics *out
 json_t *pages_cache_json(const struct pages *pages, const struct service *service);
 void pages_put_cache(const struct pages *pages, const struct service *service, FILE *out);
 
+/* The channels of the Redis protocol; nothing where there are no keyspaces. */
+void pages_put_channel_families(const struct pages *pages, struct openmetrics *out);
+json_t *pages_channels_json(const struct pages *pages);
+
 /* The keyspaces on each of the pages; nothing, or an empty list, where there are none. */
 void pages_put_keyspace_families(const struct pages *pages, struct openmetrics *out);
 json_t *pages_keyspaces_json(const struct pages *pages);

@@ -234,14 +234,15 @@ static json_t *whole(const struct pages *pages)
     const struct admin_sources *sources = pages->sources;
     const struct admin_facts *facts = sources->facts;
     return json_pack(
-        "{s:o, s:o, s:o, s:i, s:o, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "version",
-        text(sources->version), "started", time_text(sources->started_wall_ns), "uptime_s",
-        count((pages->now_ns - sources->started_ns) / NS_PER_S), "workers",
+        "{s:o, s:o, s:o, s:i, s:o, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+        "version", text(sources->version), "started", time_text(sources->started_wall_ns),
+        "uptime_s", count((pages->now_ns - sources->started_ns) / NS_PER_S), "workers",
         (int)sources->workers_count, "io", text(sources->io), "state",
         facts->is_stopping ? "stopping" : "running", "ready", facts->is_ready, "unready_reason",
         facts->is_ready ? json_null() : text(facts->unready_reason), "health", health(pages),
         "config", config(facts), "geo", geo(pages), "listeners", listeners(pages), "services",
-        services(pages), "keyspaces", pages_keyspaces_json(pages), "events", events(pages));
+        services(pages), "keyspaces", pages_keyspaces_json(pages), "channels",
+        pages_channels_json(pages), "events", events(pages));
 }
 
 bool pages_write_status(const struct pages *pages, FILE *out)

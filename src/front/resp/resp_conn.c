@@ -39,7 +39,8 @@ static bool is_full(const struct resp_conn *rc)
     const struct resp_settings *settings = settings_of(rc);
     const unsigned shift = rc->is_paused;
     return resp__held(rc) >= settings->unread_bytes >> shift ||
-           rc->under_way_count > (settings->pipeline_depth - 1) >> shift;
+           rc->under_way_count > (settings->pipeline_depth - 1) >> shift ||
+           pubsub_is_held(&rc->session.subscriber);
 }
 
 /* A front that stops gives no connection longer than that. */
@@ -327,6 +328,15 @@ static uint32_t read_bytes(struct resp_conn *rc, const uint8_t *at, uint32_t byt
     return taken;
 }
 
+/* What was published before the client sent what has come now reaches it before the answer, also
+ * from another worker. False: it did not read, and is closed. */
+static bool take_messages(struct resp_conn *rc)
+{
+    if (pubsub_subscribes(&rc->session.subscriber))
+        pubsub_hand_on(rc->front->path->pubsub);
+    return !is_closed(rc);
+}
+
 static uint32_t received(struct conn *conn, struct buf *buf, uint8_t *at, uint32_t bytes)
 {
     struct resp_conn *rc = resp_conn_of(conn);
@@ -338,6 +348,8 @@ static uint32_t received(struct conn *conn, struct buf *buf, uint8_t *at, uint32
         return 0;
     }
     rc->active_ns = *rc->front->worker->now_ns;
+    if (!take_messages(rc))
+        return bytes;
     resp__batch_begin(rc);
     const uint32_t taken = read_bytes(rc, at, bytes);
     resp__batch_end(rc);
@@ -385,7 +397,8 @@ static void receive_expired(struct conn *conn)
         resp__go_on(rc);
     } else if (conn->receive_state == CONN_RECEIVE_HEAD) {
         refuse_slow(rc);
-    } else if (conn->receive_state == CONN_RECEIVE_IDLE && !list_is_empty(&conn->exchanges)) {
+    } else if (conn->receive_state == CONN_RECEIVE_IDLE &&
+               (!list_is_empty(&conn->exchanges) || pubsub_subscribes(&rc->session.subscriber))) {
         set_state(rc); /* it waits for us */
     } else if (conn->receive_state == CONN_RECEIVE_IDLE) {
         row_add(&rc->front->worker->row->expired_idle, 1);

@@ -2,6 +2,7 @@
 /* front/resp/resp_conn.h - inside the Redis front: a client connection, and its line of answers.
  *
  * Reading (resp_conn.c): bytes -> commands, run where they lie (resp_run.c).
+ * Messages (resp_push.c): what the client has subscribed, behind the answers that are due.
  * Answers (resp_line.c): one that comes at once is written into the batch's buffer, `out`, which
  * leaves when the received bytes are used up. From the first op on that is not done at once there
  * is a line: flights that are under way, and carriers, flights with answers that wait behind them.
@@ -155,6 +156,11 @@ void resp__exec_over(struct resp_flight *flight, struct resp_out *out);
 /* Accepts NULL. */
 void resp__exec_free(struct resp_exec *exec);
 
+/* --- resp_push.c --- */
+
+/* What a session that has subscribed does with messages. */
+extern const struct pubsub_reader resp__reader;
+
 /* --- resp_line.c --- */
 
 /* Begins a batch. */
@@ -175,6 +181,18 @@ bool resp__settle(struct resp_out *out, size_t begun, bool is_silent) must_check
 
 /* Moves the answers at the line's beginning to the socket's queue as far as there is room. */
 void resp__pump(struct resp_conn *rc);
+
+/* The same, and does nothing else that may follow from it. */
+void resp__move_line(struct resp_conn *rc);
+
+/* Does nothing wait before the socket's queue, and has that room for @bytes? */
+bool resp__is_clear(const struct resp_conn *rc, size_t bytes);
+
+/* The last of the line, if it takes more; else a new one behind it. NULL: no memory. */
+struct resp_flight *resp__carrier(struct resp_conn *rc) must_check;
+
+/* A new one at the line's end. NULL: no memory. */
+struct resp_flight *resp__carrier_new(struct resp_conn *rc) must_check;
 
 /* Bytes that the connection holds of answers and of commands under way. */
 size_t resp__held(const struct resp_conn *rc);

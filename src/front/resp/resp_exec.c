@@ -96,6 +96,7 @@ static void run_own(struct resp_conn *rc, const struct resp_queued *queued, stru
         .args = queued->args,
         .args_count = queued->args_count,
         .out = out,
+        .is_of_exec = true,
     };
     resp_session_run(&rc->session, &ask);
 }

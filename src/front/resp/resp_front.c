@@ -52,7 +52,8 @@ static uint64_t idle_since_ns(const struct door_guest *guest)
 {
     const struct resp_conn *rc = list_item(guest, const struct resp_conn, guest);
     if (rc->conn.receive_state != CONN_RECEIVE_IDLE || !list_is_empty(&rc->conn.exchanges) ||
-        rc->session.queue.is_open || rc->conn.out_bytes > 0)
+        rc->session.queue.is_open || rc->conn.out_bytes > 0 ||
+        pubsub_subscribes(&rc->session.subscriber))
         return UINT64_MAX;
     return rc->active_ns;
 }
@@ -105,7 +106,7 @@ static void write_address(char out[64], const struct sockaddr_storage *address)
 static size_t charged_bytes(const struct resp_conn *rc)
 {
     return conn_charged_bytes(&rc->conn, sizeof *rc) + rc->gathered.room + rc->held_bytes +
-           rc->session.queue.bytes + rc->session.watches.bytes +
+           rc->session.queue.bytes + rc->session.watches.bytes + rc->session.subscriber.bytes +
            (rc->request.args_room > RESP_ARGS_INLINE
                 ? rc->request.args_room * sizeof rc->request.args[0]
                 : 0);
@@ -195,6 +196,7 @@ struct resp_front *resp_front_new(struct worker *worker, const struct resp_front
     front->sessions = (struct resp_sessions){
         .path = path,
         .door = &front->door,
+        .reader = &resp__reader,
         .figures = fill_figures,
         .describe = describe,
         .close = close_session,

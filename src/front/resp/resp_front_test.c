@@ -81,8 +81,16 @@ static void released(struct resp_path *path)
 }
 
 static _Atomic uint64_t clients_count;
+static const struct hash_key hash_key = {{5, 6}};
+static struct pubsub_hub channels;
+static struct pubsub_worker pubsub;
 static struct resp_path path = {
-    .refs_count = 1, .released = released, .door = &below, .clients_count = &clients_count};
+    .refs_count = 1,
+    .released = released,
+    .door = &below,
+    .clients_count = &clients_count,
+    .pubsub = &pubsub,
+};
 
 /* ---- beside it ---- */
 
@@ -144,6 +152,8 @@ static void open_front(void)
     list_init(&kept);
     below.submit = submit;
     conn_hub_init(&hub, &loop);
+    pubsub_hub_init(&channels, &hash_key, 1);
+    pubsub_worker_open(&pubsub, &channels, 0, &loop);
     worker = (struct worker){.loop = &loop, .hub = &hub, .now_ns = &loop.now_ns, .row = &row};
     listening_fd = testing_listen(&address);
     front = resp_front_new(&worker, &with, &path, &admission, listening_fd);
@@ -159,6 +169,8 @@ static void close_front(void)
     TURN_UNTIL(closed_count == 1);
     cr_expect(path.refs_count == 1 && released_count == 0 && admitted_count == 0);
     conn_hub_fini(&hub);
+    pubsub_worker_close(&pubsub);
+    pubsub_hub_fini(&channels);
     close(listening_fd);
 }
 
@@ -481,3 +493,155 @@ ON_BOTH(resp_front, changes_its_path_while_ops_are_under_way)
     close_front();
     cr_expect(other.refs_count == 1);
 }
+
+/* ---- messages ---- */
+
+static void say_publish(int fd, const char *text)
+{
+    char words[256];
+    (void)snprintf(words, sizeof words, "*3\r\n$7\r\nPUBLISH\r\n$1\r\nc\r\n$%zu\r\n%s\r\n",
+                   strlen(text), text);
+    say(fd, words);
+}
+
+#define SUBSCRIBED "*3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n"
+#define MESSAGE    "*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n"
+
+ON_BOTH(resp_front, puts_messages_behind_the_answers_that_are_due)
+{
+    open_front();
+    const int fd = connect_client(), other = connect_client();
+    say_get(fd, "w");
+    say(fd, "*2\r\n$9\r\nSUBSCRIBE\r\n$1\r\nc\r\n");
+    TURN_UNTIL(front->waiting == 1 && pubsub.subscriptions.count == 1);
+    say_publish(other, "x");
+    expect_heard(other, ":1\r\n");
+    heard_bytes = 0;
+    turn_idle();
+    hear(fd);
+    cr_expect(heard_bytes == 0, "GET is still under way");
+    finish_one();
+    expect_heard(fd, "$1\r\nw\r\n" SUBSCRIBED MESSAGE "$1\r\nx\r\n");
+    say_publish(other, "y");
+    expect_heard(fd, MESSAGE "$1\r\ny\r\n");
+    close(fd);
+    close(other);
+    close_front();
+}
+
+ON_BOTH(resp_front, tells_who_publishes_to_himself_before_it_answers)
+{
+    open_front();
+    const int fd = connect_client();
+    say(fd, "*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n*2\r\n$9\r\nSUBSCRIBE\r\n$1\r\nc\r\n");
+    TURN_UNTIL((hear(fd), heard_bytes > 4 && strcmp(heard + heard_bytes - 4, ":1\r\n") == 0));
+    say_get(fd, "a");
+    say_publish(fd, "x");
+    say_get(fd, "b");
+    expect_heard(fd, "$1\r\na\r\n>3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$1\r\nx\r\n:1\r\n$1\r\nb\r\n");
+    close(fd);
+    close_front();
+}
+
+/* What it gets is whole messages, and its memory is bounded; those who read lose nothing. */
+ON_BOTH(resp_front, closes_a_subscriber_that_does_not_read)
+{
+    struct pubsub_figures figures;
+    struct resp_front_census census = {0};
+    settings.unread_messages_bytes = 40000;
+    open_front();
+    const int slow = connect_client(), other = connect_client();
+    char text[201];
+    memset(text, 'm', 200);
+    text[200] = 0;
+    say(slow, "*2\r\n$9\r\nSUBSCRIBE\r\n$1\r\nc\r\n");
+    expect_heard(slow, SUBSCRIBED);
+    for (unsigned i = 0; i < 20000 && pubsub.subscriptions.count == 1; i++) {
+        say_publish(other, text);
+        heard_bytes = 0;
+        TURN_UNTIL((hear(other), heard_bytes > 0));
+        census = (struct resp_front_census){0};
+        resp_front_count(front, &census);
+        cr_assert(census.charged_bytes_max < 120000, "%lu",
+                  (unsigned long)census.charged_bytes_max);
+    }
+    pubsub_hub_count(&channels, &figures);
+    cr_expect(figures.closed == 1 && figures.subscriptions == 0);
+    say_publish(other, text);
+    expect_heard(other, ":0\r\n");
+    close(slow);
+    close(other);
+    close_front();
+}
+
+ON_BOTH(resp_front, shares_a_large_message)
+{
+    enum { BYTES = 400000, READERS = 5 };
+    int fds[READERS];
+    open_front();
+    for (unsigned i = 0; i < READERS; i++) {
+        fds[i] = connect_client();
+        say(fds[i], "*2\r\n$9\r\nSUBSCRIBE\r\n$1\r\nc\r\n");
+        expect_heard(fds[i], SUBSCRIBED);
+    }
+    uint8_t *large = testing_zeros(BYTES);
+    memset(large, 'l', BYTES);
+    const struct pubsub_text text = {
+        PUBSUB_CHANNEL, {(const uint8_t *)"c", 1}, {large, BYTES}, true};
+    struct pubsub_subscriber nobody;
+    uint64_t count;
+    pubsub_subscriber_init(&nobody, NULL);
+    cr_assert(pubsub_publish(&pubsub, &nobody, &text, &count) && count == READERS);
+    pubsub_hand_on(&pubsub);
+    for (unsigned i = 0; i < READERS; i++) {
+        const size_t head_bytes = sizeof MESSAGE - 1 + strlen("$400000\r\n");
+        heard_bytes = 0;
+        TURN_UNTIL((hear(fds[i]), heard_bytes >= head_bytes + BYTES + 2));
+        cr_expect(heard_bytes == head_bytes + BYTES + 2);
+        cr_expect(memcmp(heard, MESSAGE "$400000\r\n", head_bytes) == 0);
+        cr_expect(memcmp(heard + head_bytes, large, BYTES) == 0);
+        close(fds[i]);
+    }
+    munmap(large, BYTES);
+    close_front();
+}
+
+#ifdef PANDO_FAULTS
+/* It gets the message whole, or nothing and is closed. */
+ON_BOTH(resp_front, closes_a_subscriber_whose_message_finds_no_memory)
+{
+    enum { BYTES = 20000 };
+    struct pubsub_subscriber nobody;
+    unsigned closed_here = 0;
+    uint64_t count, seen = 0;
+    uint8_t *large = testing_zeros(BYTES);
+    const struct pubsub_text text = {
+        PUBSUB_CHANNEL, {(const uint8_t *)"c", 1}, {large, BYTES}, true};
+    memset(large, 'l', BYTES);
+    pubsub_subscriber_init(&nobody, NULL);
+    open_front();
+    for (uint64_t nth = 1; nth == 1 || seen >= nth - 1; nth++) {
+        const int fd = connect_client();
+        say(fd, "*2\r\n$9\r\nSUBSCRIBE\r\n$1\r\nc\r\n");
+        expect_heard(fd, SUBSCRIBED);
+        fault_fail_nth(FAULT_ALLOCATION, nth);
+        if (pubsub_publish(&pubsub, &nobody, &text, &count))
+            pubsub_hand_on(&pubsub);
+        seen = fault_seen(FAULT_ALLOCATION);
+        fault_fail_nth(FAULT_ALLOCATION, 0);
+        const bool is_closed = pubsub.subscriptions.count == 0;
+        closed_here += is_closed;
+        heard_bytes = 0;
+        if (is_closed)
+            TURN_UNTIL(has_ended(fd));
+        else if (nth > 1) /* the first is the message itself */
+            TURN_UNTIL(
+                (hear(fd), heard_bytes == sizeof MESSAGE - 1 + BYTES + strlen("$20000\r\n\r\n")));
+        close(fd);
+        TURN_UNTIL(front->door.guests_count == 0);
+    }
+    cr_expect(closed_here >= 2, "%u", closed_here);
+    munmap(large, BYTES);
+    close_front();
+}
+#endif

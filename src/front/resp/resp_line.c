@@ -112,7 +112,7 @@ static void flush(struct resp_conn *rc)
 
 /* --- where answers are written --- */
 
-static struct resp_flight *add_carrier(struct resp_conn *rc)
+struct resp_flight *resp__carrier_new(struct resp_conn *rc)
 {
     struct resp_flight *carrier = resp__flight_new(rc);
     if (carrier != NULL)
@@ -120,14 +120,20 @@ static struct resp_flight *add_carrier(struct resp_conn *rc)
     return carrier;
 }
 
-struct resp_out *resp__sink(struct resp_conn *rc)
+struct resp_flight *resp__carrier(struct resp_conn *rc)
 {
     struct resp_flight *last = last_of(rc);
+    if (last == NULL || last->is_under_way || last->out.used >= RESP_FLUSH_BYTES)
+        return resp__carrier_new(rc);
+    return last;
+}
+
+struct resp_out *resp__sink(struct resp_conn *rc)
+{
     struct resp_out *out = &rc->out;
     assert(rc->in_batch);
-    if (last != NULL) {
-        if (last->is_under_way || last->out.used >= RESP_FLUSH_BYTES)
-            last = add_carrier(rc);
+    if (!list_is_empty(&rc->conn.exchanges)) {
+        struct resp_flight *last = resp__carrier(rc);
         if (last == NULL)
             return NULL;
         out = &last->out;
@@ -185,7 +191,12 @@ void resp__batch_end(struct resp_conn *rc)
     resp__pump(rc);
 }
 
-void resp__pump(struct resp_conn *rc)
+bool resp__is_clear(const struct resp_conn *rc, size_t bytes)
+{
+    return list_is_empty(&rc->conn.exchanges) && can_put(rc, bytes);
+}
+
+void resp__move_line(struct resp_conn *rc)
 {
     if (rc->in_batch || rc->conn.sock.closing)
         return;
@@ -202,5 +213,10 @@ void resp__pump(struct resp_conn *rc)
         list_remove(link);
         resp__flight_free(flight);
     }
+}
+
+void resp__pump(struct resp_conn *rc)
+{
+    resp__move_line(rc);
     resp__go_on(rc);
 }

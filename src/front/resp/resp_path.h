@@ -13,6 +13,8 @@
 
 #include <stdatomic.h>
 
+struct pubsub_worker;
+
 /* Figures of the whole node that INFO tells, in their sections' order. */
 #define RESP_FIGURES(X)                                                                            \
     /* field              section       name                                                    */ \
@@ -32,6 +34,9 @@
     X(bytes_in,           "Stats",      "total_net_input_bytes")                                   \
     X(bytes_out,          "Stats",      "total_net_output_bytes")                                  \
     X(connections_refused, "Stats",     "rejected_connections")                                    \
+    X(pubsub_channels,    "Stats",      "pubsub_channels")                                         \
+    X(pubsub_patterns,    "Stats",      "pubsub_patterns")                                         \
+    X(pubsub_shard_channels, "Stats",   "pubsubshard_channels")                                    \
     X(keys_expired,       "Stats",      "expired_keys")                                            \
     X(keys_evicted,       "Stats",      "evicted_keys")                                            \
     X(hits,               "Stats",      "keyspace_hits")                                           \
@@ -47,9 +52,10 @@ struct resp_figures {
 struct resp_path {
     uint32_t refs_count;                      /* the front's own and one per op */
     void (*released)(struct resp_path *path); /* the last reference is gone */
-    void             *path;                   /* for released() and the functions below */
-    struct key_door  *door;
-    _Atomic uint64_t *clients_count; /* of the process, which numbers its clients by it */
+    void                 *path;               /* for released() and the functions below */
+    struct key_door      *door;
+    _Atomic uint64_t     *clients_count; /* of the process, which numbers its clients by it */
+    struct pubsub_worker *pubsub; /* who subscribes what, on this worker; outlives the path */
     /* Sets what is known; the front has filled in what it knows of itself. May be NULL. */
     void (*figures)(struct resp_path *self, struct resp_figures *figures);
     /* Adds lines "name:value\r\n" to INFO's section of that name ("Keyspace"). May be NULL. */

@@ -8,6 +8,13 @@ static bool is_silent(const struct resp_session *session)
     return session->is_reply_off || session->is_skipping;
 }
 
+/* CLIENT REPLY silences answers; those to SUBSCRIBE and its like are sent like messages, as in
+ * Redis. */
+static bool is_pushed(const struct command *command)
+{
+    return (command->flags & COMMAND_PUBSUB) != 0 && resp_session_may_in_pubsub(command);
+}
+
 /* An answer that is written at once: the session's, "QUEUED", or an error. */
 static void answer_at_once(struct resp_conn *rc, const struct resp_ask *from,
                            void (*write)(struct resp_session *session, const struct resp_ask *ask))
@@ -20,7 +27,25 @@ static void answer_at_once(struct resp_conn *rc, const struct resp_ask *from,
     }
     const size_t begun = ask.out->used;
     write(&rc->session, &ask);
-    resp__sunk(rc, ask.out, begun, is_silent(&rc->session));
+    const bool is_message = write == resp_session_run && is_pushed(ask.command);
+    resp__sunk(rc, ask.out, begun, is_silent(&rc->session) && !is_message);
+}
+
+/* Who publishes to himself reads the message before the answer. */
+static void run_publish(struct resp_conn *rc, const struct resp_ask *ask)
+{
+    struct resp_published published;
+    resp_session_publish(&rc->session, ask, &published);
+    if (rc->conn.sock.closing)
+        return; /* he did not read */
+    struct resp_out *out = resp__sink(rc);
+    if (out == NULL) {
+        resp__close(rc);
+        return;
+    }
+    const size_t begun = out->used;
+    resp_published_write(&published, out);
+    resp__sunk(rc, out, begun, is_silent(&rc->session));
 }
 
 static void run_keys(struct resp_conn *rc, const struct resp_ask *ask)
@@ -55,7 +80,9 @@ void resp__run(struct resp_conn *rc, const struct bytes *args, uint32_t args_cou
         return;
     }
     session->last = command;
-    if (resp_session_queues(session, command))
+    if (resp_session_is_in_pubsub(session, command))
+        answer_at_once(rc, &ask, resp_session_refuse_in_pubsub);
+    else if (resp_session_queues(session, command))
         answer_at_once(rc, &ask, resp_session_queue);
     else if (command->route != COMMAND_ROUTE_FRONT)
         run_keys(rc, &ask);
@@ -63,6 +90,8 @@ void resp__run(struct resp_conn *rc, const struct bytes *args, uint32_t args_cou
         resp__run_exec(rc, is_silent(session));
     else if (command->number == COMMAND_IS_WATCH)
         resp__run_watch(rc, args, args_count, is_silent(session));
+    else if (command->number == COMMAND_IS_PUBLISH || command->number == COMMAND_IS_SPUBLISH)
+        run_publish(rc, &ask);
     else
         answer_at_once(rc, &ask, resp_session_run);
 }

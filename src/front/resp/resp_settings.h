@@ -41,7 +41,14 @@
     X(multi_commands, "multi-commands", COUNT, 1, 1048576, 65536, LIVE,                            \
       "most commands that MULTI queues, and most keys that WATCH watches, of one connection")      \
     X(multi_bytes, "multi-bytes", SIZE, CONFIG_KIB(16), CONFIG_GIB(1), CONFIG_MIB(64), LIVE,       \
-      "most bytes of commands that MULTI queues, and of keys that WATCH watches")
+      "most bytes of commands that MULTI queues, and of keys that WATCH watches")                  \
+    X(subscriptions, "subscriptions", COUNT, 1, 16777216, 65536, LIVE,                             \
+      "most channels and patterns that one connection subscribes")                                 \
+    X(channel_bytes, "channel-bytes", SIZE, 16, CONFIG_KIB(64), CONFIG_KIB(4), LIVE,               \
+      "most bytes of the name of a channel, or of a pattern")                                      \
+    X(unread_messages_bytes, "unread-messages-bytes", SIZE, CONFIG_KIB(16), CONFIG_GIB(1),         \
+      CONFIG_MIB(32), LIVE,                                                                        \
+      "bytes of messages and answers that a subscriber does not take, at which it is closed")
 
 struct resp_settings {
     RESP_SETTINGS(CONFIG_FIELD)

@@ -173,8 +173,6 @@ bool command_find_keys(const struct command *command, const struct bytes *args, 
     X("hyperloglog", "pfadd\0pfcount\0pfdebug\0pfmerge\0pfselftest\0")                             \
     X("scripts", "eval\0eval_ro\0evalsha\0evalsha_ro\0fcall\0fcall_ro\0function\0script\0")        \
     X("blocking lists", "blpop\0brpop\0blmove\0blmpop\0brpoplpush\0bzpopmin\0bzpopmax\0bzmpop\0")  \
-    X("pub/sub", "publish\0subscribe\0unsubscribe\0psubscribe\0punsubscribe\0pubsub\0spublish\0"   \
-                 "ssubscribe\0sunsubscribe\0")                                                     \
     X("cluster", "cluster\0asking\0readonly\0readwrite\0restore-asking\0")                         \
     X("expiry of hash fields", "hexpire\0hpexpire\0hexpireat\0hpexpireat\0httl\0hpttl\0"           \
                                "hexpiretime\0hpexpiretime\0hpersist\0hgetex\0hgetdel\0hsetex\0")   \

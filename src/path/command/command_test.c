@@ -186,7 +186,7 @@ Test(command, absent_ones_have_a_group)
     const char *const pairs[][2] = {
         {"XADD", "streams"},         {"xreadgroup", "streams"},    {"GeoAdd", "geo"},
         {"pfcount", "hyperloglog"},  {"evalsha", "scripts"},       {"fcall_ro", "scripts"},
-        {"blpop", "blocking lists"}, {"bzmpop", "blocking lists"}, {"subscribe", "pub/sub"},
+        {"blpop", "blocking lists"}, {"bzmpop", "blocking lists"}, {"asking", "cluster"},
         {"cluster", "cluster"},      {"dump", "dump and restore"}, {"swapdb", "several databases"},
         {"wait", "replication"},     {"bgsave", "persistence"},    {"memory", "memory"},
         {"shutdown", "shutdown"},

@@ -77,7 +77,28 @@
       "What was queued is forgotten.")                                                             \
     X(WATCH, "watch", -2, FAST | NO_MULTI, 1, -1, 1, FRONT, "transactions",                        \
       "EXEC does nothing if one of these keys is changed before.")                                 \
-    X(UNWATCH, "unwatch", 1, FAST, 0, 0, 0, FRONT, "transactions", "Forgets the keys of WATCH.")
+    X(UNWATCH, "unwatch", 1, FAST, 0, 0, 0, FRONT, "transactions", "Forgets the keys of WATCH.")         \
+    COMMAND_ROWS_PUBSUB(X)
+
+/* Channels, which are no keys. */
+#define COMMAND_ROWS_PUBSUB(X)                                                                     \
+    X(SUBSCRIBE, "subscribe", -2, PUBSUB, 0, 0, 0, FRONT, "pubsub",                                \
+      "Sends what is published in these channels from now on.")                                    \
+    X(UNSUBSCRIBE, "unsubscribe", -1, PUBSUB, 0, 0, 0, FRONT, "pubsub",                            \
+      "No longer these channels, or none.")                                                        \
+    X(PSUBSCRIBE, "psubscribe", -2, PUBSUB, 0, 0, 0, FRONT, "pubsub",                              \
+      "The same for all channels that match a pattern.")                                           \
+    X(PUNSUBSCRIBE, "punsubscribe", -1, PUBSUB, 0, 0, 0, FRONT, "pubsub",                          \
+      "No longer these patterns, or none.")                                                        \
+    X(PUBLISH, "publish", 3, PUBSUB | FAST, 0, 0, 0, FRONT, "pubsub",                              \
+      "Sends a message to a channel, and answers how many get it.")                                \
+    X(SSUBSCRIBE, "ssubscribe", -2, PUBSUB, 0, 0, 0, FRONT, "pubsub",                              \
+      "Subscribes channels of the shard.")                                                         \
+    X(SUNSUBSCRIBE, "sunsubscribe", -1, PUBSUB, 0, 0, 0, FRONT, "pubsub",                          \
+      "No longer these channels of the shard, or none.")                                           \
+    X(SPUBLISH, "spublish", 3, PUBSUB | FAST, 0, 0, 0, FRONT, "pubsub",                            \
+      "Sends a message to a channel of the shard.")                                                \
+    X(PUBSUB, "pubsub", -2, 0, 0, 0, 0, FRONT, "pubsub", "About channels and who subscribes them.")
 
 /* What engines do. */
 #define COMMAND_ROWS_ENGINE(X)                                                                     \

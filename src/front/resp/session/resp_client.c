@@ -84,6 +84,13 @@ static void add_name(struct resp_out *text, const char *field, const char *name)
         resp_raw(text, bytes_of(name));
 }
 
+static const char *flags_of(const struct resp_session *session)
+{
+    if (pubsub_subscribes(&session->subscriber))
+        return session->queue.is_open ? "Px" : "P";
+    return session->queue.is_open ? "x" : "N";
+}
+
 static void add_session(struct resp_out *text, const struct resp_session *session)
 {
     struct resp_facts facts = {.fd = -1};
@@ -91,9 +98,10 @@ static void add_session(struct resp_out *text, const struct resp_session *sessio
     add(text, "id=%llu addr=%s laddr=%s fd=%d", (unsigned long long)session->id, facts.address,
         facts.local_address, facts.fd);
     add_name(text, "name", session->name);
-    add(text, " age=%llu idle=%llu flags=%s db=0 sub=0 psub=0 ssub=0 multi=%d",
-        (unsigned long long)facts.age_s, (unsigned long long)facts.idle_s,
-        session->queue.is_open ? "x" : "N",
+    add(text, " age=%llu idle=%llu flags=%s db=0 sub=%u psub=%u ssub=%u multi=%d",
+        (unsigned long long)facts.age_s, (unsigned long long)facts.idle_s, flags_of(session),
+        session->subscriber.counts[PUBSUB_CHANNEL], session->subscriber.counts[PUBSUB_PATTERN],
+        session->subscriber.counts[PUBSUB_SHARD],
         session->queue.is_open ? (int)session->queue.count : -1);
     add(text, " qbuf=%zu qbuf-free=0 argv-mem=0 multi-mem=%zu rbs=0 rbp=0 obl=0 oll=%u omem=%zu",
         facts.received_bytes, session->queue.bytes, facts.queued_count, facts.queued_bytes);
@@ -125,10 +133,18 @@ static void run_info(struct resp_session *session, const struct resp_ask *ask)
     answer_text(ask, &text);
 }
 
+/* Of the two kinds of clients that there are: normal, and those who subscribe. */
+static bool is_of_type(const struct resp_session *session, struct bytes type)
+{
+    return pubsub_subscribes(&session->subscriber) == bytes_is_word(type, "pubsub");
+}
+
 static bool is_listed(const struct resp_session *session, const struct resp_ask *ask)
 {
-    if (ask->args_count == 2 || bytes_is_word(ask->args[2], "type"))
+    if (ask->args_count == 2)
         return true;
+    if (bytes_is_word(ask->args[2], "type"))
+        return is_of_type(session, ask->args[3]);
     for (uint32_t i = 3; i < ask->args_count; i++) {
         int64_t id;
         if (bytes_read_int64(ask->args[i], &id) && id == (int64_t)session->id)
@@ -146,8 +162,8 @@ static bool check_list(const struct resp_ask *ask, bool *is_none)
     if (ask->args_count == 4 && bytes_is_word(ask->args[2], "type")) {
         const struct bytes type = ask->args[3];
         *is_none = bytes_is_word(type, "master") || bytes_is_word(type, "replica") ||
-                   bytes_is_word(type, "slave") || bytes_is_word(type, "pubsub");
-        if (*is_none || bytes_is_word(type, "normal"))
+                   bytes_is_word(type, "slave");
+        if (*is_none || bytes_is_word(type, "normal") || bytes_is_word(type, "pubsub"))
             return true;
         resp_errorf(ask->out, "ERR Unknown client type '%.*s'",
                     (int)(type.count < 128 ? type.count : 128), (const char *)type.at);
@@ -188,7 +204,7 @@ static void run_list(struct resp_session *session, const struct resp_ask *ask)
 /* Whom it is about; what was not said takes everybody. */
 struct victims {
     int64_t             id; /* 0: any */
-    const struct bytes *address, *local_address;
+    const struct bytes *address, *local_address, *type;
     const struct bytes *user;
     bool                skips_me;
     bool                is_none; /* a kind that we have none of */
@@ -214,6 +230,8 @@ static bool is_victim(const struct resp_session *session, const struct victims *
     if (victims->is_none || (victims->id != 0 && victims->id != (int64_t)session->id) ||
         (victims->user != NULL && !bytes_equal(*victims->user, resp_user_name(session))))
         return false;
+    if (victims->type != NULL && !is_of_type(session, *victims->type))
+        return false;
     session->home->describe(session, &facts);
     return (victims->address == NULL || bytes_equal(*victims->address, bytes_of(facts.address))) &&
            (victims->local_address == NULL ||
@@ -237,10 +255,10 @@ static uint32_t kill_all(struct resp_session *self, const struct victims *victim
 
 static bool read_type(const struct resp_ask *ask, struct bytes type, struct victims *victims)
 {
-    if (bytes_is_word(type, "normal"))
+    if (bytes_is_word(type, "normal") || bytes_is_word(type, "pubsub"))
         return true;
     victims->is_none = bytes_is_word(type, "master") || bytes_is_word(type, "replica") ||
-                       bytes_is_word(type, "slave") || bytes_is_word(type, "pubsub");
+                       bytes_is_word(type, "slave");
     if (!victims->is_none)
         resp_errorf(ask->out, "ERR Unknown client type '%.*s'",
                     (int)(type.count < 128 ? type.count : 128), (const char *)type.at);
@@ -270,8 +288,10 @@ static bool read_victim(const struct resp_session *session, const struct resp_as
         resp_error(ask->out, "ERR client-id should be greater than 0");
         return false;
     }
-    if (bytes_is_word(word, "type"))
+    if (bytes_is_word(word, "type")) {
+        victims->type = value;
         return read_type(ask, *value, victims);
+    }
     if (bytes_is_word(word, "addr")) {
         victims->address = value;
     } else if (bytes_is_word(word, "laddr")) {
@@ -325,8 +345,8 @@ static void run_reply(struct resp_session *session, const struct resp_ask *ask)
     }
 }
 
-/* It says nothing that changes anything here: nobody is closed for what he has not read, and no use
- * of a key is private. */
+/* It says nothing that changes anything here: what a client has not read closes it only if it
+ * subscribes, and no use of a key is private. */
 static void run_no(struct resp_session *session, const struct resp_ask *ask)
 {
     (void)session;

@@ -17,6 +17,7 @@
     X("sorted-set", "@sortedset")                                                                  \
     X("connection", "@connection")                                                                 \
     X("transactions", "@transaction")                                                              \
+    X("pubsub", "@pubsub")                                                                         \
     X("pando", "@keyspace")
 
 static const char *category_of(const struct command *command)

@@ -21,6 +21,7 @@ void resp_session_init(struct resp_session *session, struct resp_sessions *home)
     resp_queue_init(&session->queue);
     resp_watches_init(&session->watches);
     resp_user_forget(session);
+    pubsub_subscriber_init(&session->subscriber, home->reader);
 }
 
 static void drop_texts(struct resp_session *session)
@@ -37,6 +38,7 @@ void resp_session_fini(struct resp_session *session)
     drop_texts(session);
     resp_queue_clear(&session->queue);
     resp_watches_clear(&session->watches);
+    resp__leave_channels(session);
 }
 
 /* ---- which command it is ---- */
@@ -146,6 +148,8 @@ void resp_session_queue(struct resp_session *session, const struct resp_ask *ask
         resp_error(ask->out, "ERR Command not allowed inside a transaction");
     else if (ask->command->number == COMMAND_IS_OBJECT && refuse_object(ask))
         ;
+    else if (ask->command->number == COMMAND_IS_PUBSUB && resp__refuse_pubsub(ask))
+        ;
     else if (queue->count >= settings->multi_commands)
         resp_error(ask->out, "ERR the transaction has more commands than 'multi-commands'");
     else if (queue->bytes + bytes > settings->multi_bytes)
@@ -188,11 +192,20 @@ static void run_unwatch(struct resp_session *session, const struct resp_ask *ask
 
 /* ---- the small ones ---- */
 
+/* While it subscribes something, a client of version 2 reads nothing but arrays. */
+static void answer_pong(const struct resp_ask *ask)
+{
+    resp_array(ask->out, 2);
+    resp_bulk_text(ask->out, "pong");
+    resp_bulk(ask->out, ask->args_count == 2 ? ask->args[1] : (struct bytes){NULL, 0});
+}
+
 static void run_ping(struct resp_session *session, const struct resp_ask *ask)
 {
-    (void)session;
     if (ask->args_count > 2)
         resp_error(ask->out, "ERR wrong number of arguments for 'ping' command");
+    else if (session->version == 2 && pubsub_subscribes(&session->subscriber))
+        answer_pong(ask);
     else if (ask->args_count == 2)
         resp_bulk(ask->out, ask->args[1]);
     else
@@ -223,16 +236,18 @@ static void run_select(struct resp_session *session, const struct resp_ask *ask)
 static void run_quit(struct resp_session *session, const struct resp_ask *ask)
 {
     session->is_over = true;
+    resp__leave_channels(session);
     resp_simple(ask->out, "OK");
 }
 
 static void run_reset(struct resp_session *session, const struct resp_ask *ask)
 {
     forget_transaction(session);
+    resp__leave_channels(session);
     mem_free(session->name);
     session->name = NULL;
     session->version = ask->out->version = 2;
-    session->is_reply_off = session->skips_next = session->is_skipping = false;
+    session->is_reply_off = session->skips_next = false; /* one that is skipped stays so */
     resp_user_forget(session);
     resp_simple(ask->out, "RESET");
 }
@@ -261,14 +276,31 @@ static void run_lolwut(struct resp_session *session, const struct resp_ask *ask)
 typedef void run_call(struct resp_session *session, const struct resp_ask *ask);
 
 static run_call *const calls[COMMANDS_COUNT] = {
-    [COMMAND_IS_PING] = run_ping,         [COMMAND_IS_ECHO] = run_echo,
-    [COMMAND_IS_HELLO] = resp__hello,     [COMMAND_IS_AUTH] = resp__auth,
-    [COMMAND_IS_SELECT] = run_select,     [COMMAND_IS_QUIT] = run_quit,
-    [COMMAND_IS_RESET] = run_reset,       [COMMAND_IS_CLIENT] = resp__client,
-    [COMMAND_IS_COMMAND] = resp__command, [COMMAND_IS_INFO] = resp__info,
-    [COMMAND_IS_CONFIG] = resp__config,   [COMMAND_IS_TIME] = run_time,
-    [COMMAND_IS_LOLWUT] = run_lolwut,     [COMMAND_IS_MULTI] = run_multi,
-    [COMMAND_IS_DISCARD] = run_discard,   [COMMAND_IS_UNWATCH] = run_unwatch,
+    [COMMAND_IS_PING] = run_ping,
+    [COMMAND_IS_ECHO] = run_echo,
+    [COMMAND_IS_HELLO] = resp__hello,
+    [COMMAND_IS_AUTH] = resp__auth,
+    [COMMAND_IS_SELECT] = run_select,
+    [COMMAND_IS_QUIT] = run_quit,
+    [COMMAND_IS_RESET] = run_reset,
+    [COMMAND_IS_CLIENT] = resp__client,
+    [COMMAND_IS_COMMAND] = resp__command,
+    [COMMAND_IS_INFO] = resp__info,
+    [COMMAND_IS_CONFIG] = resp__config,
+    [COMMAND_IS_TIME] = run_time,
+    [COMMAND_IS_LOLWUT] = run_lolwut,
+    [COMMAND_IS_MULTI] = run_multi,
+    [COMMAND_IS_DISCARD] = run_discard,
+    [COMMAND_IS_UNWATCH] = run_unwatch,
+    [COMMAND_IS_SUBSCRIBE] = resp__subscribe,
+    [COMMAND_IS_UNSUBSCRIBE] = resp__unsubscribe,
+    [COMMAND_IS_PSUBSCRIBE] = resp__subscribe,
+    [COMMAND_IS_PUNSUBSCRIBE] = resp__unsubscribe,
+    [COMMAND_IS_SSUBSCRIBE] = resp__subscribe,
+    [COMMAND_IS_SUNSUBSCRIBE] = resp__unsubscribe,
+    [COMMAND_IS_PUBLISH] = resp__publish,
+    [COMMAND_IS_SPUBLISH] = resp__publish,
+    [COMMAND_IS_PUBSUB] = resp__pubsub,
     [COMMAND_IS_ACL] = resp__acl,
 };
 
@@ -322,18 +354,26 @@ void resp__refuse_subcommand(const struct resp_ask *ask)
                 (const char *)said.at, upper);
 }
 
-void resp__run_subcommand(struct resp_session *session, const struct resp_ask *ask,
-                          const struct resp_subcommand *table)
+const struct resp_subcommand *resp__find_subcommand(const struct resp_ask *ask,
+                                                    const struct resp_subcommand *table)
 {
     for (; table->name != NULL; table++) {
         if (!bytes_is_word(ask->args[1], table->name))
             continue;
-        if (table->arity < 0 ? ask->args_count < (uint32_t)-table->arity
-                             : ask->args_count != (uint32_t)table->arity)
-            refuse_count(ask, table->name);
-        else
-            table->run(session, ask);
-        return;
+        if (table->arity < 0 ? ask->args_count >= (uint32_t)-table->arity
+                             : ask->args_count == (uint32_t)table->arity)
+            return table;
+        refuse_count(ask, table->name);
+        return NULL;
     }
     resp__refuse_subcommand(ask);
+    return NULL;
+}
+
+void resp__run_subcommand(struct resp_session *session, const struct resp_ask *ask,
+                          const struct resp_subcommand *table)
+{
+    const struct resp_subcommand *found = resp__find_subcommand(ask, table);
+    if (found != NULL)
+        found->run(session, ask);
 }

@@ -5,13 +5,15 @@
  * Knows no socket: what it must know of the connection it asks through struct resp_sessions, which
  * all sessions of a front share.
  *
- * Memory:  a session is embedded in its connection and owns its name, its queue and its watches.
+ * Memory:  a session is embedded in its connection and owns its name, its queue, its watches and
+ *          what it subscribes.
  *          Watches whose op is under way outlive it; each holds the door of the front.
  * Threads: its worker's.
  * Errors:  Redis' own, written as the answer. */
 #ifndef PANDO_FRONT_RESP_SESSION_RESP_SESSION_H
 #define PANDO_FRONT_RESP_SESSION_RESP_SESSION_H
 
+#include "front/resp/pubsub/pubsub_worker.h"
 #include "front/resp/resp_path.h"
 #include "front/resp/resp_settings.h"
 #include "front/resp/session/resp_queue.h"
@@ -39,7 +41,8 @@ struct resp_sessions {
     const struct resp_settings *settings;
     struct resp_path           *path;
     struct door                *door;
-    const struct users         *users; /* NULL: there are none, and everybody may everything */
+    const struct users         *users;  /* NULL: there are none, and everybody may everything */
+    const struct pubsub_reader *reader; /* of messages that a session subscribes */
     void (*figures)(struct resp_sessions *self, struct resp_figures *figures); /* the front's own */
     void (*describe)(const struct resp_session *session, struct resp_facts *facts);
     void (*close)(struct resp_session *session); /* at once */
@@ -53,21 +56,22 @@ enum resp_standing {
 };
 
 struct resp_session {
-    struct resp_sessions   *home;
-    struct list_link        link; /* in home->all */
-    uint64_t                id;
-    uint8_t                 version; /* of the protocol: 2 or 3 */
-    bool                    is_over; /* nothing more is run: QUIT, or it killed itself */
-    bool                    is_reply_off;
-    bool                    skips_next;                    /* the next command is not answered */
-    bool                    is_skipping;                   /* the one that runs now is not */
-    const struct command   *last;                          /* that was run; NULL: none */
-    char                   *name, *lib_name, *lib_version; /* NULL: none */
-    struct resp_queue       queue;
-    struct resp_watches     watches;
-    uint8_t                 standing; /* enum resp_standing */
-    const struct key_grant *grant;    /* for its ops; NULL: there are no users, or it is nobody */
-    struct user_login       login;    /* .user is NULL likewise */
+    struct resp_sessions    *home;
+    struct list_link         link; /* in home->all */
+    uint64_t                 id;
+    uint8_t                  version; /* of the protocol: 2 or 3 */
+    bool                     is_over; /* nothing more is run: QUIT, or it killed itself */
+    bool                     is_reply_off;
+    bool                     skips_next;                    /* the next command is not answered */
+    bool                     is_skipping;                   /* the one that runs now is not */
+    const struct command    *last;                          /* that was run; NULL: none */
+    char                    *name, *lib_name, *lib_version; /* NULL: none */
+    struct resp_queue        queue;
+    struct resp_watches      watches;
+    struct pubsub_subscriber subscriber;
+    uint8_t                  standing; /* enum resp_standing */
+    const struct key_grant  *grant;    /* for its ops; NULL: there are no users, or it is nobody */
+    struct user_login        login;    /* .user is NULL likewise */
 };
 
 /* One command for the session. */
@@ -76,6 +80,7 @@ struct resp_ask {
     const struct bytes   *args;
     uint32_t              args_count; /* fits the command's arity unless it is to be refused */
     struct resp_out      *out;
+    bool                  is_of_exec; /* it was queued, and is run in the middle of others */
 };
 
 /* Registers it with @home. */
@@ -104,6 +109,34 @@ static inline bool resp_session_may(const struct resp_session *session,
                                             : (command->flags & COMMAND_WRITE) == 0;
 }
 
+/* May @command be run while a client of version 2 subscribes something? */
+bool resp_session_may_in_pubsub(const struct command *command);
+
+/* Is it one that may not? What such a client reads must be messages. */
+static inline bool resp_session_is_in_pubsub(const struct resp_session *session,
+                                             const struct command *command)
+{
+    return pubsub_subscribes(&session->subscriber) && session->version == 2 &&
+           !resp_session_may_in_pubsub(command);
+}
+
+/* Says so. */
+void resp_session_refuse_in_pubsub(struct resp_session *session, const struct resp_ask *ask);
+
+/* What became of a PUBLISH. */
+struct resp_published {
+    const char *error; /* NULL: it went out */
+    uint64_t    receivers_count;
+};
+
+/* PUBLISH and SPUBLISH without the answer: subscribers on this worker, the session among them, have
+ * the message in their lines then, or, in EXEC, get it in the next turn. */
+void resp_session_publish(struct resp_session *session, const struct resp_ask *ask,
+                          struct resp_published *published);
+
+/* The answer. */
+void resp_published_write(const struct resp_published *published, struct resp_out *out);
+
 /* Runs a command of route FRONT and writes its answer, but for EXEC and WATCH, which have to wait
  * for ops. */
 void resp_session_run(struct resp_session *session, const struct resp_ask *ask);
@@ -126,6 +159,10 @@ struct resp_subcommand {
     void (*run)(struct resp_session *session, const struct resp_ask *ask);
 };
 
+/* The one of @table, which ends with a name of NULL, that args[1] names. NULL: refused. */
+const struct resp_subcommand *resp__find_subcommand(const struct resp_ask *ask,
+                                                    const struct resp_subcommand *table) must_check;
+
 /* Runs the one of @table, which ends with a name of NULL, that args[1] names. */
 void resp__run_subcommand(struct resp_session *session, const struct resp_ask *ask,
                           const struct resp_subcommand *table);
@@ -144,5 +181,17 @@ void resp__hello(struct resp_session *session, const struct resp_ask *ask);
 void resp__auth(struct resp_session *session, const struct resp_ask *ask);
 /* ACL. */
 void resp__acl(struct resp_session *session, const struct resp_ask *ask);
+/* SUBSCRIBE, PSUBSCRIBE, SSUBSCRIBE. */
+void resp__subscribe(struct resp_session *session, const struct resp_ask *ask);
+/* UNSUBSCRIBE, PUNSUBSCRIBE, SUNSUBSCRIBE. */
+void resp__unsubscribe(struct resp_session *session, const struct resp_ask *ask);
+/* PUBLISH, SPUBLISH. */
+void resp__publish(struct resp_session *session, const struct resp_ask *ask);
+/* PUBSUB. */
+void resp__pubsub(struct resp_session *session, const struct resp_ask *ask);
+/* Is it a PUBSUB that cannot be run? Then it is refused. */
+bool resp__refuse_pubsub(const struct resp_ask *ask);
+/* Subscribes nothing any more. */
+void resp__leave_channels(struct resp_session *session);
 
 #endif

@@ -71,13 +71,16 @@ static inline void say_args(const struct bytes *args, uint32_t args_count)
     const struct command *command = command_find(args[0]);
     resp_out_fini(&said);
     resp_out_init(&said, session.version, 0, NULL);
-    const struct resp_ask ask = {command, args, args_count, &said};
+    const struct resp_ask ask = {
+        .command = command, .args = args, .args_count = args_count, .out = &said};
     session.is_skipping = session.skips_next;
     session.skips_next = false;
     if (command == NULL || !command_takes(command, args_count))
         resp_session_refuse(&session, &ask);
     else if (!resp_session_may(&session, command))
         resp_user_refuse(&session, &ask);
+    else if (resp_session_is_in_pubsub(&session, command))
+        resp_session_refuse_in_pubsub(&session, &ask);
     else if (resp_session_queues(&session, command))
         resp_session_queue(&session, &ask);
     else
