@@ -32,6 +32,7 @@ struct keeps {
     struct keep      caches;
     struct keep      keyspaces;
     _Atomic uint64_t clients_count; /* of the Redis protocol, ever */
+    struct resp_node node;          /* what its fronts have in common */
 };
 
 void keeps_init(struct keeps *keeps, unsigned workers_count);
@@ -48,6 +49,7 @@ struct generation {
     struct cache           **caches;        /* likewise; NULL: nothing is cached */
     struct kept_keyspace   **keyspaces;     /* by index of settings->keyspaces */
     _Atomic uint64_t        *clients_count; /* the keeps' */
+    struct resp_node        *node;          /* likewise */
     struct admit            *admit;
     _Atomic uint32_t         refs_count;
 };

@@ -81,8 +81,12 @@ static void released(struct resp_path *path)
 }
 
 static _Atomic uint64_t clients_count;
-static struct resp_path path = {
-    .refs_count = 1, .released = released, .door = &below, .clients_count = &clients_count};
+static struct resp_node node;
+static struct resp_path path = {.refs_count = 1,
+                                .released = released,
+                                .door = &below,
+                                .clients_count = &clients_count,
+                                .node = &node};
 
 /* ---- beside it ---- */
 
@@ -146,6 +150,7 @@ static void open_front(void)
     conn_hub_init(&hub, &loop);
     worker = (struct worker){.loop = &loop, .hub = &hub, .now_ns = &loop.now_ns, .row = &row};
     listening_fd = testing_listen(&address);
+    resp_node_init(&node);
     front = resp_front_new(&worker, &with, &path, &admission, listening_fd);
     cr_assert(front != NULL);
 }
@@ -158,6 +163,7 @@ static void close_front(void)
         resp_front_abort(front);
     TURN_UNTIL(closed_count == 1);
     cr_expect(path.refs_count == 1 && released_count == 0 && admitted_count == 0);
+    resp_node_fini(&node);
     conn_hub_fini(&hub);
     close(listening_fd);
 }

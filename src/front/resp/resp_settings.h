@@ -41,7 +41,16 @@
     X(multi_commands, "multi-commands", COUNT, 1, 1048576, 65536, LIVE,                            \
       "most commands that MULTI queues, and most keys that WATCH watches, of one connection")      \
     X(multi_bytes, "multi-bytes", SIZE, CONFIG_KIB(16), CONFIG_GIB(1), CONFIG_MIB(64), LIVE,       \
-      "most bytes of commands that MULTI queues, and of keys that WATCH watches")
+      "most bytes of commands that MULTI queues, and of keys that WATCH watches")                  \
+    X(announce, "announce", TARGET, 0, 0, {0}, LIVE,                                               \
+      "address and port that CLUSTER SLOTS and its like tell clients, where they reach this node " \
+      "through another one; without it, the address that the client connected to")                 \
+    X(slowlog_slower_than_ns, "slowlog-slower-than", DURATION, 0, CONFIG_HOURS(1), CONFIG_MS(10),  \
+      LIVE,                                                                                        \
+      "how long a command takes, from being read to being answered, that SLOWLOG shows; 0ms "      \
+      "shows every one, and costs each some 30 ns")                                                \
+    X(slowlog_entries, "slowlog-entries", COUNT, 0, 10000, 128, LIVE,                              \
+      "most commands that SLOWLOG keeps, some 4 KiB each; 0: none, and none is timed")
 
 struct resp_settings {
     RESP_SETTINGS(CONFIG_FIELD)
