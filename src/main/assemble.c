@@ -33,6 +33,7 @@
 #include "core/mem.h"
 #include "core/units.h"
 #include "main/assemble_keys.h"
+#include "main/node_id.h"
 #include "session/sticky_stage.h"
 
 #include <string.h>
@@ -49,6 +50,7 @@ void keeps_init(struct keeps *keeps, unsigned workers_count, const struct hash_k
     keep_init(&keeps->permits);
     keep_init(&keeps->caches);
     keep_init(&keeps->keyspaces);
+    resp_node_init(&keeps->node);
 }
 
 void keeps_fini(struct keeps *keeps)
@@ -59,6 +61,7 @@ void keeps_fini(struct keeps *keeps)
     keep_fini(&keeps->caches);
     keep_fini(&keeps->keyspaces);
     pubsub_hub_fini(&keeps->pubsub);
+    resp_node_fini(&keeps->node);
 }
 
 static bool take_rate(struct generation *generation, struct keeps *keeps, size_t index)
@@ -154,11 +157,23 @@ static bool take_kept(struct generation *generation, struct keeps *keeps)
     return true;
 }
 
+/* Once; behind the keyspaces, which make the data folder if they need one. */
+static void find_node_id(struct keeps *keeps, const struct settings *settings)
+{
+    struct err e = {0};
+    if (keeps->node.id[0] != '\0' ||
+        node_id_read(settings->data_path, keeps->node.id, &e) == ERR_NONE || keeps->events == NULL)
+        return;
+    events_tell(keeps->events, LOG_LEVEL_WARNING,
+                "this node's id will be another one next time: %s", e.story);
+}
+
 static bool take_keyspaces(struct generation *generation, struct keeps *keeps, struct err *e)
 {
     const struct settings *settings = generation->settings;
     generation->clients_count = &keeps->clients_count;
     generation->pubsub = &keeps->pubsub;
+    generation->node = &keeps->node;
     generation->keyspaces =
         mem_alloc((settings->keyspaces_count + 1) * sizeof(struct kept_keyspace *));
     for (size_t i = 0; generation->keyspaces != NULL && i < settings->keyspaces_count; i++) {
@@ -167,6 +182,8 @@ static bool take_keyspaces(struct generation *generation, struct keeps *keeps, s
         if (generation->keyspaces[i] == NULL)
             return false;
     }
+    if (generation->keyspaces != NULL)
+        find_node_id(keeps, settings);
     return generation->keyspaces != NULL;
 }
 

@@ -34,6 +34,7 @@ struct keeps {
     struct keep       keyspaces;
     _Atomic uint64_t  clients_count; /* of the Redis protocol, ever */
     struct pubsub_hub pubsub;        /* its channels */
+    struct resp_node  node;          /* what its fronts have in common */
 };
 
 /* @key: the process's, for tables that clients fill. */
@@ -52,6 +53,7 @@ struct generation {
     struct kept_keyspace   **keyspaces;     /* by index of settings->keyspaces */
     _Atomic uint64_t        *clients_count; /* the keeps' */
     struct pubsub_hub       *pubsub;        /* likewise */
+    struct resp_node        *node;          /* likewise */
     struct admit            *admit;
     _Atomic uint32_t         refs_count;
 };

@@ -5,8 +5,10 @@
 #include "core/mem.h"
 #include "main/assemble.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum { WAITING_MAX = 65536 }; /* writes of a shard, of all workers; more are BUSY */
@@ -48,16 +50,44 @@ static void add_figures(struct resp_path *resp, struct resp_figures *figures)
         figures->keys_evicted += seen.evicted;
         figures->hits += seen.hits;
         figures->misses += seen.misses;
-        figures->commands_ever += seen.commands;
     }
     const struct settings *settings = path->generation->settings;
     figures->connections_max = settings->limits.connections;
     for (size_t i = 0; figures->tcp_port == 0 && i < settings->listeners_count; i++)
         if (settings->listeners[i].dialect == LISTENER_REDIS)
             figures->tcp_port = settings->listeners[i].address->port;
+    struct rusage usage = {0};
+    (void)getrusage(RUSAGE_SELF, &usage);
     figures->memory_rss_bytes = resident_bytes();
+    figures->memory_peak_bytes = (uint64_t)usage.ru_maxrss * 1024; /* of the whole process */
     figures->process_id = (uint64_t)getpid();
     figures->system_bytes = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static const char *partition_name(const struct kept_keyspace *kept)
+{
+    return kept->partition->strategy->name;
+}
+
+/* Of INFO's section Keyspace: a line for each, beside db0, which is all of them. */
+static void add_lines(struct resp_path *resp, const char *section, struct resp_out *text)
+{
+    const struct key_path *path = list_item(resp, struct key_path, resp);
+    char line[512];
+    for (uint32_t i = 0; i < path->count && strcmp(section, "Keyspace") == 0; i++) {
+        const struct kept_keyspace *kept = path->generation->keyspaces[i];
+        struct keyspace_figures seen;
+        kept_keyspace_count(kept, &seen);
+        const int bytes = snprintf(
+            line, sizeof line,
+            "keyspace_%s:engine=%s,partition=%s,shards=%u,keys=%" PRIu64 ",used_bytes=%" PRIu64
+            ",limit_bytes=%" PRIu64 ",commands=%" PRIu64 ",hits=%" PRIu64 ",misses=%" PRIu64
+            ",expired=%" PRIu64 ",evicted=%" PRIu64 "\r\n",
+            path->generation->settings->keyspaces[i].name, kept_keyspace_engine(kept),
+            partition_name(kept), kept->partition->shards_count, seen.keys, seen.used_bytes,
+            seen.limit_bytes, seen.commands, seen.hits, seen.misses, seen.expired, seen.evicted);
+        resp_raw(text, (struct bytes){(const uint8_t *)line, (size_t)bytes});
+    }
 }
 
 static int by_name(const void *a, const void *b)
@@ -152,7 +182,9 @@ bool key_path_init(struct key_path *path, struct worker_thread *thread,
         .door = &path->partition.door,
         .clients_count = generation->clients_count,
         .pubsub = &thread->pubsub,
+        .node = generation->node,
         .figures = add_figures,
+        .info = add_lines,
     };
     return true;
 }

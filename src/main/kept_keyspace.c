@@ -218,6 +218,9 @@ static void count_lmdb(const struct kept_keyspace *keyspace, struct keyspace_fig
         out->writes += seen(&figures->ops);
         out->commits += seen(&figures->commits);
         out->expired += seen(&figures->expired);
+        out->commands += seen(&figures->commands);
+        out->hits += seen(&figures->hits);
+        out->misses += seen(&figures->misses);
     }
 }
 

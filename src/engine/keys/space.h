@@ -160,6 +160,9 @@ struct space_kind {
     bool (*beside)(struct space *space, struct bytes from, bool is_reverse, bool is_after,
                    struct bytes *key);
     void (*clear)(struct space *space);
+    /* Bytes that @value takes with its key and all that holding them takes; NULL: not known, what
+     * is written has to be counted. */
+    uint64_t (*bytes)(struct space_value *value);
 };
 
 enum { SPACE_POSITION_BITS = 32 };

@@ -27,6 +27,8 @@ static void run_one(struct lmdb_run *self, struct key_op *op, uint64_t now_ms)
                       .spaces = self->spaces,
                       .spaces_count = 1};
     self->space->space.now_ms = now_ms;
+    self->space->is_reading = (op->command->flags & COMMAND_READ) != 0;
+    self->space->counts.commands++;
     run_command(&run, op);
     if (self->space->met_damage) {
         resp_out_rewind(op->out, used);

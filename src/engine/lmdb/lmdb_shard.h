@@ -73,6 +73,9 @@ struct lmdb_figures {
     _Atomic uint64_t file_bytes; /* with what is free in the file */
     _Atomic uint64_t commits;    /* transactions that changed something */
     _Atomic uint64_t ops;        /* that went through the writer */
+    _Atomic uint64_t commands;   /* carried out, those that only read too */
+    _Atomic uint64_t hits;       /* keys that a reading command found */
+    _Atomic uint64_t misses;     /* and that it did not find */
     _Atomic uint64_t again;      /* batches that failed and were run op by op */
     _Atomic uint64_t expired;    /* keys removed because their time had come */
     _Atomic uint64_t readers_cleared;

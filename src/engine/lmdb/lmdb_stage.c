@@ -77,6 +77,7 @@ static void end_turn(struct loop_hook *hook)
 {
     struct lmdb_stage *stage = list_item(hook, struct lmdb_stage, hook);
     lmdb_space_read_end(&stage->space);
+    lmdb_space_publish(&stage->space);
     if (stage->fresh_count == 0)
         return;
     const uint64_t count = stage->fresh_count;

@@ -108,6 +108,7 @@ static enum space_result attempt(struct lmdb_writer *writer, size_t from, size_t
     *is_uncertain = false;
     if (result != SPACE_OK)
         return result;
+    writer->space.counts = (struct lmdb_counts){0}; /* of an attempt that failed */
     for (size_t i = from; i < to && writer->space.failure == SPACE_OK; i++) {
         struct lmdb_batched *batched = &writer->batch[i];
         if (batched->op->out != NULL)
@@ -119,6 +120,7 @@ static enum space_result attempt(struct lmdb_writer *writer, size_t from, size_t
     result = writer->space.failure;
     if (result == SPACE_OK) {
         result = commit(writer);
+        lmdb_space_publish(&writer->space);
         *is_uncertain = result == SPACE_FAILED;
         return result;
     }

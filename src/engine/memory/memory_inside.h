@@ -110,5 +110,6 @@ bool memory__space_random(struct space *space, uint64_t draw, struct bytes *key)
 bool memory__space_beside(struct space *space, struct bytes from, bool is_reverse, bool is_after,
                           struct bytes *key);
 void memory__space_clear(struct space *space);
+uint64_t memory__value_bytes(struct space_value *value);
 
 #endif

@@ -385,3 +385,8 @@ enum space_result memory__space_rename(struct space *of, struct bytes key, struc
     memory__touch(to, moved);
     return SPACE_OK;
 }
+
+uint64_t memory__value_bytes(struct space_value *value)
+{
+    return key_entry_bytes(value->place);
+}

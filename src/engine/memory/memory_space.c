@@ -32,6 +32,7 @@ static const struct space_kind memory_kind = {
     .random = memory__space_random,
     .beside = memory__space_beside,
     .clear = memory__space_clear,
+    .bytes = memory__value_bytes,
 };
 
 enum { OWN_GRANT_BYTES = 256 };

@@ -178,7 +178,7 @@ static void run_command(struct resp_conn *rc, const uint8_t *at)
 {
     struct bytes few[RESP_ARGS_ON_STACK];
     const uint32_t count = rc->request.args_count;
-    rc->front->bytes_in += rc->request.read_bytes;
+    row_add(&rc->front->member.bytes_in, rc->request.read_bytes);
     if (count == 0)
         return; /* an empty line, or an array of nothing */
     if (count <= RESP_ARGS_ON_STACK) {
@@ -260,6 +260,7 @@ static uint32_t read_gathered(struct resp_conn *rc, const uint8_t *at, uint32_t 
     }
     const uint32_t taken = (uint32_t)(rc->request.read_bytes - before);
     rc->gathered.used = rc->request.read_bytes;
+    rc->front->timing.left = rc->front->timing.left_last;
     run_command(rc, rc->gathered.at);
     drop_gathered(rc);
     resp_request_next(&rc->request);
@@ -307,6 +308,8 @@ static uint32_t read_commands(struct resp_conn *rc, const uint8_t *at, uint32_t 
         case RESP_BAD: refuse(rc, rc->request.error); return bytes;
         case RESP_DONE: break;
         }
+        if (taken + rc->request.read_bytes == bytes)
+            rc->front->timing.left = rc->front->timing.left_last;
         run_command(rc, at + taken);
         taken += (uint32_t)rc->request.read_bytes;
         resp_request_next(&rc->request);
@@ -422,6 +425,8 @@ static void closed(struct conn *conn)
     resp_request_fini(&rc->request);
     drop_gathered(rc);
     door_forget(&rc->guest);
+    atomic_store_explicit(&front->member.connections, front->door.guests_count,
+                          memory_order_relaxed);
     slab_give(&front->conn_slab, rc);
     door_end_if_empty(&front->door);
 }

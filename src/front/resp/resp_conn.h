@@ -19,8 +19,10 @@
 #include "core/slab.h"
 #include "front/door/door.h"
 #include "front/resp/resp_front.h"
+#include "front/resp/resp_time.h"
 #include "front/resp/session/resp_session.h"
 #include "loop/conn.h"
+#include "path/target.h"
 
 enum {
     RESP_BATCH_BYTES = 16 * 1024 - 64, /* of a buffer for answers, all in all: four fill a chunk */
@@ -52,7 +54,9 @@ struct resp_front {
     uint64_t                   stop_ns;   /* when connections end; 0: not stopping */
     uint64_t                   clock_ns;  /* the worker's time at which now_ms was read */
     uint64_t                   now_ms;    /* Unix time */
-    uint64_t                   connections_ever, commands, bytes_in, bytes_out, refused, waiting;
+    struct resp_member         member;    /* in the node's list; counts */
+    struct resp_timing         timing;
+    uint64_t                   refused, waiting;
 };
 
 /* A place in the line of answers. */
@@ -71,6 +75,7 @@ struct resp_flight {
     bool                is_under_way; /* its op is not done */
     bool                in_submit;    /* done() has nothing to do but to say so */
     bool                is_silent;    /* its answer is not sent */
+    uint64_t            begun_ns;     /* when its command was read, or just before; 0: not timed */
     struct resp_watcher watcher;      /* of WATCH; from here on nothing is zeroed */
     uint8_t             room[RESP_FLIGHT_ROOM] __attribute__((aligned(8)));
 };
@@ -129,6 +134,9 @@ void resp__flight_free(struct resp_flight *flight);
 
 /* Unix time of this turn. */
 uint64_t resp__now_ms(struct resp_front *front);
+
+/* Arguments of the op that it may keep. False: no memory. */
+bool resp__keep_args(struct resp_flight *flight) must_check;
 
 /* Submits the flight's op, whose command, args and what are set, and answers. */
 void resp__submit(struct resp_conn *rc, struct resp_flight *flight);

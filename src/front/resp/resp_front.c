@@ -24,6 +24,12 @@ static struct resp_conn *guest_conn(struct list_link *link)
     return list_item(link, struct resp_conn, guest.link);
 }
 
+static void note_connections(struct resp_front *front)
+{
+    atomic_store_explicit(&front->member.connections, front->door.guests_count,
+                          memory_order_relaxed);
+}
+
 /* --- the door --- */
 
 static struct door_guest *enter(struct door *door, int fd, const struct sockaddr_storage *peer)
@@ -38,7 +44,8 @@ static struct door_guest *enter(struct door *door, int fd, const struct sockaddr
     door_enter(door, &rc->guest, peer);
     resp_session_init(&rc->session, &front->sessions);
     resp_request_init(&rc->request);
-    front->connections_ever++;
+    row_add(&front->member.connections_ever, 1);
+    note_connections(front);
     conn_open(&rc->conn, front->worker->hub, &resp__dialect, fd, true);
     rc->conn.send_patience_ns = front->settings.resp->send_timeout_ns;
     conn_receive_move(&rc->conn, CONN_RECEIVE_IDLE,
@@ -66,6 +73,7 @@ static void close_guest(struct door_guest *guest)
 static void emptied(struct door *door)
 {
     struct resp_front *front = front_of(door);
+    resp_node_leave(front->path->node, &front->member);
     buf_unref(front->batch_buf);
     if (front->spare != NULL)
         slab_give(&front->flight_slab, front->spare);
@@ -135,16 +143,21 @@ static void close_session(struct resp_session *session)
     resp__close(list_item(session, struct resp_conn, session));
 }
 
-/* Of this front alone; the path knows better. */
+/* Of all fronts; the path knows the rest. */
 static void fill_figures(struct resp_sessions *sessions, struct resp_figures *figures)
 {
-    const struct resp_front *front = list_item(sessions, struct resp_front, sessions);
+    struct resp_front *front = list_item(sessions, struct resp_front, sessions);
+    struct resp_node_counts counts;
+    resp_node_count(front->path->node, &counts);
     figures->process_id = (uint64_t)getpid();
-    figures->connections = front->door.guests_count;
-    figures->connections_ever = front->connections_ever;
-    figures->commands_ever = front->commands;
-    figures->bytes_in = front->bytes_in;
-    figures->bytes_out = front->bytes_out;
+    figures->uptime_s = (*front->worker->now_ns - front->path->node->begun_ns) / NS_PER_S;
+    figures->uptime_days = figures->uptime_s / (24 * 60 * 60);
+    figures->connections = counts.connections;
+    figures->connections_ever = counts.connections_ever;
+    figures->commands_ever = counts.commands;
+    figures->connections_refused = counts.refused;
+    figures->bytes_in = counts.bytes_in;
+    figures->bytes_out = counts.bytes_out;
 }
 
 /* --- life --- */
@@ -207,6 +220,8 @@ struct resp_front *resp_front_new(struct worker *worker, const struct resp_front
     slab_init(&front->flight_slab, "redis commands", sizeof(struct resp_flight), 0);
     slab_init(&front->batch_slab, "redis answers", RESP_BATCH_BYTES, 0);
     door_init(&front->door, &door_kind, worker, admission);
+    front->member.sessions = &front->sessions;
+    resp_node_enter(path->node, &front->member, worker);
     door_open(&front->door, fd);
     return front;
 }
@@ -242,10 +257,10 @@ void resp_front_abort(struct resp_front *front)
 void resp_front_count(const struct resp_front *front, struct resp_front_census *census)
 {
     census->connections += front->door.guests_count;
-    census->connections_ever += front->connections_ever;
-    census->commands += front->commands;
-    census->bytes_in += front->bytes_in;
-    census->bytes_out += front->bytes_out;
+    census->connections_ever += atomic_load(&front->member.connections_ever);
+    census->commands += atomic_load(&front->member.commands);
+    census->bytes_in += atomic_load(&front->member.bytes_in);
+    census->bytes_out += atomic_load(&front->member.bytes_out);
     census->refused += front->refused;
     census->waiting += front->waiting;
     list_each(&front->door.guests, link, after)

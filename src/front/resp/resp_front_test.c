@@ -84,12 +84,14 @@ static _Atomic uint64_t clients_count;
 static const struct hash_key hash_key = {{5, 6}};
 static struct pubsub_hub channels;
 static struct pubsub_worker pubsub;
+static struct resp_node node;
 static struct resp_path path = {
     .refs_count = 1,
     .released = released,
     .door = &below,
     .clients_count = &clients_count,
     .pubsub = &pubsub,
+    .node = &node,
 };
 
 /* ---- beside it ---- */
@@ -156,6 +158,7 @@ static void open_front(void)
     pubsub_worker_open(&pubsub, &channels, 0, &loop);
     worker = (struct worker){.loop = &loop, .hub = &hub, .now_ns = &loop.now_ns, .row = &row};
     listening_fd = testing_listen(&address);
+    resp_node_init(&node);
     front = resp_front_new(&worker, &with, &path, &admission, listening_fd);
     cr_assert(front != NULL);
 }
@@ -168,6 +171,7 @@ static void close_front(void)
         resp_front_abort(front);
     TURN_UNTIL(closed_count == 1);
     cr_expect(path.refs_count == 1 && released_count == 0 && admitted_count == 0);
+    resp_node_fini(&node);
     conn_hub_fini(&hub);
     pubsub_worker_close(&pubsub);
     pubsub_hub_fini(&channels);

@@ -70,7 +70,7 @@ static void put(struct resp_conn *rc, struct resp_out *out)
     const size_t bytes = out->used;
     if (bytes == 0)
         return;
-    rc->front->bytes_out += bytes;
+    row_add(&rc->front->member.bytes_out, bytes);
     uint8_t *at = bytes <= CONN_HEAD_BYTES ? conn_head_room(&rc->conn, (uint32_t)bytes) : NULL;
     if (at == NULL) {
         conn_put(&rc->conn, resp_out_take(out));
@@ -180,10 +180,13 @@ void resp__batch_begin(struct resp_conn *rc)
     assert(!rc->in_batch);
     rc->in_batch = true;
     resp_out_init(&rc->out, rc->session.version, 0, NULL);
+    resp__time_begin(rc);
 }
 
 void resp__batch_end(struct resp_conn *rc)
 {
+    if (rc->front->timing.left != rc->front->timing.left_whole)
+        resp__time_group(rc, NULL, 0);
     flush(rc);
     keep_batch_buf(rc->front, rc->out.buf);
     rc->out.buf = NULL;

@@ -65,7 +65,7 @@ static bool is_gathered(const struct resp_conn *rc, struct bytes arg)
 }
 
 /* Arguments that the connection has gathered are handed on, not copied. */
-static bool keep_args(struct resp_flight *flight)
+bool resp__keep_args(struct resp_flight *flight)
 {
     struct key_op *op = &flight->op;
     struct resp_conn *rc = flight->conn;
@@ -119,6 +119,8 @@ void resp__join_line(struct resp_flight *flight)
     else
         flight->op.out = &flight->out;
     flight->is_under_way = true;
+    flight->begun_ns = front->timing.from_ns;
+    front->timing.is_apart = true;
     flight->path = front->path;
     flight->path->refs_count++;
     front->door.holds_count++;
@@ -133,7 +135,7 @@ static bool set_apart(struct key_op *op)
     struct resp_flight *flight = flight_of(op);
     if (op->is_apart)
         return true;
-    if (flight->exec == NULL && !keep_args(flight))
+    if (flight->exec == NULL && !resp__keep_args(flight))
         return false;
     resp__join_line(flight);
     return true;
@@ -168,6 +170,8 @@ void resp__land(struct resp_flight *flight)
     front->waiting--;
     if (flight->exec != NULL)
         resp__exec_over(flight, &flight->out);
+    if (flight->begun_ns != 0)
+        resp__time_flight(flight);
     drop_args(flight);
     if (rc == NULL)
         resp__flight_free(flight);

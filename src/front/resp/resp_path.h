@@ -9,6 +9,7 @@
 #define PANDO_FRONT_RESP_RESP_PATH_H
 
 #include "codec/resp/resp_out.h"
+#include "front/resp/node/resp_node.h"
 #include "path/command/key_op.h"
 
 #include <stdatomic.h>
@@ -56,6 +57,7 @@ struct resp_path {
     struct key_door      *door;
     _Atomic uint64_t     *clients_count; /* of the process, which numbers its clients by it */
     struct pubsub_worker *pubsub; /* who subscribes what, on this worker; outlives the path */
+    struct resp_node     *node;   /* the process's */
     /* Sets what is known; the front has filled in what it knows of itself. May be NULL. */
     void (*figures)(struct resp_path *self, struct resp_figures *figures);
     /* Adds lines "name:value\r\n" to INFO's section of that name ("Keyspace"). May be NULL. */

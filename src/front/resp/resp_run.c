@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* front/resp/resp_run.c - one command: refused, queued, answered here, or made an op. */
+#include "front/resp/node/resp_commands.h"
+#include "front/resp/node/resp_survey.h"
 #include "front/resp/resp_conn.h"
 #include "front/resp/session/user/resp_user.h"
 
@@ -63,12 +65,12 @@ static void run_keys(struct resp_conn *rc, const struct resp_ask *ask)
     resp__submit(rc, flight);
 }
 
-void resp__run(struct resp_conn *rc, const struct bytes *args, uint32_t args_count)
+static void run(struct resp_conn *rc, const struct command *command, const struct bytes *args,
+                uint32_t args_count)
 {
     struct resp_session *session = &rc->session;
-    const struct command *command = command_find(args[0]);
     const struct resp_ask ask = {.command = command, .args = args, .args_count = args_count};
-    rc->front->commands++;
+    row_add(&rc->front->member.commands, 1);
     session->is_skipping = session->skips_next;
     session->skips_next = false;
     if (command == NULL || !command_takes(command, args_count)) {
@@ -84,7 +86,7 @@ void resp__run(struct resp_conn *rc, const struct bytes *args, uint32_t args_cou
         answer_at_once(rc, &ask, resp_session_refuse_in_pubsub);
     else if (resp_session_queues(session, command))
         answer_at_once(rc, &ask, resp_session_queue);
-    else if (command->route != COMMAND_ROUTE_FRONT)
+    else if (command->route != COMMAND_ROUTE_FRONT && !resp__is_own(&ask))
         run_keys(rc, &ask);
     else if (command->number == COMMAND_IS_EXEC)
         resp__run_exec(rc, is_silent(session));
@@ -92,6 +94,16 @@ void resp__run(struct resp_conn *rc, const struct bytes *args, uint32_t args_cou
         resp__run_watch(rc, args, args_count, is_silent(session));
     else if (command->number == COMMAND_IS_PUBLISH || command->number == COMMAND_IS_SPUBLISH)
         run_publish(rc, &ask);
+    else if (command->number == COMMAND_IS_CLIENT && resp__is_survey(&ask))
+        resp__run_survey(rc, &ask, is_silent(session));
     else
         answer_at_once(rc, &ask, resp_session_run);
+}
+
+void resp__run(struct resp_conn *rc, const struct bytes *args, uint32_t args_count)
+{
+    const struct command *command = command_find(args[0]);
+    run(rc, command, args, args_count);
+    if (--rc->front->timing.left == 0 || !resp__is_small(command, args_count))
+        resp__time_group(rc, args, args_count);
 }

@@ -48,7 +48,16 @@
       "most bytes of the name of a channel, or of a pattern")                                      \
     X(unread_messages_bytes, "unread-messages-bytes", SIZE, CONFIG_KIB(16), CONFIG_GIB(1),         \
       CONFIG_MIB(32), LIVE,                                                                        \
-      "bytes of messages and answers that a subscriber does not take, at which it is closed")
+      "bytes of messages and answers that a subscriber does not take, at which it is closed")                           \
+    X(announce, "announce", TARGET, 0, 0, {0}, LIVE,                                               \
+      "address and port that CLUSTER SLOTS and its like tell clients, where they reach this node " \
+      "through another one; without it, the address that the client connected to")                 \
+    X(slowlog_slower_than_ns, "slowlog-slower-than", DURATION, 0, CONFIG_HOURS(1), CONFIG_MS(10),  \
+      LIVE,                                                                                        \
+      "how long a command takes, from being read to being answered, that SLOWLOG shows; 0ms "      \
+      "shows every one, and costs each some 30 ns")                                                \
+    X(slowlog_entries, "slowlog-entries", COUNT, 0, 10000, 128, LIVE,                              \
+      "most commands that SLOWLOG keeps, some 4 KiB each; 0: none, and none is timed")
 
 struct resp_settings {
     RESP_SETTINGS(CONFIG_FIELD)

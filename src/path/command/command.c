@@ -173,20 +173,10 @@ bool command_find_keys(const struct command *command, const struct bytes *args, 
     X("hyperloglog", "pfadd\0pfcount\0pfdebug\0pfmerge\0pfselftest\0")                             \
     X("scripts", "eval\0eval_ro\0evalsha\0evalsha_ro\0fcall\0fcall_ro\0function\0script\0")        \
     X("blocking lists", "blpop\0brpop\0blmove\0blmpop\0brpoplpush\0bzpopmin\0bzpopmax\0bzmpop\0")  \
-    X("cluster", "cluster\0asking\0readonly\0readwrite\0restore-asking\0")                         \
     X("expiry of hash fields", "hexpire\0hpexpire\0hexpireat\0hpexpireat\0httl\0hpttl\0"           \
                                "hexpiretime\0hpexpiretime\0hpersist\0hgetex\0hgetdel\0hsetex\0")   \
-    X("dump and restore", "dump\0restore\0migrate\0")                                              \
-    X("several databases", "move\0swapdb\0")                                                       \
-    X("replication", "wait\0waitaof\0replicaof\0slaveof\0replconf\0psync\0sync\0failover\0role\0") \
-    X("persistence", "bgsave\0save\0bgrewriteaof\0lastsave\0")                                     \
-    X("slowlog", "slowlog\0")                                                                      \
-    X("latency", "latency\0")                                                                      \
-    X("memory", "memory\0")                                                                        \
-    X("debug", "debug\0")                                                                          \
-    X("modules", "module\0")                                                                       \
-    X("monitor", "monitor\0")                                                                      \
-    X("shutdown", "shutdown\0")
+    X("dump and restore", "dump\0restore\0restore-asking\0migrate\0")                              \
+    X("modules", "module\0")
 
 struct absent {
     const char *group;

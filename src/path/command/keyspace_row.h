@@ -12,7 +12,7 @@
     X(keys,         GAUGE,   "keys that are there, expired ones until they are removed")           \
     X(used_bytes,   GAUGE,   "memory or disk that they take, with all that holding them takes")    \
     X(limit_bytes,  GAUGE,   "most that they may take; 0: there is no limit")                      \
-    X(commands,     COUNTER, "commands that engine memory carried out")                            \
+    X(commands,     COUNTER, "commands that were carried out")                                     \
     X(writes,       COUNTER, "commands that the writers of engine lmdb carried out")               \
     X(commits,      COUNTER, "transactions in which they did so; each asks the disk once")         \
     X(hits,         COUNTER, "keys that a reading command found")                                  \

@@ -68,6 +68,15 @@
     X(CONFIG, "config", -2, ADMIN, 0, 0, 0, FRONT, "server",                                       \
       "GET: what clients ask of a server's settings.")                                             \
     X(TIME, "time", 1, FAST, 0, 0, 0, FRONT, "server", "Seconds and microseconds of Unix time.")   \
+    X(CLUSTER, "cluster", -2, 0, 0, 0, 0, FRONT, "cluster",                                        \
+      "Which slots are where: all of them at this node.")                                          \
+    X(READONLY, "readonly", 1, FAST, 0, 0, 0, FRONT, "cluster", "Is taken and changes nothing.")   \
+    X(READWRITE, "readwrite", 1, FAST, 0, 0, 0, FRONT, "cluster", "Is taken and changes nothing.") \
+    X(ASKING, "asking", 1, FAST, 0, 0, 0, FRONT, "cluster", "Is taken and changes nothing.")       \
+    X(SLOWLOG, "slowlog", -2, ADMIN, 0, 0, 0, FRONT, "server", "The commands that took long.")     \
+    X(LATENCY, "latency", -2, ADMIN, 0, 0, 0, FRONT, "server", "Is empty: nothing is monitored.")  \
+    X(ROLE, "role", 1, FAST, 0, 0, 0, FRONT, "server", "Says that this node leads.")               \
+    X(WAIT, "wait", 3, 0, 0, 0, 0, FRONT, "generic", "Is 0 at once: there are no copies.")         \
     X(LOLWUT, "lolwut", -1, READ | FAST, 0, 0, 0, FRONT, "server", "Draws trees.")                 \
     X(MULTI, "multi", 1, FAST | NO_MULTI, 0, 0, 0, FRONT, "transactions",                          \
       "From here on commands are queued.")                                                         \

@@ -35,6 +35,8 @@
       "Gives a key another name that nothing has.")                                                \
     X(COPY, "copy", -3, WRITE | GROW, 1, 2, 1, KEYS, "generic", "Copies a value to another key.")  \
     X(OBJECT, "object", -2, READ, 2, 2, 1, KEYS, "generic", "Says how a value is kept.")           \
+    X(MEMORY, "memory", -2, READ, 2, 2, 1, KEYS, "server",                                         \
+      "USAGE: the bytes that a key takes.")                                                        \
     X(SORT, "sort", -2, WRITE | GROW | WHOLE, 1, 1, 1, KEYS, "generic",                            \
       "Sorts a list, set or sorted set, perhaps into a list.")                                     \
     X(SORT_RO, "sort_ro", -2, READ | WHOLE, 1, 1, 1, KEYS, "generic",                              \

@@ -118,21 +118,32 @@ static enum space_result fill(struct lmdb_space *space, const struct record *rec
     return SPACE_OK;
 }
 
-static enum space_result find(struct space *self, struct bytes key, struct space_value *value)
+static enum space_result find_it(struct lmdb_space *space, struct bytes key,
+                                 struct space_value *value)
 {
-    struct lmdb_space *space = lmdb__of(self);
     struct record_key lmdb_key;
     struct record record;
     struct lmdb_old old;
-    *value = (struct space_value){.space = self};
+    *value = (struct space_value){.space = &space->space};
     lmdb__record_key(space, key, &lmdb_key);
     const enum space_result result = read_record(space, key, &lmdb_key, &record, &old);
     if (result != SPACE_OK || !old.is_there)
         return result;
     if (old.is_damaged)
         return lmdb__damaged(space);
-    return lmdb__is_over(old.expires_ms, self->now_ms) ? SPACE_OK
-                                                       : fill(space, &record, &old, value);
+    return lmdb__is_over(old.expires_ms, space->space.now_ms) ? SPACE_OK
+                                                              : fill(space, &record, &old, value);
+}
+
+static enum space_result find(struct space *self, struct bytes key, struct space_value *value)
+{
+    struct lmdb_space *space = lmdb__of(self);
+    const enum space_result result = find_it(space, key, value);
+    if (space->is_reading && result == SPACE_OK) {
+        space->counts.hits += value->type != KEY_NONE;
+        space->counts.misses += value->type == KEY_NONE;
+    }
+    return result;
 }
 
 bool lmdb_space_is_expired(struct lmdb_space *space, struct bytes key, uint64_t now_ms)

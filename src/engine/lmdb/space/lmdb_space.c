@@ -141,6 +141,23 @@ void lmdb_space_rest(struct lmdb_space *space)
         lmdb_space_read_end(space);
 }
 
+/* ---- figures ---- */
+
+static void add(_Atomic uint64_t *figure, uint64_t count)
+{
+    if (count > 0)
+        atomic_fetch_add_explicit(figure, count, memory_order_relaxed);
+}
+
+void lmdb_space_publish(struct lmdb_space *space)
+{
+    struct lmdb_figures *figures = &space->shard->figures;
+    add(&figures->commands, space->counts.commands);
+    add(&figures->hits, space->counts.hits);
+    add(&figures->misses, space->counts.misses);
+    space->counts = (struct lmdb_counts){0};
+}
+
 /* ---- failures ---- */
 
 enum space_result lmdb__refuse(struct lmdb_space *space, enum space_result result)

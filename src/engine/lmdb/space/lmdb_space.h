@@ -41,6 +41,11 @@ struct lmdb_slot {
     uint64_t           used;     /* when, in calls */
 };
 
+/* What was done on a space: kept here, so that a command writes to no line that others read. */
+struct lmdb_counts {
+    uint64_t commands, hits, misses;
+};
+
 struct lmdb_space {
     struct space       space; /* first */
     struct lmdb_shard *shard;
@@ -53,7 +58,9 @@ struct lmdb_space {
     uint64_t           next_id;      /* 0: not known yet in this transaction */
     uint64_t           changes;      /* of this transaction */
     uint64_t           serial;
-    struct list        blocks; /* scratch of this command */
+    bool               is_reading; /* the command counts hits and misses */
+    struct lmdb_counts counts;     /* since lmdb_space_publish() */
+    struct list        blocks;     /* scratch of this command */
     uint8_t           *buffer;
     size_t             buffer_room;
     struct lmdb_slot   slots[LMDB_SLOTS];
@@ -77,6 +84,9 @@ enum space_result lmdb_space_write(struct lmdb_space *space) must_check;
 enum space_result lmdb_space_commit(struct lmdb_space *space) must_check;
 /* Calls off all that was done in it. Accepts one that is in none. */
 void lmdb_space_abort(struct lmdb_space *space);
+
+/* Adds what was counted to the shard's figures: once a turn, or a batch. */
+void lmdb_space_publish(struct lmdb_space *space);
 
 /* A command is over: its scratch is freed. */
 void lmdb_space_rest(struct lmdb_space *space);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* front/resp/session/resp_client.c - CLIENT: this connection and the others of its front. */
+/* front/resp/session/resp_client.c - CLIENT: this connection and the others of the node. */
+#include "front/resp/node/resp_commands.h"
 #include "front/resp/session/user/resp_user.h"
 
 #include <stdarg.h>
@@ -115,13 +116,12 @@ static void add_session(struct resp_out *text, const struct resp_session *sessio
 }
 
 /* Answers a text that was gathered; lets go of it. */
-static void answer_text(const struct resp_ask *ask, struct resp_out *text)
+static void answer_text(struct resp_out *out, struct resp_out *text)
 {
     if (text->failed)
-        resp_error(ask->out, "OOM out of memory");
+        resp_error(out, "OOM out of memory");
     else
-        resp_verbatim(ask->out,
-                      (struct bytes){text->buf == NULL ? NULL : text->buf->data, text->used});
+        resp_verbatim(out, (struct bytes){text->buf == NULL ? NULL : text->buf->data, text->used});
     resp_out_fini(text);
 }
 
@@ -130,45 +130,31 @@ static void run_info(struct resp_session *session, const struct resp_ask *ask)
     struct resp_out text;
     resp_out_init(&text, 2, ask->out->bytes_max, NULL);
     add_session(&text, session);
-    answer_text(ask, &text);
+    answer_text(ask->out, &text);
 }
 
-/* Of the two kinds of clients that there are: normal, and those who subscribe. */
-static bool is_of_type(const struct resp_session *session, struct bytes type)
+/* Reads a kind of clients; false: refused. Two kinds are there: normal, and those who subscribe. */
+static bool read_type(const struct resp_ask *ask, const struct bytes *type,
+                      struct resp_victims *victims)
 {
-    return pubsub_subscribes(&session->subscriber) == bytes_is_word(type, "pubsub");
-}
-
-static bool is_listed(const struct resp_session *session, const struct resp_ask *ask)
-{
-    if (ask->args_count == 2)
+    victims->type = type;
+    if (bytes_is_word(*type, "normal") || bytes_is_word(*type, "pubsub"))
         return true;
-    if (bytes_is_word(ask->args[2], "type"))
-        return is_of_type(session, ask->args[3]);
-    for (uint32_t i = 3; i < ask->args_count; i++) {
-        int64_t id;
-        if (bytes_read_int64(ask->args[i], &id) && id == (int64_t)session->id)
-            return true;
-    }
-    return false;
-}
-
-/* False: refused. *@is_none: a kind of clients that we have none of. */
-static bool check_list(const struct resp_ask *ask, bool *is_none)
-{
-    *is_none = false;
-    if (ask->args_count == 2)
-        return true;
-    if (ask->args_count == 4 && bytes_is_word(ask->args[2], "type")) {
-        const struct bytes type = ask->args[3];
-        *is_none = bytes_is_word(type, "master") || bytes_is_word(type, "replica") ||
-                   bytes_is_word(type, "slave");
-        if (*is_none || bytes_is_word(type, "normal") || bytes_is_word(type, "pubsub"))
-            return true;
+    victims->is_none = bytes_is_word(*type, "master") || bytes_is_word(*type, "replica") ||
+                       bytes_is_word(*type, "slave");
+    if (!victims->is_none)
         resp_errorf(ask->out, "ERR Unknown client type '%.*s'",
-                    (int)(type.count < 128 ? type.count : 128), (const char *)type.at);
-        return false;
-    }
+                    (int)(type->count < 128 ? type->count : 128), (const char *)type->at);
+    return victims->is_none;
+}
+
+/* False: refused. */
+static bool read_list(const struct resp_ask *ask, struct resp_victims *victims)
+{
+    if (ask->args_count == 2)
+        return true;
+    if (ask->args_count == 4 && bytes_is_word(ask->args[2], "type"))
+        return read_type(ask, &ask->args[3], victims);
     if (ask->args_count < 4 || !bytes_is_word(ask->args[2], "id")) {
         refuse_syntax(ask);
         return false;
@@ -180,93 +166,15 @@ static bool check_list(const struct resp_ask *ask, bool *is_none)
             return false;
         }
     }
+    victims->ids = &ask->args[3];
+    victims->ids_count = ask->args_count - 3;
     return true;
-}
-
-static void run_list(struct resp_session *session, const struct resp_ask *ask)
-{
-    struct resp_out text;
-    bool is_none;
-    if (!check_list(ask, &is_none))
-        return;
-    resp_out_init(&text, 2, ask->out->bytes_max, NULL);
-    list_each(&session->home->all, link, after)
-    {
-        const struct resp_session *each = list_item(link, struct resp_session, link);
-        if (!is_none && is_listed(each, ask))
-            add_session(&text, each);
-    }
-    answer_text(ask, &text);
 }
 
 /* ---- KILL ---- */
 
-/* Whom it is about; what was not said takes everybody. */
-struct victims {
-    int64_t             id; /* 0: any */
-    const struct bytes *address, *local_address, *type;
-    const struct bytes *user;
-    bool                skips_me;
-    bool                is_none; /* a kind that we have none of */
-};
-
-static void kill_session(struct resp_session *victim, struct resp_session *self)
-{
-    if (victim == self)
-        victim->is_over = true; /* it gets its answer */
-    else
-        victim->home->close(victim);
-}
-
-/* Whoever may not write everywhere may end only what is his own. */
-static bool may_kill(const struct resp_session *self, const struct resp_session *victim)
-{
-    return resp_user_is_free(self) || bytes_equal(resp_user_name(self), resp_user_name(victim));
-}
-
-static bool is_victim(const struct resp_session *session, const struct victims *victims)
-{
-    struct resp_facts facts = {.fd = -1};
-    if (victims->is_none || (victims->id != 0 && victims->id != (int64_t)session->id) ||
-        (victims->user != NULL && !bytes_equal(*victims->user, resp_user_name(session))))
-        return false;
-    if (victims->type != NULL && !is_of_type(session, *victims->type))
-        return false;
-    session->home->describe(session, &facts);
-    return (victims->address == NULL || bytes_equal(*victims->address, bytes_of(facts.address))) &&
-           (victims->local_address == NULL ||
-            bytes_equal(*victims->local_address, bytes_of(facts.local_address)));
-}
-
-static uint32_t kill_all(struct resp_session *self, const struct victims *victims)
-{
-    uint32_t count = 0;
-    list_each(&self->home->all, link, after)
-    {
-        struct resp_session *session = list_item(link, struct resp_session, link);
-        if ((victims->skips_me && session == self) || !is_victim(session, victims) ||
-            !may_kill(self, session))
-            continue;
-        kill_session(session, self);
-        count++;
-    }
-    return count;
-}
-
-static bool read_type(const struct resp_ask *ask, struct bytes type, struct victims *victims)
-{
-    if (bytes_is_word(type, "normal") || bytes_is_word(type, "pubsub"))
-        return true;
-    victims->is_none = bytes_is_word(type, "master") || bytes_is_word(type, "replica") ||
-                       bytes_is_word(type, "slave");
-    if (!victims->is_none)
-        resp_errorf(ask->out, "ERR Unknown client type '%.*s'",
-                    (int)(type.count < 128 ? type.count : 128), (const char *)type.at);
-    return victims->is_none;
-}
-
 static bool read_user(const struct resp_session *session, const struct resp_ask *ask,
-                      const struct bytes *name, struct victims *victims)
+                      const struct bytes *name, struct resp_victims *victims)
 {
     const struct users *users = session->home->users;
     victims->user = name;
@@ -279,7 +187,7 @@ static bool read_user(const struct resp_session *session, const struct resp_ask 
 
 /* One option and its value. False: refused. */
 static bool read_victim(const struct resp_session *session, const struct resp_ask *ask,
-                        uint32_t index, struct victims *victims)
+                        uint32_t index, struct resp_victims *victims)
 {
     const struct bytes word = ask->args[index], *value = &ask->args[index + 1];
     if (bytes_is_word(word, "id")) {
@@ -288,10 +196,8 @@ static bool read_victim(const struct resp_session *session, const struct resp_as
         resp_error(ask->out, "ERR client-id should be greater than 0");
         return false;
     }
-    if (bytes_is_word(word, "type")) {
-        victims->type = value;
-        return read_type(ask, *value, victims);
-    }
+    if (bytes_is_word(word, "type"))
+        return read_type(ask, value, victims);
     if (bytes_is_word(word, "addr")) {
         victims->address = value;
     } else if (bytes_is_word(word, "laddr")) {
@@ -308,25 +214,134 @@ static bool read_victim(const struct resp_session *session, const struct resp_as
     return true;
 }
 
-static void run_kill(struct resp_session *session, const struct resp_ask *ask)
+/* False: refused. */
+static bool read_kill(const struct resp_session *session, const struct resp_ask *ask,
+                      struct resp_victims *victims)
 {
-    struct victims victims = {.skips_me = ask->args_count > 3};
+    victims->skips_me = ask->args_count > 3;
     if (ask->args_count == 3) { /* the old form: an address */
-        victims.address = &ask->args[2];
-        if (kill_all(session, &victims) == 0)
-            resp_error(ask->out, "ERR No such client");
-        else
-            answer_ok(ask);
-        return;
+        victims->address = &ask->args[2];
+        return true;
     }
     if (ask->args_count % 2 != 0) {
         refuse_syntax(ask);
-        return;
+        return false;
     }
     for (uint32_t i = 2; i < ask->args_count; i += 2)
-        if (!read_victim(session, ask, i, &victims))
-            return;
-    resp_integer(ask->out, kill_all(session, &victims));
+        if (!read_victim(session, ask, i, victims))
+            return false;
+    return true;
+}
+
+/* ---- both ---- */
+
+bool resp__is_clients(const struct resp_ask *ask)
+{
+    const bool lists = bytes_is_word(ask->args[1], "list");
+    return lists || (ask->args_count >= 3 && bytes_is_word(ask->args[1], "kill"));
+}
+
+bool resp__clients_read(struct resp_clients *clients, const struct resp_session *session,
+                        const struct resp_ask *ask)
+{
+    *clients = (struct resp_clients){.asker_id = session->id,
+                                     .kills = bytes_is_word(ask->args[1], "kill")};
+    clients->is_old_kill = clients->kills && ask->args_count == 3;
+    const struct bytes user = resp_user_name(session);
+    clients->is_free = resp_user_is_free(session);
+    if (user.count <= sizeof clients->asker_user) {
+        memcpy(clients->asker_user, user.at, user.count);
+        clients->asker_user_bytes = user.count;
+    }
+    resp_out_init(&clients->text, 2, session->home->settings->answer_bytes, NULL);
+    return clients->kills ? read_kill(session, ask, &clients->victims)
+                          : read_list(ask, &clients->victims);
+}
+
+static bool has_id(const struct resp_victims *victims, uint64_t session_id)
+{
+    for (uint32_t i = 0; i < victims->ids_count; i++) {
+        int64_t id;
+        if (bytes_read_int64(victims->ids[i], &id) && id == (int64_t)session_id)
+            return true;
+    }
+    return victims->ids == NULL;
+}
+
+/* Whoever may not write everywhere may end only what is his own. */
+static bool may_visit(const struct resp_session *session, const struct resp_clients *clients)
+{
+    const struct bytes asker = {(const uint8_t *)clients->asker_user, clients->asker_user_bytes};
+    return !clients->kills || clients->is_free || bytes_equal(asker, resp_user_name(session));
+}
+
+static bool is_of_kind(const struct resp_session *session, const struct resp_victims *victims)
+{
+    if (victims->user != NULL && !bytes_equal(*victims->user, resp_user_name(session)))
+        return false;
+    return victims->type == NULL ||
+           pubsub_subscribes(&session->subscriber) == bytes_is_word(*victims->type, "pubsub");
+}
+
+static bool is_meant(const struct resp_session *session, const struct resp_clients *clients)
+{
+    const struct resp_victims *victims = &clients->victims;
+    struct resp_facts facts = {.fd = -1};
+    if (!may_visit(session, clients) || !is_of_kind(session, victims))
+        return false;
+    if (victims->is_none || (victims->id != 0 && victims->id != (int64_t)session->id) ||
+        (victims->skips_me && session->id == clients->asker_id) || !has_id(victims, session->id))
+        return false;
+    if (victims->address == NULL && victims->local_address == NULL)
+        return true;
+    session->home->describe(session, &facts);
+    return (victims->address == NULL || bytes_equal(*victims->address, bytes_of(facts.address))) &&
+           (victims->local_address == NULL ||
+            bytes_equal(*victims->local_address, bytes_of(facts.local_address)));
+}
+
+static void visit(struct resp_clients *clients, struct resp_session *session)
+{
+    if (!clients->kills)
+        add_session(&clients->text, session);
+    else if (session->id == clients->asker_id)
+        session->is_over = true; /* it gets its answer */
+    else
+        session->home->close(session);
+    clients->count++;
+}
+
+void resp__clients_visit(struct resp_clients *clients, struct resp_sessions *home)
+{
+    list_each(&home->all, link, after)
+    {
+        struct resp_session *session = list_item(link, struct resp_session, link);
+        if (is_meant(session, clients))
+            visit(clients, session);
+    }
+}
+
+void resp__clients_answer(struct resp_clients *clients, struct resp_out *out)
+{
+    if (!clients->kills)
+        answer_text(out, &clients->text);
+    else if (!clients->is_old_kill)
+        resp_integer(out, clients->count);
+    else if (clients->count == 0)
+        resp_error(out, "ERR No such client");
+    else
+        resp_simple(out, "OK");
+    resp_out_fini(&clients->text);
+}
+
+/* Of a session without a front that could ask the others: its own front's. */
+static void run_clients(struct resp_session *session, const struct resp_ask *ask)
+{
+    struct resp_clients clients;
+    if (!resp__clients_read(&clients, session, ask))
+        return;
+    resp__clients_visit(&clients, session->home);
+    resp__clients_answer(&clients, ask->out);
 }
 
 /* ---- habits ---- */
@@ -385,8 +400,6 @@ static void run_unblock(struct resp_session *session, const struct resp_ask *ask
         resp_error(ask->out, "ERR value is not an integer or out of range");
 }
 
-static void run_help(struct resp_session *session, const struct resp_ask *ask);
-
 #define SUBCOMMANDS(X)                                                                             \
     /* name          arity  run              help                                             */   \
     X("id",          2,  run_id,          "ID", "The number of this connection.")                  \
@@ -395,10 +408,10 @@ static void run_help(struct resp_session *session, const struct resp_ask *ask);
     X("setinfo",     4,  run_setinfo,     "SETINFO <lib-name|lib-ver> <value>",                    \
       "Says which library this connection is of.")                                                 \
     X("info",        2,  run_info,        "INFO", "About this connection.")                        \
-    X("list",       -2,  run_list,        "LIST [TYPE <type>] [ID <id> ...]",                      \
-      "About the connections of this listener and thread.")                                        \
-    X("kill",       -3,  run_kill,        "KILL <address>|<option> <value> ...",                   \
-      "Closes connections of this listener and thread: ID, ADDR, LADDR, TYPE, USER, SKIPME.")      \
+    X("list",       -2,  run_clients,     "LIST [TYPE <type>] [ID <id> ...]",                      \
+      "About the connections of all listeners.")                                                   \
+    X("kill",       -3,  run_clients,     "KILL <address>|<option> <value> ...",                   \
+      "Closes connections: ID, ADDR, LADDR, TYPE, USER, SKIPME.")                                  \
     X("reply",       3,  run_reply,       "REPLY <ON|OFF|SKIP>", "Whether commands are answered.") \
     X("no-evict",    3,  run_no,          "NO-EVICT <ON|OFF>", "Is taken and changes nothing.")    \
     X("no-touch",    3,  run_no,          "NO-TOUCH <ON|OFF>", "Is taken and changes nothing.")    \
@@ -409,31 +422,16 @@ static void run_help(struct resp_session *session, const struct resp_ask *ask);
     X("trackinginfo", 2, refuse_tracking, "TRACKINGINFO", "Is refused.")                           \
     X("pause",      -3,  refuse_pause,    "PAUSE <timeout>", "Is refused.")                        \
     X("unpause",     2,  refuse_pause,    "UNPAUSE", "Is refused.")                                \
-    X("help",        2,  run_help,        "HELP", "This.")
+    X("help",        2,  resp__help,      "HELP", "This.")
 
-static const struct resp_subcommand subcommands[] = {
-#define X(name, arity, run, form, gist) {name, arity, run},
+const struct resp_subcommand resp__client_subcommands[] = {
+#define X(name, arity, run, form, gist) {name, arity, run, form, gist},
     SUBCOMMANDS(X)
 #undef X
     {.name = NULL},
 };
 
-static void run_help(struct resp_session *session, const struct resp_ask *ask)
-{
-    static const char *const lines[] = {
-        "CLIENT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
-#define X(name, arity, run, form, gist) form, "    " gist,
-        SUBCOMMANDS(X)
-#undef X
-    };
-    const size_t count = sizeof lines / sizeof lines[0];
-    (void)session;
-    resp_array(ask->out, count);
-    for (size_t i = 0; i < count; i++)
-        resp_simple(ask->out, lines[i]);
-}
-
 void resp__client(struct resp_session *session, const struct resp_ask *ask)
 {
-    resp__run_subcommand(session, ask, subcommands);
+    resp__run_subcommand(session, ask, resp__client_subcommands);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* front/resp/session/resp_command.c - COMMAND: the table of commands, as clients ask for it. */
-#include "front/resp/session/resp_session.h"
+#include "front/resp/node/resp_commands.h"
 
 #include "core/glob.h"
 
@@ -145,6 +145,47 @@ static void put_key_specs(struct resp_out *out, const struct command *command)
         put_counted(out, command);
 }
 
+static uint64_t count_subcommands(const struct command *command)
+{
+    const struct resp_subcommand *table = resp__subcommands(command);
+    uint64_t count = 0;
+    while (table != NULL && table[count].name != NULL)
+        count++;
+    return count;
+}
+
+static void put_full_name(struct resp_out *out, const struct command *command,
+                          const struct resp_subcommand *subcommand)
+{
+    char name[64];
+    (void)snprintf(name, sizeof name, "%s|%s", command->name, subcommand->name);
+    resp_bulk_text(out, name);
+}
+
+static void put_subcommands(struct resp_out *out, const struct command *command)
+{
+    const struct resp_subcommand *table = resp__subcommands(command);
+    const uint64_t count = count_subcommands(command);
+    resp_set(out, count);
+    for (uint64_t i = 0; i < count; i++) {
+        const bool is_usage = command->first_key != 0 && strcmp(table[i].name, "usage") == 0;
+        resp_array(out, 10);
+        put_full_name(out, command, &table[i]);
+        resp_integer(out, table[i].arity);
+        put_flags(out, command);
+        resp_integer(out, is_usage ? command->first_key : 0);
+        resp_integer(out, is_usage ? command->last_key : 0);
+        resp_integer(out, is_usage ? command->key_step : 0);
+        put_categories(out, command);
+        resp_set(out, 0);
+        if (is_usage)
+            put_key_specs(out, command);
+        else
+            resp_set(out, 0);
+        resp_set(out, 0);
+    }
+}
+
 static void put_command(struct resp_out *out, const struct command *command)
 {
     resp_array(out, 10);
@@ -157,7 +198,7 @@ static void put_command(struct resp_out *out, const struct command *command)
     put_categories(out, command);
     resp_set(out, 0); /* tips for those who spread commands over servers: we do that */
     put_key_specs(out, command);
-    resp_set(out, 0); /* subcommands */
+    put_subcommands(out, command);
 }
 
 static void run_all(const struct resp_ask *ask)
@@ -192,16 +233,32 @@ static void run_count(struct resp_session *session, const struct resp_ask *ask)
 
 /* ---- DOCS ---- */
 
+static void put_doc(struct resp_out *out, const char *name, const char *text)
+{
+    resp_bulk_text(out, name);
+    resp_bulk_text(out, text);
+}
+
 static void put_docs(struct resp_out *out, const struct command *command)
 {
+    const struct resp_subcommand *table = resp__subcommands(command);
+    const uint64_t count = count_subcommands(command);
     resp_bulk_text(out, command->name);
-    resp_map(out, 3);
-    resp_bulk_text(out, "summary");
-    resp_bulk_text(out, command->gist);
-    resp_bulk_text(out, "since");
-    resp_bulk_text(out, "1.0.0");
-    resp_bulk_text(out, "group");
-    resp_bulk_text(out, command->group);
+    resp_map(out, 3 + (uint64_t)(count > 0));
+    put_doc(out, "summary", command->gist);
+    put_doc(out, "since", "1.0.0");
+    put_doc(out, "group", command->group);
+    if (count == 0)
+        return;
+    resp_bulk_text(out, "subcommands");
+    resp_map(out, count);
+    for (uint64_t i = 0; i < count; i++) {
+        put_full_name(out, command, &table[i]);
+        resp_map(out, 3);
+        put_doc(out, "summary", table[i].gist);
+        put_doc(out, "since", "1.0.0");
+        put_doc(out, "group", command->group);
+    }
 }
 
 static void run_docs(struct resp_session *session, const struct resp_ask *ask)
@@ -317,39 +374,17 @@ static void run_getkeysandflags(struct resp_session *session, const struct resp_
     }
 }
 
-static void run_help(struct resp_session *session, const struct resp_ask *ask)
-{
-    static const char *const lines[] = {
-        "COMMAND <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
-        "(no subcommand)",
-        "    Details of all commands.",
-        "COUNT",
-        "    How many there are.",
-        "INFO [<name> ...]",
-        "    Details of these.",
-        "DOCS [<name> ...]",
-        "    What they do.",
-        "LIST [FILTERBY <ACLCAT <category>|PATTERN <pattern>>]",
-        "    Their names.",
-        "GETKEYS <command>",
-        "    Which of its arguments are keys.",
-        "GETKEYSANDFLAGS <command>",
-        "    The same, and what is done with them.",
-        "HELP",
-        "    This.",
-    };
-    const size_t count = sizeof lines / sizeof lines[0];
-    (void)session;
-    resp_array(ask->out, count);
-    for (size_t i = 0; i < count; i++)
-        resp_simple(ask->out, lines[i]);
-}
-
-static const struct resp_subcommand subcommands[] = {
-    {"count", 2, run_count},      {"info", -2, run_info},
-    {"docs", -2, run_docs},       {"list", -2, run_list},
-    {"getkeys", -3, run_getkeys}, {"getkeysandflags", -3, run_getkeysandflags},
-    {"help", 2, run_help},        {.name = NULL},
+const struct resp_subcommand resp__command_subcommands[] = {
+    {"count", 2, run_count, "COUNT", "How many there are."},
+    {"info", -2, run_info, "INFO [<name> ...]", "Details of these, or of all."},
+    {"docs", -2, run_docs, "DOCS [<name> ...]", "What they do."},
+    {"list", -2, run_list, "LIST [FILTERBY <ACLCAT <category>|PATTERN <pattern>|MODULE <name>>]",
+     "Their names."},
+    {"getkeys", -3, run_getkeys, "GETKEYS <command>", "Which of its arguments are keys."},
+    {"getkeysandflags", -3, run_getkeysandflags, "GETKEYSANDFLAGS <command>",
+     "The same, and what is done with them."},
+    {"help", 2, resp__help, "HELP", "This."},
+    {.name = NULL},
 };
 
 void resp__command(struct resp_session *session, const struct resp_ask *ask)
@@ -357,5 +392,5 @@ void resp__command(struct resp_session *session, const struct resp_ask *ask)
     if (ask->args_count == 1)
         run_all(ask);
     else
-        resp__run_subcommand(session, ask, subcommands);
+        resp__run_subcommand(session, ask, resp__command_subcommands);
 }

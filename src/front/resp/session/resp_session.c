@@ -5,10 +5,13 @@
 
 #include "core/mem.h"
 #include "core/units.h"
+#include "front/resp/node/resp_commands.h"
 #include "front/resp/session/user/resp_user.h"
 
 #include <assert.h>
 #include <stdio.h>
+
+#define NOT_IN_MULTI "ERR Command not allowed inside a transaction"
 
 enum { SHOWN_BYTES_MAX = 128 }; /* of what a client sent, in errors */
 
@@ -62,7 +65,11 @@ static void refuse_unknown(const struct bytes *args, uint32_t args_count, struct
     char shown[2 * SHOWN_BYTES_MAX + 8];
     const int name_bytes = (int)(args[0].count < SHOWN_BYTES_MAX ? args[0].count : SHOWN_BYTES_MAX);
     const char *name = (const char *)args[0].at;
-    const char *group = command_absent_group(args[0]);
+    const char *group = command_absent_group(args[0]), *refusal = resp__refusal(args[0]);
+    if (refusal != NULL) {
+        resp_error(out, refusal);
+        return;
+    }
     if (group != NULL) {
         resp_errorf(out,
                     "ERR '%.*s' is a command of %s, which the engines memory and lmdb do not have; "
@@ -145,11 +152,14 @@ void resp_session_queue(struct resp_session *session, const struct resp_ask *ask
     for (uint32_t i = 0; i < ask->args_count; i++)
         bytes += ask->args[i].count;
     if ((ask->command->flags & COMMAND_NO_MULTI) != 0)
-        resp_error(ask->out, "ERR Command not allowed inside a transaction");
+        resp_error(ask->out, NOT_IN_MULTI);
     else if (ask->command->number == COMMAND_IS_OBJECT && refuse_object(ask))
         ;
     else if (ask->command->number == COMMAND_IS_PUBSUB && resp__refuse_pubsub(ask))
         ;
+    else if (resp__is_own(ask) ||
+             (ask->command->number == COMMAND_IS_CLIENT && resp__is_clients(ask)))
+        resp_error(ask->out, NOT_IN_MULTI); /* EXEC is answered by an engine, and at once */
     else if (queue->count >= settings->multi_commands)
         resp_error(ask->out, "ERR the transaction has more commands than 'multi-commands'");
     else if (queue->bytes + bytes > settings->multi_bytes)
@@ -302,6 +312,15 @@ static run_call *const calls[COMMANDS_COUNT] = {
     [COMMAND_IS_SPUBLISH] = resp__publish,
     [COMMAND_IS_PUBSUB] = resp__pubsub,
     [COMMAND_IS_ACL] = resp__acl,
+    [COMMAND_IS_CLUSTER] = resp__cluster,
+    [COMMAND_IS_READONLY] = resp__cluster_mode,
+    [COMMAND_IS_READWRITE] = resp__cluster_mode,
+    [COMMAND_IS_ASKING] = resp__cluster_mode,
+    [COMMAND_IS_SLOWLOG] = resp__slowlog,
+    [COMMAND_IS_LATENCY] = resp__latency,
+    [COMMAND_IS_MEMORY] = resp__memory,
+    [COMMAND_IS_ROLE] = resp__role,
+    [COMMAND_IS_WAIT] = resp__wait,
 };
 
 void resp_session_run(struct resp_session *session, const struct resp_ask *ask)

@@ -15,7 +15,9 @@ static _Atomic uint64_t clients_count;
 
 static struct resp_settings testing_settings = {
     .bulk_bytes = 512 * 1024 * 1024, .multi_commands = 3, .multi_bytes = 4096};
-static struct resp_path testing_path = {.refs_count = 1, .clients_count = &clients_count};
+static struct resp_node testing_node;
+static struct resp_path testing_path = {
+    .refs_count = 1, .clients_count = &clients_count, .node = &testing_node};
 static struct door testing_door;
 static struct resp_sessions home;
 static struct resp_session session, other;
@@ -54,6 +56,8 @@ static inline void begin_sessions(void)
         .close = testing_close,
     };
     list_init(&home.all);
+    resp_node_init(&testing_node);
+    (void)snprintf(testing_node.id, sizeof testing_node.id, "%040d", 7);
     resp_session_init(&session, &home);
     resp_session_init(&other, &home);
 }
@@ -63,6 +67,7 @@ static inline void end_sessions(void)
     resp_session_fini(&session);
     resp_session_fini(&other);
     resp_out_fini(&said);
+    resp_node_fini(&testing_node);
 }
 
 /* Runs @args as the front does; what was written is in `said`. */
