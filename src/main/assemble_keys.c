@@ -136,6 +136,31 @@ static void build_lmdb(struct key_path *path, struct worker_thread *thread,
     }
 }
 
+/* Puts the cache before the doors of the engine. False: no memory. */
+static bool build_cache(struct key_path *path, struct worker_thread *thread,
+                        const struct kept_keyspace *kept, struct keyspace *keyspace)
+{
+    struct memory_stage *store = &path->memory[keyspace - path->keyspaces];
+    struct key_cache_stage *stages = &path->caches[keyspace->doors - path->doors];
+    const struct memory_stage_options options = {
+        .engine = kept->cache_store,
+        .random = &thread->worker.random,
+        .value_bytes_max = kept_keyspace_cache_value_bytes(kept),
+    };
+    if (!memory_stage_init(store, &options))
+        return false;
+    for (uint32_t i = 0; i < kept->shards_open; i++) {
+        key_cache_stage_init(&stages[i], &(struct key_cache_stage_options){
+                                             .cache = kept->cache,
+                                             .behind = keyspace->doors[i],
+                                             .store = &store->door,
+                                             .loop = &thread->loop,
+                                         });
+        keyspace->doors[i] = &stages[i].door;
+    }
+    return true;
+}
+
 /* False: no memory. */
 static bool build_keyspaces(struct key_path *path, struct worker_thread *thread)
 {
@@ -152,6 +177,8 @@ static bool build_keyspaces(struct key_path *path, struct worker_thread *thread)
             build_lmdb(path, thread, kept, &path->keyspaces[i]);
         else if (!build_memory(path, thread, kept, &path->keyspaces[i]))
             return false;
+        if (kept->cache != NULL && !build_cache(path, thread, kept, &path->keyspaces[i]))
+            return false;
     }
     qsort(path->keyspaces, path->count, sizeof *path->keyspaces, by_name);
     return true;
@@ -167,9 +194,10 @@ bool key_path_init(struct key_path *path, struct worker_thread *thread,
     path->keyspaces = mem_alloc((count + 1) * sizeof *path->keyspaces);
     path->memory = mem_alloc((count + 1) * sizeof *path->memory);
     path->lmdb = mem_alloc((path->shards_count + 1) * sizeof *path->lmdb);
+    path->caches = mem_alloc((path->shards_count + 1) * sizeof *path->caches);
     path->doors = mem_alloc((path->shards_count + 1) * sizeof(struct key_door *));
     if (path->keyspaces == NULL || path->memory == NULL || path->lmdb == NULL ||
-        path->doors == NULL || !build_keyspaces(path, thread)) {
+        path->caches == NULL || path->doors == NULL || !build_keyspaces(path, thread)) {
         key_path_fini(path);
         return false;
     }
@@ -191,6 +219,8 @@ bool key_path_init(struct key_path *path, struct worker_thread *thread,
 
 void key_path_fini(struct key_path *path)
 {
+    for (uint32_t i = 0; path->caches != NULL && i < path->shards_count; i++)
+        key_cache_stage_fini(&path->caches[i]);
     for (uint32_t i = 0; path->memory != NULL && i < path->count; i++)
         memory_stage_fini(&path->memory[i]);
     for (uint32_t i = 0; path->lmdb != NULL && i < path->shards_count; i++)
@@ -198,6 +228,7 @@ void key_path_fini(struct key_path *path)
     mem_free(path->keyspaces);
     mem_free(path->memory);
     mem_free(path->lmdb);
+    mem_free(path->caches);
     mem_free((void *)path->doors);
     *path = (struct key_path){0};
 }

@@ -25,6 +25,8 @@ static void free_keyspace(struct kept_keyspace *keyspace)
         lmdb_shard_close(&keyspace->shards[i]);
     mem_free(keyspace->writers);
     mem_free(keyspace->shards);
+    key_cache_free(keyspace->cache);
+    memory_engine_unref(keyspace->cache_store);
     memory_engine_unref(keyspace->memory);
     mem_free(keyspace->partition);
     mem_free(keyspace);
@@ -60,6 +62,37 @@ static enum err_kind make_memory(struct kept_keyspace *keyspace,
     keyspace->limit_bytes = settings->memory_bytes;
     keyspace->memory = memory_engine_new(&options);
     return keyspace->memory != NULL ? ERR_NONE : err_set(e, ERR_MEMORY, "no memory");
+}
+
+/* ---- the cache before an engine ---- */
+
+enum { CACHE_VALUE_EXTRA_BYTES = 64 }; /* beside the answer, in the store */
+
+uint64_t kept_keyspace_cache_value_bytes(const struct kept_keyspace *keyspace)
+{
+    return keyspace->cache->options.answer_bytes_max + CACHE_VALUE_EXTRA_BYTES;
+}
+
+static enum err_kind make_cache(struct kept_keyspace *keyspace,
+                                const struct key_cache_settings *settings, struct err *e)
+{
+    struct memory_engine_options store = {.shards_count = 1,
+                                          .stripes_count = STRIPES_MOST,
+                                          .evicts = true,
+                                          .bytes_max = settings->memory_bytes};
+    struct key_cache_options cache = {
+        .for_ns = settings->for_ns,
+        .answer_bytes_max = settings->memory_bytes / KEY_CACHE_ANSWERS_PER_CACHE,
+        .waiters_max = KEY_CACHE_WAITERS_MAX,
+    };
+    if (getrandom(&store.hash_key, sizeof store.hash_key, 0) != sizeof store.hash_key ||
+        getrandom(&cache.hash_key, sizeof cache.hash_key, 0) != sizeof cache.hash_key)
+        return err_set_errno(e, "getrandom");
+    keyspace->cache = key_cache_new(&cache);
+    keyspace->cache_store = memory_engine_new(&store);
+    if (keyspace->cache == NULL || keyspace->cache_store == NULL)
+        return err_set(e, ERR_MEMORY, "no memory");
+    return ERR_NONE;
 }
 
 /* ---- the disk ---- */
@@ -139,6 +172,8 @@ static struct kept_keyspace *make(const struct settings_keyspace *settings, cons
     if (failed == ERR_NONE)
         failed = keyspace->engine == KEYSPACE_MEMORY ? make_memory(keyspace, settings, e)
                                                      : make_lmdb(keyspace, settings, data, e);
+    if (failed == ERR_NONE && settings->cache.memory_bytes != CONFIG_NONE)
+        failed = make_cache(keyspace, &settings->cache, e);
     if (failed == ERR_NONE)
         return keyspace;
     (void)err_wrap(e, "keyspace %s", settings->name);
@@ -165,9 +200,9 @@ void kept_keyspace_give(struct kept_keyspace *keyspace)
         kept_unref(&keyspace->kept);
 }
 
-static void tend_memory(struct kept_keyspace *keyspace, uint64_t now_ms)
+static void tend_memory(struct memory_engine *engine, uint64_t now_ms)
 {
-    for (unsigned i = 0; i < TEND_ROUNDS && memory_engine_tick(keyspace->memory, now_ms); i++)
+    for (unsigned i = 0; i < TEND_ROUNDS && memory_engine_tick(engine, now_ms); i++)
         ;
 }
 
@@ -186,9 +221,11 @@ static void tend_lmdb(struct kept_keyspace *keyspace, uint64_t now_ms)
 void kept_keyspace_tend(struct kept_keyspace *keyspace, uint64_t now_ms)
 {
     if (keyspace->engine == KEYSPACE_MEMORY)
-        tend_memory(keyspace, now_ms);
+        tend_memory(keyspace->memory, now_ms);
     else
         tend_lmdb(keyspace, now_ms);
+    if (keyspace->cache != NULL)
+        tend_memory(keyspace->cache_store, now_ms);
 }
 
 static void count_memory(const struct kept_keyspace *keyspace, struct keyspace_figures *out)
@@ -224,6 +261,19 @@ static void count_lmdb(const struct kept_keyspace *keyspace, struct keyspace_fig
     }
 }
 
+static void count_cache(const struct kept_keyspace *keyspace, struct keyspace_figures *out)
+{
+    struct key_cache_counts counts;
+    struct memory_counts held;
+    key_cache_count(keyspace->cache, &counts);
+    memory_engine_count(keyspace->cache_store, &held);
+    out->cache_hits = counts.hits;
+    out->cache_misses = counts.misses;
+    out->cache_joined = counts.joined;
+    out->cache_invalidated = counts.invalidated;
+    out->cache_used_bytes = held.bytes;
+}
+
 void kept_keyspace_count(const struct kept_keyspace *keyspace, struct keyspace_figures *out)
 {
     *out = (struct keyspace_figures){.limit_bytes = keyspace->limit_bytes};
@@ -231,6 +281,8 @@ void kept_keyspace_count(const struct kept_keyspace *keyspace, struct keyspace_f
         count_memory(keyspace, out);
     else
         count_lmdb(keyspace, out);
+    if (keyspace->cache != NULL)
+        count_cache(keyspace, out);
 }
 
 const char *kept_keyspace_engine(const struct kept_keyspace *keyspace)

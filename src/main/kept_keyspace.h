@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* main/kept_keyspace.h - a keyspace with its engine, kept by its name over reloads.
  *
- * It keeps the layout that it was made with: what a reload says otherwise holds after a restart.
+ * It keeps the layout and the cache that it was made with: what a reload says otherwise holds after
+ * a restart.
  *
  * Memory:  counted; the last holder frees engine and keys. Threads: any. */
 #ifndef PANDO_MAIN_KEPT_KEYSPACE_H
 #define PANDO_MAIN_KEPT_KEYSPACE_H
 
+#include "cache/keys/key_cache.h"
 #include "engine/lmdb/lmdb_writer.h"
 #include "engine/memory/memory_engine.h"
 #include "main/settings.h"
@@ -21,6 +23,8 @@ struct kept_keyspace {
     struct lmdb_shard    *shards;  /* of engine lmdb, one for each shard, open; NULL: another */
     struct lmdb_writer   *writers; /* theirs, running */
     uint32_t              shards_open, writers_running;
+    struct key_cache     *cache;       /* before the engine; NULL: there is none */
+    struct memory_engine *cache_store; /* where its answers are */
     uint64_t              limit_bytes; /* 0: none */
     uint64_t              readers_checked_ms;
     uint64_t              value_bytes_max;
@@ -33,6 +37,9 @@ struct kept_keyspace *kept_keyspace_get(struct keep *keep, const struct settings
 
 /* Accepts NULL. */
 void kept_keyspace_give(struct kept_keyspace *keyspace);
+
+/* Most bytes of a value in the cache's store. */
+uint64_t kept_keyspace_cache_value_bytes(const struct kept_keyspace *keyspace);
 
 /* A slice of what has to be done in the background, at @now_ms of Unix time. */
 void kept_keyspace_tend(struct kept_keyspace *keyspace, uint64_t now_ms);

@@ -339,6 +339,11 @@ static const struct config_key directory_keys[] = {
 static const struct config_table directory_table =
     TABLE(directory_keys, struct settings_directory_entry, .element = "entry");
 
+#define X(...) CONFIG_KEY(struct key_cache_settings, , __VA_ARGS__)
+static const struct config_key key_cache_keys[] = {KEY_CACHE_SETTINGS(X) END};
+static const struct config_table key_cache_table = TABLE(key_cache_keys, struct key_cache_settings);
+#undef X
+
 #define X(...) CONFIG_KEY(struct settings_keyspace, , __VA_ARGS__)
 static const struct config_key keyspace_keys[] = {
     KEYSPACE_SETTINGS(X)
@@ -350,6 +355,9 @@ static const struct config_key keyspace_keys[] = {
      .start_only = true, ELEMENTS(struct settings_keyspace, directory, directory_table),
      .help = "partition directory: which prefixes, such as tenants, are on which shard; all else "
              "goes by hash"},
+    {.name = "cache", .kind = CONFIG_SECTION, .offset = offsetof(struct settings_keyspace, cache),
+     .table = &key_cache_table,
+     .help = "answers of hot keys in memory, before an engine that is slower"},
     MEMORY_ENGINE_SETTINGS(X) LMDB_ENGINE_SETTINGS(X) END};
 static const struct config_table keyspace_table =
     TABLE(keyspace_keys, struct settings_keyspace, .element = "keyspace");

@@ -8,6 +8,7 @@
 #ifndef PANDO_MAIN_SETTINGS_KEYSPACE_H
 #define PANDO_MAIN_SETTINGS_KEYSPACE_H
 
+#include "cache/keys/key_cache_settings.h"
 #include "engine/lmdb/lmdb_settings.h"
 #include "engine/memory/memory_settings.h"
 #include "partition/partition.h"
@@ -50,6 +51,7 @@ struct settings_keyspace {
     KEYSPACE_SETTINGS(CONFIG_FIELD)
     MEMORY_ENGINE_SETTINGS(CONFIG_FIELD)
     LMDB_ENGINE_SETTINGS(CONFIG_FIELD)
+    struct key_cache_settings cache;
     /* Worked out from the above by settings_check(): */
     struct partition partition; /* its splits and entries lie in the configuration's memory */
 };

@@ -67,8 +67,30 @@ static bool fill_directory(const struct checker *checker, struct settings_keyspa
     return true;
 }
 
+/* Does the file say that of the keyspace's cache? */
+static bool says(const struct checker *checker, const struct settings_keyspace *keyspace,
+                 const char *key)
+{
+    char path[PATH_BYTES];
+    (void)snprintf(path, sizeof path, "keyspaces.%s.cache.%s", keyspace->name, key);
+    return config_has(checker->settings->config, path);
+}
+
+/* A cache that is said and cannot be. */
+static void check_cache(const struct checker *checker, const struct settings_keyspace *keyspace)
+{
+    const bool has_memory = keyspace->cache.memory_bytes != CONFIG_NONE;
+    if (has_memory && keyspace->engine == KEYSPACE_MEMORY)
+        complain(checker, keyspace->name, "cache", "leave it out, or say `engine: lmdb`",
+                 "engine memory is a cache by itself: another before it would only take memory");
+    else if (says(checker, keyspace, "for") && !says(checker, keyspace, "memory"))
+        complain(checker, keyspace->name, "cache", "as in {memory: 64MiB, for: 1s}",
+                 "a cache needs to be told how much memory it may take");
+}
+
 static void check_keyspace(const struct checker *checker, struct settings_keyspace *keyspace)
 {
+    check_cache(checker, keyspace);
     const bool is_range = strategies[keyspace->strategy] == &partition_range;
     keyspace->partition = (struct partition){
         .strategy = strategies[keyspace->strategy],

@@ -34,6 +34,7 @@ static void run_one(struct lmdb_run *self, struct key_op *op, uint64_t now_ms)
         resp_out_rewind(op->out, used);
         resp_error(op->out, space_result_text(SPACE_DAMAGED));
     }
+    op->fresh_until_ms = self->space->fresh_until_ms;
     lmdb_space_rest(self->space);
 }
 

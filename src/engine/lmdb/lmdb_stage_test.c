@@ -579,3 +579,26 @@ Test(lmdb_stage, what_was_answered_survives_a_kill)
     lmdb_space_fini(&reader);
     lmdb_testing_end(&f.t);
 }
+
+/* Whoever keeps an answer must know when one of its keys goes by itself. */
+Test(lmdb_stage, tells_until_when_an_answer_is_right)
+{
+    begin();
+    SUBMIT("set", "a", "x", "pxat", "5000");
+    SUBMIT("set", "b", "y", "pxat", "4000");
+    SUBMIT("set", "c", "z");
+    settle();
+    cr_expect(SUBMIT("get", "a")->op.fresh_until_ms == 5000);
+    cr_expect(SUBMIT("get", "c")->op.fresh_until_ms == 0);
+    cr_expect(SUBMIT("get", "nothing")->op.fresh_until_ms == 0);
+    cr_expect(SUBMIT("mget", "a", "c", "b")->op.fresh_until_ms == 4000);
+    cr_expect(SUBMIT("exists", "a", "c")->op.fresh_until_ms == 5000);
+    struct asked *behind = BEHIND("get", "b");
+    struct asked *late = ask("get", "b", (const char *)NULL);
+    settle();
+    cr_expect(behind->op.fresh_until_ms == 4000);
+    late->op.now_ms = 4000;
+    submit(late);
+    cr_expect(answers(late, "$-1\r\n") && late->op.fresh_until_ms == 0);
+    end();
+}

@@ -112,7 +112,7 @@ static bool push_at_once(struct resp_conn *rc, const struct pubsub_parcel *parce
     const uint32_t bytes =
         (uint32_t)(put_tail(put_head(begin, rc->session.version, parcel), parcel) - begin);
     conn_head_done(&rc->conn, bytes);
-    rc->front->bytes_out += bytes;
+    row_add(&rc->front->member.bytes_out, bytes);
     return true;
 }
 

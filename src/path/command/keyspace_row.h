@@ -18,7 +18,12 @@
     X(hits,         COUNTER, "keys that a reading command found")                                  \
     X(misses,       COUNTER, "keys that a reading command did not find")                           \
     X(expired,      COUNTER, "keys that were removed because their time had come")                 \
-    X(evicted,      COUNTER, "keys that were removed to make room for others")
+    X(evicted,      COUNTER, "keys that were removed to make room for others")                     \
+    X(cache_hits,   COUNTER, "commands that the cache before the engine answered")                 \
+    X(cache_misses, COUNTER, "commands that it asked the engine for")                              \
+    X(cache_joined, COUNTER, "commands that waited for what another had asked for already")        \
+    X(cache_invalidated, COUNTER, "keys that a write took out of the cache")                       \
+    X(cache_used_bytes, GAUGE, "memory that the cache takes, with all that holding it takes")
 
 struct keyspace_figures {
 #define X(name, sort, help) uint64_t name;

@@ -30,7 +30,8 @@
     X(UNNAMED, 6, "no_auth", "may be said before the password")                                    \
     X(ADMIN, 7, "admin", "is about the node")                                                      \
     X(PUBSUB, 8, "pubsub", "is about channels")                                                    \
-    X(WHOLE, 9, "noscript", "may touch keys that it does not name, so all are held meanwhile")
+    X(WHOLE, 9, "noscript", "may touch keys that it does not name, so all are held meanwhile")     \
+    X(VARIES, 10, "random", "answers by chance, time or use, so its answer is never kept")
 
 /* Where a command goes. */
 #define COMMAND_ROUTES(X)                                                                          \

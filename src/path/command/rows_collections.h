@@ -23,8 +23,8 @@
       "Adds to a field's number.")                                                                 \
     X(HINCRBYFLOAT, "hincrbyfloat", 4, WRITE | GROW | FAST, 1, 1, 1, KEYS, "hash",                 \
       "Adds to a field's number with a fraction.")                                                 \
-    X(HRANDFIELD, "hrandfield", -2, READ, 1, 1, 1, KEYS, "hash", "Fields by chance.")              \
-    X(HSCAN, "hscan", -3, READ, 1, 1, 1, KEYS, "hash",                                             \
+    X(HRANDFIELD, "hrandfield", -2, READ | VARIES, 1, 1, 1, KEYS, "hash", "Fields by chance.")     \
+    X(HSCAN, "hscan", -3, READ | VARIES, 1, 1, 1, KEYS, "hash",                                    \
       "Some fields and values, and where to go on.")
 
 #define COMMAND_ROWS_SETS(X)                                                                       \
@@ -38,7 +38,7 @@
     X(SCARD, "scard", 2, READ | FAST, 1, 1, 1, KEYS, "set", "Counts the members.")                 \
     X(SPOP, "spop", -2, WRITE | FAST, 1, 1, 1, KEYS, "set",                                        \
       "Removes members by chance and answers them.")                                               \
-    X(SRANDMEMBER, "srandmember", -2, READ, 1, 1, 1, KEYS, "set", "Members by chance.")            \
+    X(SRANDMEMBER, "srandmember", -2, READ | VARIES, 1, 1, 1, KEYS, "set", "Members by chance.")   \
     X(SMOVE, "smove", 4, WRITE | FAST, 1, 2, 1, KEYS, "set", "Moves a member to another set.")     \
     X(SINTER, "sinter", -2, READ, 1, -1, 1, KEYS, "set", "What is in all of several sets.")        \
     X(SINTERSTORE, "sinterstore", -3, WRITE | GROW, 1, -1, 1, KEYS, "set",                         \
@@ -52,7 +52,8 @@
       "What is in the first set and in no other.")                                                 \
     X(SDIFFSTORE, "sdiffstore", -3, WRITE | GROW, 1, -1, 1, KEYS, "set",                           \
       "The same, kept at a key.")                                                                  \
-    X(SSCAN, "sscan", -3, READ, 1, 1, 1, KEYS, "set", "Some members, and where to go on.")
+    X(SSCAN, "sscan", -3, READ | VARIES, 1, 1, 1, KEYS, "set",                                     \
+      "Some members, and where to go on.")
 
 #define COMMAND_ROWS_LISTS(X)                                                                      \
     X(LPUSH, "lpush", -3, WRITE | GROW | FAST, 1, 1, 1, KEYS, "list",                              \
@@ -125,7 +126,8 @@
       "Takes the members with the highest scores.")                                                \
     X(ZMPOP, "zmpop", -4, WRITE | COUNTED, 0, 0, 0, KEYS, "sorted-set",                            \
       "Takes members from the first sorted set that has any.")                                     \
-    X(ZRANDMEMBER, "zrandmember", -2, READ, 1, 1, 1, KEYS, "sorted-set", "Members by chance.")     \
+    X(ZRANDMEMBER, "zrandmember", -2, READ | VARIES, 1, 1, 1, KEYS, "sorted-set",                  \
+      "Members by chance.")                                                                        \
     X(ZUNION, "zunion", -3, READ | COUNTED, 0, 0, 0, KEYS, "sorted-set",                           \
       "What is in any of several sorted sets.")                                                    \
     X(ZUNIONSTORE, "zunionstore", -4, WRITE | GROW | COUNTED, 1, 1, 1, KEYS, "sorted-set",         \
@@ -140,7 +142,7 @@
       "What is in the first sorted set and in no other.")                                          \
     X(ZDIFFSTORE, "zdiffstore", -4, WRITE | GROW | COUNTED, 1, 1, 1, KEYS, "sorted-set",           \
       "The same, kept at a key.")                                                                  \
-    X(ZSCAN, "zscan", -3, READ, 1, 1, 1, KEYS, "sorted-set",                                       \
+    X(ZSCAN, "zscan", -3, READ | VARIES, 1, 1, 1, KEYS, "sorted-set",                              \
       "Some members and scores, and where to go on.")
 
 #endif

@@ -9,7 +9,7 @@
     X(DEL, "del", -2, WRITE, 1, -1, 1, SUM, "generic", "Deletes keys.")                            \
     X(UNLINK, "unlink", -2, WRITE | FAST, 1, -1, 1, SUM, "generic", "Deletes keys.")               \
     X(EXISTS, "exists", -2, READ | FAST, 1, -1, 1, SUM, "generic", "Counts the keys that exist.")  \
-    X(TOUCH, "touch", -2, READ | FAST, 1, -1, 1, SUM, "generic",                                   \
+    X(TOUCH, "touch", -2, READ | FAST | VARIES, 1, -1, 1, SUM, "generic",                          \
       "Counts the keys that exist, which counts as a use.")                                        \
     X(TYPE, "type", 2, READ | FAST, 1, 1, 1, KEYS, "generic",                                      \
       "Names the type of the value at a key.")                                                     \
@@ -21,8 +21,9 @@
       "Sets the second of Unix time at which a key goes.")                                         \
     X(PEXPIREAT, "pexpireat", -3, WRITE | FAST, 1, 1, 1, KEYS, "generic",                          \
       "Sets the millisecond of Unix time at which a key goes.")                                    \
-    X(TTL, "ttl", 2, READ | FAST, 1, 1, 1, KEYS, "generic", "Seconds that a key still lives.")     \
-    X(PTTL, "pttl", 2, READ | FAST, 1, 1, 1, KEYS, "generic",                                      \
+    X(TTL, "ttl", 2, READ | FAST | VARIES, 1, 1, 1, KEYS, "generic",                               \
+      "Seconds that a key still lives.")                                                           \
+    X(PTTL, "pttl", 2, READ | FAST | VARIES, 1, 1, 1, KEYS, "generic",                             \
       "Milliseconds that a key still lives.")                                                      \
     X(EXPIRETIME, "expiretime", 2, READ | FAST, 1, 1, 1, KEYS, "generic",                          \
       "The second of Unix time at which a key goes.")                                              \
@@ -34,14 +35,14 @@
     X(RENAMENX, "renamenx", 3, WRITE | FAST, 1, 2, 1, KEYS, "generic",                             \
       "Gives a key another name that nothing has.")                                                \
     X(COPY, "copy", -3, WRITE | GROW, 1, 2, 1, KEYS, "generic", "Copies a value to another key.")  \
-    X(OBJECT, "object", -2, READ, 2, 2, 1, KEYS, "generic", "Says how a value is kept.")           \
-    X(MEMORY, "memory", -2, READ, 2, 2, 1, KEYS, "server",                                         \
+    X(OBJECT, "object", -2, READ | VARIES, 2, 2, 1, KEYS, "generic", "Says how a value is kept.")  \
+    X(MEMORY, "memory", -2, READ | VARIES, 2, 2, 1, KEYS, "server",                                \
       "USAGE: the bytes that a key takes.")                                                        \
     X(SORT, "sort", -2, WRITE | GROW | WHOLE, 1, 1, 1, KEYS, "generic",                            \
       "Sorts a list, set or sorted set, perhaps into a list.")                                     \
     X(SORT_RO, "sort_ro", -2, READ | WHOLE, 1, 1, 1, KEYS, "generic",                              \
       "Sorts a list, set or sorted set.")                                                          \
-    X(RANDOMKEY, "randomkey", 1, READ, 0, 0, 0, ANY, "generic", "A key by chance.")                \
+    X(RANDOMKEY, "randomkey", 1, READ | VARIES, 0, 0, 0, ANY, "generic", "A key by chance.")       \
     X(KEYS, "keys", 2, READ, 0, 0, 0, EVERY_JOIN, "generic", "All keys that match a pattern.")     \
     X(SCAN, "scan", -2, READ | NO_MULTI, 0, 0, 0, SCAN, "generic",                                 \
       "Some keys, and where to go on.")                                                            \

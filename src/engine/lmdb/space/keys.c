@@ -107,6 +107,8 @@ static enum space_result fill(struct lmdb_space *space, const struct record *rec
 {
     value->type = old->type;
     value->expires_ms = old->expires_ms;
+    if (old->expires_ms - 1 < space->fresh_until_ms - 1) /* 0, none, is behind all others */
+        space->fresh_until_ms = old->expires_ms;
     value->own[0] = old->id;
     value->own[1] = LMDB_VALUE_IS_STORED | (old->is_chunked ? LMDB_VALUE_IS_CHUNKED : 0u);
     if (old->type != KEY_STRING)

@@ -131,6 +131,7 @@ void lmdb_space_rest(struct lmdb_space *space)
         mem_free(list_item(link, struct block, link));
     }
     space->met_damage = false;
+    space->fresh_until_ms = 0;
     if (space->buffer_room > BUFFER_KEPT_BYTES) {
         mem_free(space->buffer);
         space->buffer = NULL;

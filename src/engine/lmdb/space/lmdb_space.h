@@ -64,6 +64,8 @@ struct lmdb_space {
     uint8_t           *buffer;
     size_t             buffer_room;
     struct lmdb_slot   slots[LMDB_SLOTS];
+    /* Of this command: the first expiry among the keys that it found; 0: none. */
+    uint64_t fresh_until_ms;
 };
 
 /* Holds nothing yet; @shard is borrowed. */

@@ -33,12 +33,14 @@ void resp__wait(struct resp_session *session, const struct resp_ask *ask);
 /* Why a command of Redis is refused by the node, an error; NULL: it is none of those. */
 const char *resp__refusal(struct bytes name);
 
+extern const struct resp_subcommand resp__acl_subcommands[];
 extern const struct resp_subcommand resp__client_subcommands[];
 extern const struct resp_subcommand resp__cluster_subcommands[];
 extern const struct resp_subcommand resp__command_subcommands[];
 extern const struct resp_subcommand resp__config_subcommands[];
 extern const struct resp_subcommand resp__latency_subcommands[];
 extern const struct resp_subcommand resp__memory_subcommands[];
+extern const struct resp_subcommand resp__pubsub_subcommands[];
 extern const struct resp_subcommand resp__slowlog_subcommands[];
 
 #endif

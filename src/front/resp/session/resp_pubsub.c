@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* front/resp/session/resp_pubsub.c - channels: SUBSCRIBE and its like, PUBLISH, PUBSUB. */
+#include "front/resp/node/resp_commands.h"
 #include "front/resp/session/resp_session.h"
 
 #include <assert.h>
@@ -277,47 +278,25 @@ static void run_numpat(struct resp_session *session, const struct resp_ask *ask)
     resp_integer(ask->out, (int64_t)pubsub_hub_topics(worker_of(session)->hub, PUBSUB_PATTERN));
 }
 
-static void run_help(struct resp_session *session, const struct resp_ask *ask);
-
-#define SUBCOMMANDS(X)                                                                             \
-    X("channels", -2, run_channels, "CHANNELS [<pattern>]", "Channels that somebody subscribes.")  \
-    X("numsub", -2, run_numsub, "NUMSUB [<channel> ...]",                                          \
-      "How many subscribe each of these, by its name.")                                            \
-    X("numpat", 2, run_numpat, "NUMPAT", "How many patterns are subscribed.")                      \
-    X("shardchannels", -2, run_shardchannels, "SHARDCHANNELS [<pattern>]",                         \
-      "Channels of SSUBSCRIBE that somebody subscribes.")                                          \
-    X("shardnumsub", -2, run_shardnumsub, "SHARDNUMSUB [<channel> ...]",                           \
-      "How many subscribe each of these by SSUBSCRIBE.")                                           \
-    X("help", 2, run_help, "HELP", "This.")
-
-static const struct resp_subcommand subcommands[] = {
-#define X(name, arity, run, form, gist) {name, arity, run},
-    SUBCOMMANDS(X)
-#undef X
+const struct resp_subcommand resp__pubsub_subcommands[] = {
+    {"channels", -2, run_channels, "CHANNELS [<pattern>]", "Channels that somebody subscribes."},
+    {"numsub", -2, run_numsub, "NUMSUB [<channel> ...]",
+     "How many subscribe each of these, by its name."},
+    {"numpat", 2, run_numpat, "NUMPAT", "How many patterns are subscribed."},
+    {"shardchannels", -2, run_shardchannels, "SHARDCHANNELS [<pattern>]",
+     "Channels of SSUBSCRIBE that somebody subscribes."},
+    {"shardnumsub", -2, run_shardnumsub, "SHARDNUMSUB [<channel> ...]",
+     "How many subscribe each of these by SSUBSCRIBE."},
+    {"help", 2, resp__help, "HELP", "This."},
     {.name = NULL},
 };
 
-static void run_help(struct resp_session *session, const struct resp_ask *ask)
-{
-    static const char *const lines[] = {
-        "PUBSUB <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
-#define X(name, arity, run, form, gist) form, "    " gist,
-        SUBCOMMANDS(X)
-#undef X
-    };
-    const size_t count = sizeof lines / sizeof lines[0];
-    (void)session;
-    resp_array(ask->out, count);
-    for (size_t i = 0; i < count; i++)
-        resp_simple(ask->out, lines[i]);
-}
-
 bool resp__refuse_pubsub(const struct resp_ask *ask)
 {
-    return resp__find_subcommand(ask, subcommands) == NULL;
+    return resp__find_subcommand(ask, resp__pubsub_subcommands) == NULL;
 }
 
 void resp__pubsub(struct resp_session *session, const struct resp_ask *ask)
 {
-    resp__run_subcommand(session, ask, subcommands);
+    resp__run_subcommand(session, ask, resp__pubsub_subcommands);
 }

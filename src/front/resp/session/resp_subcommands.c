@@ -7,12 +7,14 @@
 const struct resp_subcommand *resp__subcommands(const struct command *command)
 {
     switch (command->number) {
+    case COMMAND_IS_ACL: return resp__acl_subcommands;
     case COMMAND_IS_CLIENT: return resp__client_subcommands;
     case COMMAND_IS_CLUSTER: return resp__cluster_subcommands;
     case COMMAND_IS_COMMAND: return resp__command_subcommands;
     case COMMAND_IS_CONFIG: return resp__config_subcommands;
     case COMMAND_IS_LATENCY: return resp__latency_subcommands;
     case COMMAND_IS_MEMORY: return resp__memory_subcommands;
+    case COMMAND_IS_PUBSUB: return resp__pubsub_subcommands;
     case COMMAND_IS_SLOWLOG: return resp__slowlog_subcommands;
     default: return NULL;
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* front/resp/session/user/resp_acl.c - ACL: who one is and, for whoever may do everything, who else
  * there is. Users are changed in their file alone. */
+#include "front/resp/node/resp_commands.h"
 #include "front/resp/session/user/resp_user.h"
 
 #define CHANGED_ELSEWHERE                                                                          \
@@ -157,43 +158,20 @@ static void refuse_change(struct resp_session *session, const struct resp_ask *a
     resp_error(ask->out, CHANGED_ELSEWHERE);
 }
 
-static void run_help(struct resp_session *session, const struct resp_ask *ask);
-
-#define SUBCOMMANDS(X)                                                                             \
-    /* name      arity  run            form, help                                             */   \
-    X("whoami",   2,  run_whoami,    "WHOAMI", "The user of this connection.")                     \
-    X("users",    2,  run_users,     "USERS", "The names of all users.")                           \
-    X("list",     2,  run_list,      "LIST", "All users, without their passwords' digests.")       \
-    X("getuser",  3,  run_getuser,   "GETUSER <username>", "One of them.")                         \
-    X("setuser", -3,  refuse_change, "SETUSER <username> ...", "Is refused: users are in a file.") \
-    X("deluser", -3,  refuse_change, "DELUSER <username> ...", "Is refused: users are in a file.") \
-    X("load",     2,  refuse_change, "LOAD", "Is refused: `pando reload` reads the file anew.")    \
-    X("save",     2,  refuse_change, "SAVE", "Is refused: nothing here is newer than the file.")   \
-    X("help",     2,  run_help,      "HELP", "This.")
-
-static const struct resp_subcommand subcommands[] = {
-#define X(name, arity, run, form, gist) {name, arity, run},
-    SUBCOMMANDS(X)
-#undef X
+const struct resp_subcommand resp__acl_subcommands[] = {
+    {"whoami", 2, run_whoami, "WHOAMI", "The user of this connection."},
+    {"users", 2, run_users, "USERS", "The names of all users."},
+    {"list", 2, run_list, "LIST", "All users, without their passwords' digests."},
+    {"getuser", 3, run_getuser, "GETUSER <username>", "One of them."},
+    {"setuser", -3, refuse_change, "SETUSER <username> ...", "Is refused: users are in a file."},
+    {"deluser", -3, refuse_change, "DELUSER <username> ...", "Is refused: users are in a file."},
+    {"load", 2, refuse_change, "LOAD", "Is refused: `pando reload` reads the file anew."},
+    {"save", 2, refuse_change, "SAVE", "Is refused: nothing here is newer than the file."},
+    {"help", 2, resp__help, "HELP", "This."},
     {.name = NULL},
 };
 
-static void run_help(struct resp_session *session, const struct resp_ask *ask)
-{
-    static const char *const lines[] = {
-        "ACL <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
-#define X(name, arity, run, form, gist) form, "    " gist,
-        SUBCOMMANDS(X)
-#undef X
-    };
-    const size_t count = sizeof lines / sizeof lines[0];
-    (void)session;
-    resp_array(ask->out, count);
-    for (size_t i = 0; i < count; i++)
-        resp_simple(ask->out, lines[i]);
-}
-
 void resp__acl(struct resp_session *session, const struct resp_ask *ask)
 {
-    resp__run_subcommand(session, ask, subcommands);
+    resp__run_subcommand(session, ask, resp__acl_subcommands);
 }
