@@ -116,9 +116,22 @@ static void check_keyspace(const struct checker *checker, struct settings_keyspa
                  NULL, wrong);
 }
 
+/* A client connects to a host and a port; a socket's path and a record of DNS are neither. */
+static void check_announced(const struct checker *checker)
+{
+    const struct config_address *address = &checker->settings->redis.announce;
+    if (address->kind == CONFIG_ADDRESS_SRV || address->kind == CONFIG_ADDRESS_UNIX)
+        config_complain(checker->settings->config, checker->errors,
+                        &(struct config_complaint){.path = "redis.announce",
+                                                   .part = CONFIG_PART_VALUE,
+                                                   .hint = "say host and port, as 10.0.0.1:6380"},
+                        "redis.announce cannot be `%s`", address->text);
+}
+
 void settings__check_keyspaces(struct settings *settings, struct config_errors *errors)
 {
     const struct checker checker = {.settings = settings, .errors = errors};
+    check_announced(&checker);
     for (size_t i = 0; i < settings->keyspaces_count; i++)
         check_keyspace(&checker, &settings->keyspaces[i]);
 }

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Real clients of the Redis protocol, as they are installed, without special settings."""
+import asyncio
 import os
 import shutil
 import subprocess
@@ -88,3 +89,79 @@ def test_node_redis(store):
     folder = "/usr/share/nodejs"    # where Debian puts what node finds by itself with its own build
     text = run("node", "-e", NODE, store.redis_port, environment={"NODE_PATH": folder})
     assert text == '["1",{"x":"1","y":"2"},[1,2,2],["a","h","l","n"]]\n'
+
+
+# --- clients of Redis Cluster: Pando is the one node ---
+
+def test_redis_cli_of_a_cluster(store):
+    cli = ["redis-cli", "-c", "-p", store.redis_port]
+    assert run(*cli, stdin="set {a}x 1\nmset {a}y 2 {b}z 3\nmget {a}x {a}y {b}z\n") == "OK\nOK\n1\n2\n3\n"
+    assert "All 16384 slots covered." in run("redis-cli", "--cluster", "check", f"127.0.0.1:{store.redis_port}")
+
+
+def test_redis_py_cluster(store):
+    client = redis.RedisCluster(host="127.0.0.1", port=store.redis_port)
+    client.flushall()
+    assert client.mset_nonatomic({"a": 1, "b": 2, "carts:1": 3})
+    assert client.mget_nonatomic("a", "b", "carts:1") == [b"1", b"2", b"3"]
+    assert client.mget("{t}x", "{t}y") == [None, None] and client.keyslot("a") == client.cluster_keyslot("a")
+    with client.pipeline() as pipeline:
+        assert pipeline.incr("n").incr("n").get("a").execute() == [1, 2, b"1"]
+    assert client.cluster_info()["cluster_state"] == "ok" and client.dbsize() == 4
+    assert [node["flags"] for node in client.cluster_nodes().values()] == ["myself,master"]
+    ours = client.get_default_node()
+    assert client.cluster_shards(target_nodes=ours)[0]["slots"] == [(0, 16383)]
+    assert client.client_list(target_nodes=ours) and client.slowlog_len(target_nodes=ours) >= 0
+    client.close()
+
+
+def test_redis_py_cluster_with_asyncio(store):
+    asyncio_cluster = pytest.importorskip("redis.asyncio.cluster")
+
+    async def session():
+        client = asyncio_cluster.RedisCluster(host="127.0.0.1", port=store.redis_port)
+        try:
+            await client.set("a", 5)
+            return await client.get("a")
+        finally:
+            await client.close()
+    assert asyncio.run(session()) == b"5"
+
+
+NODE_CLUSTER = """
+const { createCluster } = require('redis');
+(async () => {
+  const client = createCluster({ rootNodes: [{ url: `redis://127.0.0.1:${process.argv[1]}` }] });
+  await client.connect();
+  await client.set('a', '1');
+  await client.mSet({ '{t}x': '2', '{t}y': '3' });
+  console.log(JSON.stringify([await client.get('a'), await client.mGet(['{t}x', '{t}y'])]));
+  await client.quit();
+})().catch(e => { console.error(e); process.exit(1); });
+"""
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="there is no node")
+def test_node_redis_of_a_cluster(store):
+    text = run("node", "-e", NODE_CLUSTER, store.redis_port, environment={"NODE_PATH": "/usr/share/nodejs"})
+    assert text == '["1",["2","3"]]\n'
+
+
+IOREDIS = """
+const Redis = require('ioredis');
+(async () => {
+  const client = new Redis.Cluster([{ host: '127.0.0.1', port: +process.argv[1] }]);
+  await client.set('a', '1');
+  await client.mset('{t}x', '2', '{t}y', '3');
+  const pipeline = await client.pipeline().incr('n').incr('n').exec();
+  console.log(JSON.stringify([await client.get('a'), await client.mget('{t}x', '{t}y'), pipeline.length,
+                              client.nodes('master').length]));
+  await client.quit();
+})().catch(e => { console.error(e); process.exit(1); });
+"""
+
+
+@pytest.mark.skipif("IOREDIS_PATH" not in os.environ, reason="IOREDIS_PATH does not say where node finds ioredis")
+def test_ioredis_of_a_cluster(store):
+    text = run("node", "-e", IOREDIS, store.redis_port, environment={"NODE_PATH": os.environ["IOREDIS_PATH"]})
+    assert text == '["1",["2","3"],2,1]\n'

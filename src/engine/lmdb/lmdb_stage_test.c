@@ -238,6 +238,30 @@ Test(lmdb_stage, a_read_misses_no_write_that_was_answered_before_it_also_in_one_
     end();
 }
 
+static uint64_t figure(const _Atomic uint64_t *of)
+{
+    return atomic_load(of);
+}
+
+/* At the turn's end for what was run at once; at the batch's for what the writer ran. */
+Test(lmdb_stage, what_reads_counts_hits_and_misses_wherever_it_is_run)
+{
+    const struct lmdb_figures *figures = &f.t.shard.figures;
+    begin();
+    SUBMIT("SET", "k", "1");
+    settle();
+    SUBMIT("GET", "k");
+    SUBMIT("GET", "none");
+    cr_expect(figure(&figures->hits) == 0, "not for each command");
+    loop_turn(&f.loop, 0);
+    cr_expect(figure(&figures->hits) == 1 && figure(&figures->misses) == 1);
+    cr_expect(figure(&figures->commands) == 3);
+    (void)submit_behind(ask("GET", "k", (const char *)NULL));
+    settle();
+    cr_expect(figure(&figures->hits) == 2 && figure(&figures->commands) == 4);
+    end();
+}
+
 Test(lmdb_stage, only_what_waits_is_set_apart)
 {
     begin();

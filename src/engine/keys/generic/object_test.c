@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* engine/keys/generic/object_test.c - OBJECT ENCODING at the limits that Redis 7.0 has. */
+/* engine/keys/generic/object_test.c - OBJECT ENCODING at the limits that Redis 7.0 has, and MEMORY
+ * USAGE. */
 #include "engine/keys/run_testing.h"
 
 #include <criterion/criterion.h>
@@ -70,5 +71,19 @@ Test(object, tells_strings_by_what_they_are)
     expect_encoding(&bench, "int");
     bench_say(&bench, "set k 012");
     expect_encoding(&bench, "embstr");
+    bench_fini(&bench);
+}
+
+Test(memory_usage, is_refused_as_in_redis_where_it_is_asked_wrongly)
+{
+    struct bench bench;
+    bench_init(&bench, 1, false);
+    bench_say(&bench, "set k v");
+    bench_expect(&bench, "memory usage none", "$-1\r\n");
+    bench_expect(&bench, "memory usage k samples", "-ERR syntax error\r\n");
+    bench_expect(&bench, "memory usage k more 5", "-ERR syntax error\r\n");
+    bench_expect(&bench, "memory usage k samples -1", "-ERR syntax error\r\n");
+    bench_expect(&bench, "memory usage k samples x",
+                 "-ERR value is not an integer or out of range\r\n");
     bench_fini(&bench);
 }
