@@ -117,6 +117,7 @@ static enum err_kind make_lmdb(struct kept_keyspace *keyspace,
         .folder = folder,
         .is_ordered = keyspace->partition->strategy->is_ordered,
         .sync = (uint8_t)settings->sync,
+        .sync_interval_ns = settings->sync_interval_ns,
         .name_bytes = keyspace->partition->name_bytes,
         .disk_bytes_max = settings->disk_bytes / count,
     };

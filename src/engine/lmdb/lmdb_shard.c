@@ -7,6 +7,7 @@
 #include "engine/lmdb/lmdb_shard.h"
 
 #include "engine/lmdb/space/record.h"
+#include "engine/lmdb/sync/lmdb_sync.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -247,8 +248,8 @@ static enum err_kind judge(const struct lmdb_shard *shard, const struct meta *me
         strncmp(meta->layout, settings->layout, sizeof meta->layout) != 0)
         return err_set(e, ERR_INPUT,
                        "open %.60s: its keys were laid by '%.50s' and the "
-                       "configuration says '%.50s': put that back, or `pando backup` and "
-                       "`pando restore`",
+                       "configuration says '%.50s': put that back, or use another `data` "
+                       "folder (`pando backup`, `pando restore`)",
                        shard->path, meta->layout, settings->layout);
     return ERR_NONE;
 }
@@ -338,6 +339,7 @@ enum err_kind lmdb_shard_open(struct lmdb_shard *shard, const struct lmdb_settin
     struct err unheard;
     *shard = (struct lmdb_shard){.is_ordered = settings->is_ordered,
                                  .sync = settings->sync,
+                                 .sync_interval_ns = settings->sync_interval_ns,
                                  .name_bytes = settings->name_bytes};
     e = e == NULL ? &unheard : e;
     assert(settings->number < 10000 && strlen(settings->layout) < LMDB_LAYOUT_MAX);
@@ -345,6 +347,8 @@ enum err_kind lmdb_shard_open(struct lmdb_shard *shard, const struct lmdb_settin
     if (getrandom(&hash_key, sizeof hash_key, 0) != sizeof hash_key)
         return err_set_errno(e, "draw a key for hashes");
     enum err_kind kind = make_folders(shard, settings, e);
+    if (kind == ERR_NONE)
+        kind = lmdb_sync_recover(shard, e);
     if (kind != ERR_NONE)
         return kind;
     const int error = map_what_fits(
@@ -355,8 +359,9 @@ enum err_kind lmdb_shard_open(struct lmdb_shard *shard, const struct lmdb_settin
     lmdb_watches_init(&shard->watches, hash_key);
     fill_up_file(shard);
     lmdb_shard_check_readers(shard);
-    kind =
-        heads_agree(shard) ? open_databases(shard, settings, e) : story_of(e, shard, MDB_CORRUPTED);
+    kind = heads_agree(shard) ? lmdb_sync_begin(shard, e) : story_of(e, shard, MDB_CORRUPTED);
+    if (kind == ERR_NONE)
+        kind = open_databases(shard, settings, e);
     if (kind != ERR_NONE)
         lmdb_shard_close(shard);
     return kind;
@@ -366,6 +371,7 @@ void lmdb_shard_close(struct lmdb_shard *shard)
 {
     if (shard->env == NULL)
         return;
+    lmdb_sync_end(shard);
     mdb_env_close(shard->env);
     shard->env = NULL;
     if (!shard->is_looked_at)
@@ -411,6 +417,8 @@ enum err_kind lmdb_shard_look(struct lmdb_shard *shard, const struct lmdb_settin
     enum err_kind kind = name_folder(shard, settings, e);
     if (kind == ERR_NONE)
         kind = choose_lock(shard, &flags, e);
+    if (kind == ERR_NONE)
+        kind = lmdb_sync_look(shard, e);
     if (kind != ERR_NONE)
         return kind;
     const int error = map_what_fits(shard, settings, flags);

@@ -26,6 +26,7 @@
 
 #include <stdatomic.h>
 
+struct lmdb_sync;
 struct MDB_env;
 struct MDB_txn;
 
@@ -59,11 +60,12 @@ extern const bool lmdb_is_built;
 #define LMDB_MAP_BYTES ((uint64_t)256 << 30)
 
 struct lmdb_settings {
-    const char *folder;     /* of the keyspace; made if it is not there */
-    uint32_t    number;     /* of the shard in it, below 10000 */
-    const char *layout;     /* what the keys lie here by, in words: "hash, shard 0 of 3" */
-    bool        is_ordered; /* range: keys in the order of their bytes */
-    uint8_t     sync;       /* enum lmdb_sync */
+    const char *folder;           /* of the keyspace; made if it is not there */
+    uint32_t    number;           /* of the shard in it, below 10000 */
+    const char *layout;           /* what the keys lie here by, in words: "hash, shard 0 of 3" */
+    bool        is_ordered;       /* range: keys in the order of their bytes */
+    uint8_t     sync;             /* enum lmdb_sync_when */
+    uint64_t    sync_interval_ns; /* of INTERVAL */
     uint32_t    name_bytes; /* of a key's beginning that its slot does not depend on: "carts:" */
     uint64_t    map_bytes;  /* address space; 0: LMDB_MAP_BYTES, or what there is of it */
     uint64_t    disk_bytes_max; /* of pages in use; 0: no limit */
@@ -97,6 +99,8 @@ struct lmdb_shard {
     uint8_t             sync;
     _Atomic bool        failed;         /* the disk takes no writes any more */
     _Atomic uint64_t    disk_bytes_max; /* may be changed while it is open */
+    uint64_t            sync_interval_ns;
+    struct lmdb_sync   *syncing; /* of `sync: interval` (sync/lmdb_sync.h) */
     struct lmdb_watches watches;
     struct lmdb_figures figures;
     char                path[LMDB_PATH_MAX]; /* of the environment's folder */

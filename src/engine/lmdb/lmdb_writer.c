@@ -3,6 +3,7 @@
 #include "engine/lmdb/lmdb_writer.h"
 
 #include "core/units.h"
+#include "engine/lmdb/sync/lmdb_sync.h"
 
 #include <assert.h>
 #include <signal.h>
@@ -349,7 +350,7 @@ enum err_kind lmdb_writer_start(struct lmdb_writer *writer, struct err *e)
         return err_set(e, ERR_SYSTEM, "the writer's thread of %.150s could not be started",
                        writer->shard->path);
     writer->is_running = true;
-    return ERR_NONE;
+    return lmdb_sync_start(writer->shard, writer->shard->sync_interval_ns, e);
 }
 
 void lmdb_writer_stop(struct lmdb_writer *writer)
@@ -362,6 +363,7 @@ void lmdb_writer_stop(struct lmdb_writer *writer)
     pthread_mutex_unlock(&writer->lock);
     if (writer->is_running)
         pthread_join(writer->thread, NULL);
+    lmdb_sync_stop(writer->shard);
     lmdb_space_fini(&writer->space);
     pthread_cond_destroy(&writer->wake);
     pthread_cond_destroy(&writer->rested);
