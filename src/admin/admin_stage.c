@@ -56,6 +56,9 @@ struct visit {
     X("/control/purge",  POST, CONTROL, do_purge,                                                  \
       "out of the caches; ?url= prefix= tag= soft service=")                                       \
     X("/control/purged", GET,  CONTROL, show_purged,  "how far a purge is; ?id=")                  \
+    X("/control/backup", POST, CONTROL, do_backup,                                                 \
+      "of keyspaces to a file; ?file= throttle=")                                                  \
+    X("/control/backed-up", GET, CONTROL, show_backed_up, "how far it is; ?id=")                   \
     X("/control/explain", GET, CONTROL, show_explained,                                            \
       "what would become of a request; ?url= method= header=")                                     \
     X("/control/tap",    GET,  CONTROL, do_tap,       "live requests; ?service= status= path=")
@@ -368,6 +371,16 @@ static void do_purge(struct visit *visit)
 static void show_purged(struct visit *visit)
 {
     ask_main(visit, visit->admin->sources.purged);
+}
+
+static void do_backup(struct visit *visit)
+{
+    ask_main(visit, visit->admin->sources.backup);
+}
+
+static void show_backed_up(struct visit *visit)
+{
+    ask_main(visit, visit->admin->sources.backed_up);
 }
 
 static void show_explained(struct visit *visit)

@@ -3,9 +3,9 @@
  *
  * Two stages share one admin: the listener's, which only shows (GET and HEAD of /, /metrics,
  * /healthz, /readyz, /api/status), and the control socket's, which also does POST
- * /control/reload, POST /control/target, POST /control/purge, GET /control/purged, GET
- * /control/explain and GET /control/tap. What the pages need of other rooms
- * comes through struct admin_sources, which main fills.
+ * /control/reload, POST /control/target, POST /control/purge, GET /control/purged, POST
+ * /control/backup, GET /control/backed-up, GET /control/explain and GET /control/tap. What the
+ * pages need of other rooms comes through struct admin_sources, which main fills.
  *
  * Memory:  fixed per service (its history) and per tap; a page is built in memory, at most 64 MiB.
  * Threads: the control thread, all of it.
@@ -143,6 +143,9 @@ struct admin_sources {
     unsigned (*purge)(void *self, const struct admin_query *query, FILE *out);
     unsigned (*purged)(void *self, const struct admin_query *query, FILE *out);
     unsigned (*explain)(void *self, const struct admin_query *query, FILE *out);
+    /* Begins a backup of keyspaces; tells how far it is. Likewise. */
+    unsigned (*backup)(void *self, const struct admin_query *query, FILE *out);
+    unsigned (*backed_up)(void *self, const struct admin_query *query, FILE *out);
     /* Does what an operator says of a target; writes to @out what was done or what is wrong. False:
      * refused. May be NULL. */
     bool (*order)(void *self, const struct admin_order *order, FILE *out);

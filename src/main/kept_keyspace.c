@@ -104,6 +104,21 @@ static enum err_kind make_folder(const char *path, struct err *e)
     return err_set_errno(e, "make the folder %s", path);
 }
 
+void kept_keyspace_layout(const struct partition *partition, uint32_t index,
+                          char out[LMDB_LAYOUT_MAX])
+{
+    (void)snprintf(out, LMDB_LAYOUT_MAX, "%s, shard %u of %u, %016" PRIx64,
+                   partition->strategy->name, index, partition->shards_count,
+                   partition_fingerprint(partition));
+}
+
+bool kept_keyspace_is_laid_otherwise(const struct kept_keyspace *keyspace,
+                                     const struct partition *partition)
+{
+    return keyspace->engine == KEYSPACE_LMDB &&
+           partition_fingerprint(keyspace->partition) != partition_fingerprint(partition);
+}
+
 /* Opens the shard @index and starts its writer. */
 static enum err_kind open_shard(struct kept_keyspace *keyspace, uint32_t index,
                                 const struct lmdb_settings *settings, struct err *e)
@@ -112,9 +127,7 @@ static enum err_kind open_shard(struct kept_keyspace *keyspace, uint32_t index,
     struct lmdb_settings with = *settings;
     uint64_t seed = 0;
     (void)!getrandom(&seed, sizeof seed, 0); /* of draws by chance only */
-    (void)snprintf(layout, sizeof layout, "%s, shard %u of %u, %016" PRIx64,
-                   keyspace->partition->strategy->name, index, keyspace->partition->shards_count,
-                   partition_fingerprint(keyspace->partition));
+    kept_keyspace_layout(keyspace->partition, index, layout);
     with.number = index;
     with.layout = layout;
     const enum err_kind failed = lmdb_shard_open(&keyspace->shards[index], &with, e);
@@ -137,6 +150,7 @@ static enum err_kind make_lmdb(struct kept_keyspace *keyspace,
         .folder = folder,
         .is_ordered = keyspace->partition->strategy->is_ordered,
         .sync = (uint8_t)settings->sync,
+        .sync_interval_ns = settings->sync_interval_ns,
         .name_bytes = keyspace->partition->name_bytes,
         .disk_bytes_max = settings->disk_bytes / count,
     };

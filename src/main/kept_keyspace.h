@@ -47,6 +47,14 @@ void kept_keyspace_tend(struct kept_keyspace *keyspace, uint64_t now_ms);
 /* What it holds and did. */
 void kept_keyspace_count(const struct kept_keyspace *keyspace, struct keyspace_figures *out);
 
+/* How the keys of the shard @index lie by @partition, as its file says it. */
+void kept_keyspace_layout(const struct partition *partition, uint32_t index,
+                          char out[LMDB_LAYOUT_MAX]);
+
+/* Would a restart refuse its files, since @partition is another layout than that of its keys? */
+bool kept_keyspace_is_laid_otherwise(const struct kept_keyspace *keyspace,
+                                     const struct partition *partition);
+
 /* The words of its engine and partition; static. */
 const char *kept_keyspace_engine(const struct kept_keyspace *keyspace);
 

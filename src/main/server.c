@@ -315,6 +315,8 @@ static enum err_kind start_admin(struct server *server, const struct settings *s
         .cache_of = server__cache_of,
         .purge = server__purge,
         .purged = server__purged,
+        .backup = server__backup,
+        .backed_up = server__backed_up,
         .explain = server__explain,
         .reload = server__reload,
     };
@@ -425,6 +427,7 @@ static void end(struct server *server)
     pthread_join(server->signal_thread, NULL);
     for (unsigned i = 0; i < server->workers_count; i++)
         worker_thread_join(&server->workers[i]);
+    server__end_backup(server); /* its thread posts to the control thread's loop */
     admin_free(server->admin);
     worker_thread_fini(&server->control);
     server__end_purges(server);

@@ -37,6 +37,8 @@ struct drained_note {
     struct server *server;
 };
 
+struct server_backup; /* server_backup.c */
+
 /* What was ordered of one service's cache. */
 struct server_purge_part {
     char                   service[64];
@@ -98,6 +100,9 @@ struct server {
     _Atomic uint64_t    descriptors_told_ns;
     bool                is_stopping, is_draining, is_cut;
     int                 status;
+    /* The last one; NULL: there was none. How many were ordered, ever. */
+    struct server_backup *backup;
+    uint64_t              backups_count;
 };
 
 /* Tells people of a change of state. */
@@ -163,6 +168,17 @@ unsigned server__purged(void *self, const struct admin_query *query, FILE *out);
 
 /* What would become of a request. */
 unsigned server__explain(void *self, const struct admin_query *query, FILE *out);
+
+/* --- server_backup.c --- */
+
+/* Of struct admin_sources: `backup`, `backed_up`. */
+unsigned server__backup(void *self, const struct admin_query *query, FILE *out);
+
+/* How far a backup is, by its number. */
+unsigned server__backed_up(void *self, const struct admin_query *query, FILE *out);
+
+/* Calls off what is under way, and waits for its end. */
+void server__end_backup(struct server *server);
 
 /* --- server_stop.c --- */
 

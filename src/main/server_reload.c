@@ -363,6 +363,19 @@ static struct generation *new_generation(struct server *server, struct settings 
     return generation;
 }
 
+/* The keys stay where they are until a restart, and then it is too late to hear of it. */
+static void warn_of_layouts(const struct generation *generation, FILE *out)
+{
+    for (size_t i = 0; i < generation->settings->keyspaces_count; i++)
+        if (kept_keyspace_is_laid_otherwise(generation->keyspaces[i],
+                                            &generation->settings->keyspaces[i].partition))
+            fprintf(out,
+                    "warning: keyspaces.%s: its keys lie by another layout, so a restart would be "
+                    "refused:\n  put the old one back, or `pando backup`, then `pando restore` "
+                    "into a new `data` folder\n",
+                    generation->settings->keyspaces[i].name);
+}
+
 static bool take_settings(struct server *server, struct settings *settings, FILE *out)
 {
     static struct listening next[LISTENERS_MAX]; /* large; the control thread alone reloads */
@@ -381,6 +394,7 @@ static bool take_settings(struct server *server, struct settings *settings, FILE
     events_change_level(server->events, settings->log.level);
     admit_change(&server->admit, &settings->limits);
     const size_t changes = write_changes(server->generation->settings, settings, out);
+    warn_of_layouts(generation, out);
     replace_listeners(server, next, settings->listeners_count);
     struct generation *old = server->generation;
     server->generation = generation;

@@ -7,6 +7,7 @@
 #include "engine/lmdb/lmdb_shard.h"
 
 #include "engine/lmdb/space/record.h"
+#include "engine/lmdb/sync/lmdb_sync.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -38,6 +39,8 @@ static const char *const database_names[] = {
     LMDB_DATABASES(X)
 #undef X
 };
+
+const bool lmdb_is_built = true;
 
 static const struct bytes meta_key = {(const uint8_t *)"pando", 5};
 
@@ -79,14 +82,22 @@ static enum err_kind make_folder(const char *path, struct err *e)
     return err_set_errno(e, "make the folder %s", path);
 }
 
-static enum err_kind make_folders(struct lmdb_shard *shard, const struct lmdb_settings *settings,
-                                  struct err *e)
+static enum err_kind name_folder(struct lmdb_shard *shard, const struct lmdb_settings *settings,
+                                 struct err *e)
 {
     const int length =
         snprintf(shard->path, sizeof shard->path, "%s/%04u", settings->folder, settings->number);
     if (length < 0 || (size_t)length >= sizeof shard->path - sizeof "/data.mdb")
         return err_set(e, ERR_INPUT, "the folder's name is over %d bytes long", LMDB_PATH_MAX);
-    const enum err_kind made = make_folder(settings->folder, e);
+    return ERR_NONE;
+}
+
+static enum err_kind make_folders(struct lmdb_shard *shard, const struct lmdb_settings *settings,
+                                  struct err *e)
+{
+    enum err_kind made = name_folder(shard, settings, e);
+    if (made == ERR_NONE)
+        made = make_folder(settings->folder, e);
     return made != ERR_NONE ? made : make_folder(shard->path, e);
 }
 
@@ -123,9 +134,9 @@ static int map_file(struct lmdb_shard *shard, uint64_t map_bytes, unsigned flags
 }
 
 /* Where the address space is short (a limit, a sanitizer), a quarter of it, down to 1 GiB. */
-static int map_what_fits(struct lmdb_shard *shard, const struct lmdb_settings *settings)
+static int map_what_fits(struct lmdb_shard *shard, const struct lmdb_settings *settings,
+                         unsigned flags)
 {
-    const unsigned flags = MDB_NOTLS | (settings->sync == LMDB_SYNC_NEVER ? MDB_NOSYNC : 0);
     uint64_t map_bytes = settings->map_bytes == 0 ? LMDB_MAP_BYTES : settings->map_bytes;
     int error = map_file(shard, map_bytes, flags);
     while (error == ENOMEM && settings->map_bytes == 0 && map_bytes > (uint64_t)1 << 30) {
@@ -219,19 +230,26 @@ static bool heads_agree(struct lmdb_shard *shard)
 
 /* ---- what it says of itself ---- */
 
+static enum err_kind refuse_format(const struct lmdb_shard *shard, const struct meta *meta,
+                                   struct err *e)
+{
+    return err_set(e, ERR_INPUT,
+                   "open %.100s: it has format %u and this program knows %d: "
+                   "run the program that wrote it, or load a backup",
+                   shard->path, meta->format, LMDB_FORMAT);
+}
+
 static enum err_kind judge(const struct lmdb_shard *shard, const struct meta *meta,
                            const struct lmdb_settings *settings, struct err *e)
 {
     if (meta->format != LMDB_FORMAT)
-        return err_set(e, ERR_INPUT,
-                       "open %.100s: it has format %u and this program knows %d: "
-                       "run the program that wrote it, or load a backup",
-                       shard->path, meta->format, LMDB_FORMAT);
+        return refuse_format(shard, meta, e);
     if ((meta->is_ordered != 0) != settings->is_ordered ||
         strncmp(meta->layout, settings->layout, sizeof meta->layout) != 0)
         return err_set(e, ERR_INPUT,
                        "open %.60s: its keys were laid by '%.50s' and the "
-                       "configuration says '%.50s': put that back, or use another `data` folder",
+                       "configuration says '%.50s': put that back, or use another `data` "
+                       "folder (`pando backup`, `pando restore`)",
                        shard->path, meta->layout, settings->layout);
     return ERR_NONE;
 }
@@ -249,36 +267,44 @@ static int write_meta(struct lmdb_shard *shard, const struct lmdb_settings *sett
     return mdb_put(txn, shard->databases[LMDB_META], &key, &value, 0);
 }
 
-static enum err_kind read_meta(struct lmdb_shard *shard, const struct lmdb_settings *settings,
-                               MDB_txn *txn, struct err *e)
+/* MDB_NOTFOUND: there is none. */
+static int load_meta(struct lmdb_shard *shard, MDB_txn *txn, struct meta *meta)
 {
     MDB_val key = {meta_key.count, (void *)(uintptr_t)meta_key.at};
     MDB_val value;
+    const int error = mdb_get(txn, shard->databases[LMDB_META], &key, &value);
+    if (error != 0)
+        return error;
+    const struct bytes bytes = {value.mv_data, value.mv_size};
+    if (bytes.count != sizeof *meta || !lmdb_shard_has(shard, bytes) ||
+        !record_is_whole(bytes, meta_key))
+        return MDB_CORRUPTED;
+    memcpy(meta, bytes.at, sizeof *meta);
+    shard->secret = meta->secret;
+    return 0;
+}
+
+static enum err_kind read_meta(struct lmdb_shard *shard, const struct lmdb_settings *settings,
+                               MDB_txn *txn, struct err *e)
+{
+    struct meta meta;
     MDB_stat keys;
-    int error = mdb_get(txn, shard->databases[LMDB_META], &key, &value);
+    int error = load_meta(shard, txn, &meta);
+    if (error == 0)
+        return judge(shard, &meta, settings, e);
     if (error == MDB_NOTFOUND && mdb_stat(txn, shard->databases[LMDB_KEYS], &keys) == 0 &&
         keys.ms_entries == 0)
         error = write_meta(shard, settings, txn);
     else if (error == MDB_NOTFOUND)
         error = MDB_INVALID;
-    else if (error == 0) {
-        struct meta meta;
-        const struct bytes bytes = {value.mv_data, value.mv_size};
-        if (bytes.count != sizeof meta || !lmdb_shard_has(shard, bytes) ||
-            !record_is_whole(bytes, meta_key))
-            return story_of(e, shard, MDB_CORRUPTED);
-        memcpy(&meta, bytes.at, sizeof meta);
-        shard->secret = meta.secret;
-        return judge(shard, &meta, settings, e);
-    }
     return error == 0 ? ERR_NONE : story_of(e, shard, error);
 }
 
 /* With other flags than ours LMDB would take what lies there for something else. */
-static int open_database(MDB_txn *txn, const char *name, unsigned *database)
+static int open_database(MDB_txn *txn, const char *name, unsigned how, unsigned *database)
 {
     unsigned flags = 0;
-    int error = mdb_dbi_open(txn, name, MDB_CREATE, database);
+    int error = mdb_dbi_open(txn, name, how, database);
     if (error == 0)
         error = mdb_dbi_flags(txn, *database, &flags);
     return error == 0 && flags != 0 ? MDB_CORRUPTED : error;
@@ -292,7 +318,7 @@ static enum err_kind open_databases(struct lmdb_shard *shard, const struct lmdb_
     if (error != 0)
         return story_of(e, shard, error);
     for (unsigned i = 0; i < LMDB_DATABASES_COUNT && error == 0; i++)
-        error = open_database(txn, database_names[i], &shard->databases[i]);
+        error = open_database(txn, database_names[i], MDB_CREATE, &shard->databases[i]);
     enum err_kind kind =
         error != 0 ? story_of(e, shard, error) : read_meta(shard, settings, txn, e);
     if (kind != ERR_NONE) {
@@ -313,6 +339,7 @@ enum err_kind lmdb_shard_open(struct lmdb_shard *shard, const struct lmdb_settin
     struct err unheard;
     *shard = (struct lmdb_shard){.is_ordered = settings->is_ordered,
                                  .sync = settings->sync,
+                                 .sync_interval_ns = settings->sync_interval_ns,
                                  .name_bytes = settings->name_bytes};
     e = e == NULL ? &unheard : e;
     assert(settings->number < 10000 && strlen(settings->layout) < LMDB_LAYOUT_MAX);
@@ -320,17 +347,21 @@ enum err_kind lmdb_shard_open(struct lmdb_shard *shard, const struct lmdb_settin
     if (getrandom(&hash_key, sizeof hash_key, 0) != sizeof hash_key)
         return err_set_errno(e, "draw a key for hashes");
     enum err_kind kind = make_folders(shard, settings, e);
+    if (kind == ERR_NONE)
+        kind = lmdb_sync_recover(shard, e);
     if (kind != ERR_NONE)
         return kind;
-    const int error = map_what_fits(shard, settings);
+    const int error = map_what_fits(
+        shard, settings, MDB_NOTLS | (settings->sync == LMDB_SYNC_ALWAYS ? 0 : MDB_NOSYNC));
     if (error != 0)
         return story_of(e, shard, error);
     note_map(shard);
     lmdb_watches_init(&shard->watches, hash_key);
     fill_up_file(shard);
     lmdb_shard_check_readers(shard);
-    kind =
-        heads_agree(shard) ? open_databases(shard, settings, e) : story_of(e, shard, MDB_CORRUPTED);
+    kind = heads_agree(shard) ? lmdb_sync_begin(shard, e) : story_of(e, shard, MDB_CORRUPTED);
+    if (kind == ERR_NONE)
+        kind = open_databases(shard, settings, e);
     if (kind != ERR_NONE)
         lmdb_shard_close(shard);
     return kind;
@@ -340,9 +371,108 @@ void lmdb_shard_close(struct lmdb_shard *shard)
 {
     if (shard->env == NULL)
         return;
+    lmdb_sync_end(shard);
     mdb_env_close(shard->env);
     shard->env = NULL;
-    lmdb_watches_fini(&shard->watches);
+    if (!shard->is_looked_at)
+        lmdb_watches_fini(&shard->watches);
+}
+
+/* ---- only looking ---- */
+
+static enum err_kind cannot_look(struct err *e, const char *path)
+{
+    if (errno == ENOENT || errno == ENOTDIR)
+        return err_set(e, ERR_NO_TARGET, "there is no %.200s", path);
+    return err_set_errno(e, "look at %.180s", path);
+}
+
+/* Who only reads still has a place in the table of readers, which is in lock.mdb, so that the
+ * writer leaves alone what he sees. Where that file is not, nobody has this open, and none is made.
+ */
+static enum err_kind choose_lock(const struct lmdb_shard *shard, unsigned *flags, struct err *e)
+{
+    char path[LMDB_PATH_MAX + 16];
+    struct stat file;
+    snprintf(path, sizeof path, "%s/data.mdb", shard->path);
+    if (access(path, R_OK) != 0 || stat(path, &file) != 0)
+        return cannot_look(e, path);
+    if (file.st_size == 0)
+        return err_set(e, ERR_INPUT, "look at %.180s: the file is empty", path);
+    snprintf(path, sizeof path, "%s/lock.mdb", shard->path);
+    *flags = MDB_RDONLY | MDB_NOTLS;
+    if (access(path, R_OK | W_OK) == 0)
+        return ERR_NONE;
+    *flags |= MDB_NOLOCK;
+    return errno == ENOENT ? ERR_NONE : cannot_look(e, path);
+}
+
+enum err_kind lmdb_shard_look(struct lmdb_shard *shard, const struct lmdb_settings *settings,
+                              struct err *e)
+{
+    struct err unheard;
+    unsigned flags;
+    *shard = (struct lmdb_shard){.is_looked_at = true, .name_bytes = settings->name_bytes};
+    e = e == NULL ? &unheard : e;
+    enum err_kind kind = name_folder(shard, settings, e);
+    if (kind == ERR_NONE)
+        kind = choose_lock(shard, &flags, e);
+    if (kind == ERR_NONE)
+        kind = lmdb_sync_look(shard, e);
+    if (kind != ERR_NONE)
+        return kind;
+    const int error = map_what_fits(shard, settings, flags);
+    if (error != 0)
+        return story_of(e, shard, error);
+    note_map(shard);
+    if (heads_agree(shard))
+        return ERR_NONE;
+    kind = story_of(e, shard, MDB_CORRUPTED);
+    lmdb_shard_close(shard);
+    return kind;
+}
+
+enum err_kind lmdb_shard_enter(struct lmdb_shard *shard, MDB_txn *txn, char layout[LMDB_LAYOUT_MAX],
+                               struct err *e)
+{
+    struct meta meta;
+    int error = 0;
+    for (unsigned i = 0; i < LMDB_DATABASES_COUNT && error == 0; i++)
+        error = open_database(txn, database_names[i], 0, &shard->databases[i]);
+    if (error == 0)
+        error = load_meta(shard, txn, &meta);
+    if (error != 0)
+        return story_of(e, shard, error == MDB_NOTFOUND ? MDB_INVALID : error);
+    if (meta.format != LMDB_FORMAT)
+        return refuse_format(shard, &meta, e);
+    shard->is_ordered = meta.is_ordered != 0;
+    memcpy(layout, meta.layout, LMDB_LAYOUT_MAX);
+    layout[LMDB_LAYOUT_MAX - 1] = '\0';
+    return ERR_NONE;
+}
+
+bool lmdb_shard_is_short(struct lmdb_shard *shard)
+{
+    MDB_envinfo info;
+    struct stat file;
+    int fd;
+    return mdb_env_info(shard->env, &info) != 0 || mdb_env_get_fd(shard->env, &fd) != 0 ||
+           fstat(fd, &file) != 0 ||
+           (uint64_t)file.st_size < (info.me_last_pgno + 1) * shard->page_bytes;
+}
+
+int lmdb_shard_holder(const struct lmdb_settings *settings)
+{
+    char path[LMDB_PATH_MAX + 16];
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1};
+    const int length =
+        snprintf(path, sizeof path, "%.1000s/%04u/lock.mdb", settings->folder, settings->number);
+    const int fd = length < 0 ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return 0;
+    const int error = fcntl(fd, F_GETLK, &lock);
+    close(fd); /* nobody of this process has it open, whose lock would go with it */
+    return error != 0 || lock.l_type == F_UNLCK ? 0 : lock.l_pid <= 0 ? -1 : lock.l_pid;
 }
 
 /* ---- figures ---- */

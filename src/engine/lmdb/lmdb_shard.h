@@ -26,6 +26,7 @@
 
 #include <stdatomic.h>
 
+struct lmdb_sync;
 struct MDB_env;
 struct MDB_txn;
 
@@ -53,14 +54,18 @@ enum {
     LMDB_PATH_MAX = 1024,
 };
 
+/* Is the engine in this build? Otherwise nothing below can be opened. */
+extern const bool lmdb_is_built;
+
 #define LMDB_MAP_BYTES ((uint64_t)256 << 30)
 
 struct lmdb_settings {
-    const char *folder;     /* of the keyspace; made if it is not there */
-    uint32_t    number;     /* of the shard in it, below 10000 */
-    const char *layout;     /* what the keys lie here by, in words: "hash, shard 0 of 3" */
-    bool        is_ordered; /* range: keys in the order of their bytes */
-    uint8_t     sync;       /* enum lmdb_sync */
+    const char *folder;           /* of the keyspace; made if it is not there */
+    uint32_t    number;           /* of the shard in it, below 10000 */
+    const char *layout;           /* what the keys lie here by, in words: "hash, shard 0 of 3" */
+    bool        is_ordered;       /* range: keys in the order of their bytes */
+    uint8_t     sync;             /* enum lmdb_sync_when */
+    uint64_t    sync_interval_ns; /* of INTERVAL */
     uint32_t    name_bytes; /* of a key's beginning that its slot does not depend on: "carts:" */
     uint64_t    map_bytes;  /* address space; 0: LMDB_MAP_BYTES, or what there is of it */
     uint64_t    disk_bytes_max; /* of pages in use; 0: no limit */
@@ -93,9 +98,12 @@ struct lmdb_shard {
     uint64_t            map_bytes;
     _Atomic uint64_t    readable_bytes; /* of it: the file was at least as long */
     bool                is_ordered;
+    bool                is_looked_at; /* read only: lmdb_shard_look() */
     uint8_t             sync;
     _Atomic bool        failed;         /* the disk takes no writes any more */
     _Atomic uint64_t    disk_bytes_max; /* may be changed while it is open */
+    uint64_t            sync_interval_ns;
+    struct lmdb_sync   *syncing; /* of `sync: interval` (sync/lmdb_sync.h) */
     struct lmdb_watches watches;
     struct lmdb_figures figures;
     char                path[LMDB_PATH_MAX]; /* of the environment's folder */
@@ -107,6 +115,27 @@ must_check enum err_kind lmdb_shard_open(struct lmdb_shard *shard,
 
 /* All transactions are over. Accepts zero. */
 void lmdb_shard_close(struct lmdb_shard *shard);
+
+/* Opens it to be read only, beside the process that writes to it, if there is one; nothing is made
+ * and nothing written. Of @settings folder, number, name_bytes and map_bytes count. Only the file's
+ * two heads were looked at then: lmdb_shard_enter() is due. ERR_NO_TARGET: it is not there;
+ * ERR_INPUT: it is damaged; ERR_SYSTEM: it may not be read, or the like. Not for a shard that this
+ * process has open already. */
+must_check enum err_kind lmdb_shard_look(struct lmdb_shard *shard,
+                                         const struct lmdb_settings *settings, struct err *e);
+
+/* Opens the databases of one that is only looked at, in @txn, which reads and outlives their use,
+ * and gives the layout that it has. */
+must_check enum err_kind lmdb_shard_enter(struct lmdb_shard *shard, struct MDB_txn *txn,
+                                          char layout[LMDB_LAYOUT_MAX], struct err *e);
+
+/* Does its file end before the last page that its heads name? Pages that were never written may be
+ * missing at the end of a sound one. Then lmdb_check() is due before lmdb_shard_enter(). */
+bool lmdb_shard_is_short(struct lmdb_shard *shard);
+
+/* The process that has the shard open; 0: none, -1: one whose number cannot be seen from here. Not
+ * for one that this process has open. */
+int lmdb_shard_holder(const struct lmdb_settings *settings);
 
 /* Keys, as of the last commit. */
 uint64_t lmdb_shard_count(struct lmdb_shard *shard);

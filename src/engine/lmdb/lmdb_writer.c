@@ -3,6 +3,7 @@
 #include "engine/lmdb/lmdb_writer.h"
 
 #include "core/units.h"
+#include "engine/lmdb/sync/lmdb_sync.h"
 
 #include <assert.h>
 #include <signal.h>
@@ -224,17 +225,33 @@ static void do_work(struct lmdb_writer *writer, size_t count, uint64_t upkeep_ms
 bool lmdb_writer_step(struct lmdb_writer *writer)
 {
     pthread_mutex_lock(&writer->lock);
-    const size_t count = take_batch(writer);
-    const uint64_t upkeep_ms = writer->upkeep_ms;
+    const bool may_begin = writer->pauses == 0;
+    const size_t count = may_begin ? take_batch(writer) : 0;
+    const uint64_t upkeep_ms = may_begin ? writer->upkeep_ms : 0;
+    writer->is_busy = count > 0 || upkeep_ms != 0;
     pthread_mutex_unlock(&writer->lock);
+    if (count == 0 && upkeep_ms == 0)
+        return false;
     do_work(writer, count, upkeep_ms);
-    return count > 0 || upkeep_ms != 0;
+    pthread_mutex_lock(&writer->lock);
+    writer->is_busy = false;
+    if (writer->pauses > 0)
+        pthread_cond_broadcast(&writer->rested);
+    pthread_mutex_unlock(&writer->lock);
+    return true;
+}
+
+/* Under the lock. */
+static bool has_to_wait(const struct lmdb_writer *writer)
+{
+    return writer->pauses > 0 ||
+           (list_is_empty(&writer->queue) && writer->upkeep_ms == 0 && !writer->is_stopping);
 }
 
 static bool wait_for_work(struct lmdb_writer *writer)
 {
     pthread_mutex_lock(&writer->lock);
-    while (list_is_empty(&writer->queue) && writer->upkeep_ms == 0 && !writer->is_stopping) {
+    while (has_to_wait(writer)) {
         writer->is_asleep = true;
         pthread_cond_wait(&writer->wake, &writer->lock);
         writer->is_asleep = false;
@@ -276,6 +293,37 @@ void lmdb_writer_tick(struct lmdb_writer *writer, uint64_t now_ms)
     pthread_mutex_unlock(&writer->lock);
 }
 
+/* ---- pauses ---- */
+
+void lmdb_writer_pause(struct lmdb_writer *writer)
+{
+    pthread_mutex_lock(&writer->lock);
+    writer->pauses++;
+    pthread_mutex_unlock(&writer->lock);
+}
+
+bool lmdb_writer_rest(struct lmdb_writer *writer, uint64_t until_ns)
+{
+    const struct timespec until = {.tv_sec = (time_t)(until_ns / NS_PER_S),
+                                   .tv_nsec = (long)(until_ns % NS_PER_S)};
+    int error = 0;
+    pthread_mutex_lock(&writer->lock);
+    while (writer->is_busy && error == 0)
+        error = pthread_cond_clockwait(&writer->rested, &writer->lock, CLOCK_MONOTONIC, &until);
+    const bool is_resting = !writer->is_busy;
+    pthread_mutex_unlock(&writer->lock);
+    return is_resting;
+}
+
+void lmdb_writer_go_on(struct lmdb_writer *writer)
+{
+    pthread_mutex_lock(&writer->lock);
+    assert(writer->pauses > 0);
+    writer->pauses--;
+    wake_up(writer);
+    pthread_mutex_unlock(&writer->lock);
+}
+
 /* ---- begin and end ---- */
 
 void lmdb_writer_init(struct lmdb_writer *writer, struct lmdb_shard *shard,
@@ -285,8 +333,9 @@ void lmdb_writer_init(struct lmdb_writer *writer, struct lmdb_shard *shard,
     list_init(&writer->queue);
     lmdb_space_init(&writer->space, shard, true);
     lmdb_run_init(&writer->run, &writer->space, value_bytes_max, seed);
-    const int error =
-        pthread_mutex_init(&writer->lock, NULL) | pthread_cond_init(&writer->wake, NULL);
+    const int error = pthread_mutex_init(&writer->lock, NULL) |
+                      pthread_cond_init(&writer->wake, NULL) |
+                      pthread_cond_init(&writer->rested, NULL);
     assert(error == 0);
     (void)error;
 }
@@ -303,7 +352,7 @@ enum err_kind lmdb_writer_start(struct lmdb_writer *writer, struct err *e)
         return err_set(e, ERR_SYSTEM, "the writer's thread of %.150s could not be started",
                        writer->shard->path);
     writer->is_running = true;
-    return ERR_NONE;
+    return lmdb_sync_start(writer->shard, writer->shard->sync_interval_ns, e);
 }
 
 void lmdb_writer_stop(struct lmdb_writer *writer)
@@ -316,8 +365,10 @@ void lmdb_writer_stop(struct lmdb_writer *writer)
     pthread_mutex_unlock(&writer->lock);
     if (writer->is_running)
         pthread_join(writer->thread, NULL);
+    lmdb_sync_stop(writer->shard);
     lmdb_space_fini(&writer->space);
     pthread_cond_destroy(&writer->wake);
+    pthread_cond_destroy(&writer->rested);
     pthread_mutex_destroy(&writer->lock);
     *writer = (struct lmdb_writer){0};
 }

@@ -18,7 +18,8 @@
  *                                                UNCERTAIN, and nothing is written from then on (a
  *                                                second sync may succeed although data is gone)
  *
- * Between ops the thread removes what is over and members of no key, in slices.
+ * Between ops the thread removes what is over and members of no key, in slices. A backup lets all
+ * writers pause for the moment in which it begins to read.
  *
  * Memory:  ops are their stage's; the writer's batch is of fixed size.
  * Threads: its own; submit and tick on any.
@@ -65,11 +66,12 @@ struct lmdb_writer {
     struct lmdb_run     run;
     pthread_t           thread;
     pthread_mutex_t     lock;
-    pthread_cond_t      wake;
+    pthread_cond_t      wake, rested;
     struct list         queue;     /* struct key_op */
     uint64_t            upkeep_ms; /* what is over at it is to be removed; 0: nothing to do */
     uint32_t            passed;    /* batches since the last slice */
-    bool                is_asleep, is_stopping, is_running;
+    uint32_t            pauses;    /* that were asked for and are not over */
+    bool                is_asleep, is_stopping, is_running, is_busy;
     struct lmdb_batched batch[LMDB_BATCH_OPS];
 };
 
@@ -89,6 +91,16 @@ void lmdb_writer_submit(struct lmdb_writer *writer, struct list *ops, uint64_t c
 
 /* It is @now_ms: what is over may go. Several times a second. */
 void lmdb_writer_tick(struct lmdb_writer *writer, uint64_t now_ms);
+
+/* Nothing is begun from now on, until lmdb_writer_go_on(); what waits goes on waiting. */
+void lmdb_writer_pause(struct lmdb_writer *writer);
+
+/* Of one that pauses: waits until nothing is under way, at most until @until_ns of the monotonic
+ * clock. False: something still is. */
+bool lmdb_writer_rest(struct lmdb_writer *writer, uint64_t until_ns) must_check;
+
+/* Ends one lmdb_writer_pause(). */
+void lmdb_writer_go_on(struct lmdb_writer *writer);
 
 /* Does one batch, or a slice, if there is anything to do; what the thread does again and again. For
  * tests, while the thread does not run. False: there was nothing. */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* main/command/check.c - `pando check`: what is wrong with a configuration, and can it
- * listen, are its targets there? */
+ * listen, are its targets there, are its keys sound? */
 #include "main/command/command.h"
 #include "main/command/grid.h"
+#include "main/command/keys/deep.h"
 #include "main/command/live/listeners.h"
 #include "main/command/live/live.h"
 
@@ -159,7 +160,13 @@ int command_check(const struct command_line *line)
     struct settings *settings = command_load(line, line->words[0], &request);
     if (settings == NULL)
         return EXIT_USAGE;
-    const int status = check(line, settings, &request);
+    const enum keys_found layouts = keys_check_layouts(settings);
+    int status = layouts == KEYS_LIE_OTHERWISE ? EXIT_USAGE : EXIT_FAILURE;
+    if (layouts == KEYS_ARE_WELL)
+        status = check(line, settings, &request);
+    /* Also of keys that lie otherwise. */
+    if (line->deep != NULL && keys_check_deep(settings) != KEYS_ARE_WELL && status == EXIT_SUCCESS)
+        status = EXIT_FAILURE;
     settings_free(settings);
     return status;
 }

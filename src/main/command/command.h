@@ -40,6 +40,8 @@ enum {
       "say which service answers a request, whether from its cache, and why not")                  \
     X(purge, "[URL...]", 64,                                                                       \
       "take answers out of the caches, by URL, prefix or tag, and say how many")                   \
+    X(backup, "TO [FILE]", 2, "write all keys on the disk, of one instant, to a file or folder")   \
+    X(restore, "BACKUP [FILE]", 2, "lay a backup's keys into an empty data folder")                \
     X(agent, "", 0,                                                                                \
       "run beside an application and say how busy it is: agent-check, and probes over HTTP")       \
     X(password, "[NAME]", 1,                                                                       \
@@ -53,6 +55,7 @@ enum {
 
 /* Which commands take a flag. */
 #define COMMANDS_LOADING "run init check config"
+#define COMMANDS_KEYS    COMMANDS_LOADING " backup restore"
 #define COMMANDS_ALL     ""
 
 /* A flag whose argument is "" is a switch. */
@@ -66,7 +69,7 @@ enum {
       "the Redis protocol; refused, with the reason, by this version")                             \
     X(admin, "admin", "ADDRESS", COMMANDS_LOADING,                                                 \
       "metrics, probes and the status page; 127.0.0.1:9780 if the file names no listeners")        \
-    X(data, "data", "DIR", COMMANDS_LOADING, "the folder for what is kept on disk")                \
+    X(data, "data", "DIR", COMMANDS_KEYS, "the folder for what is kept on disk")                   \
     X(workers, "workers", "N", COMMANDS_LOADING,                                                   \
       "threads that carry traffic; one for each core unless set")                                  \
     X(io, "io", "KIND", COMMANDS_LOADING " agent", "auto, epoll or io_uring")                      \
@@ -74,10 +77,13 @@ enum {
     X(location, "location", "PLACE", COMMANDS_LOADING,                                             \
       "where on the globe it stands: \"LATITUDE,LONGITUDE\" or a country (ISO 3166)")              \
     X(control, "control", "PATH", COMMANDS_LOADING                                              \
-      " reload drain undrain weight status tap explain purge",                                     \
+      " reload drain undrain weight status tap explain purge backup",                              \
       "the control socket")                                                                        \
-    X(sets, "set", "a.b=VALUE", COMMANDS_LOADING, "any setting, over the file; may be repeated")   \
+    X(sets, "set", "a.b=VALUE", COMMANDS_KEYS, "any setting, over the file; may be repeated")      \
     X(live, "live", "", "check", "also bind every listener's address and connect to every target") \
+    X(deep, "deep", "", "check", "also read all keys on the disk, and name what is damaged")       \
+    X(throttle, "throttle", "SIZE", "backup", "at most that much a second, such as 20MiB")         \
+    X(only, "only", "KEYSPACE", "restore", "of the backup, this one alone; may be repeated")       \
     X(json, "json", "", "check status tap explain purge", "for programs")                          \
     X(watch, "watch", "", "status", "again every second, until Ctrl-C")                            \
     X(service, "service", "NAME", "tap purge", "only requests for this service, or its cache")     \

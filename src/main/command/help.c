@@ -13,12 +13,15 @@
     X("pando init --to localhost:3000 > pando.yaml", "the same as a commented file")               \
     X("pando check pando.yaml", "what is wrong with it?")                                          \
     X("pando check --live pando.yaml", "and do its targets answer?")                               \
+    X("pando check --deep pando.yaml", "are all keys on the disk sound?")                          \
     X("pando run pando.yaml", "serve")                                                             \
     X("pando run --http :80 --set limits.connections=20000", "flags win over the file")            \
     X("pando reload", "take the changed file")                                                     \
     X("pando drain shop/10.0.0.1:3000", "let it finish, before it is stopped")                     \
     X("pando status --watch", "services, targets, health")                                         \
     X("pando tap --status 5xx", "what fails, as it happens")                                       \
+    X("pando backup /backups", "all keys, while it serves")                                        \
+    X("pando restore keys.backup new.yaml --data new", "also into another layout")                 \
     X("pando agent --cgroup 4711 --port 3000", "beside an application: how busy is it?")           \
     X("pando password anna >> users.yaml", "a row for a users-file; the password is shown")        \
     X("pando config diff pando.yaml new.yaml", "what a reload would change")                       \
@@ -32,7 +35,7 @@
                "/etc/pando/pando.yaml. With --to alone no file is read.")                          \
     X("what wins", "--set, then the other flags, then the file and what it includes, then the "    \
                    "presets.")                                                                     \
-    X("control socket", "reload, drain, weight, status and tap talk to the server over a "         \
+    X("control socket", "reload, drain, weight, status, tap and backup talk to the server over a "         \
                         "socket that only its user and root may open: --control, else what the "   \
                         "file says under `control`, else /run/pando/control.sock for root and "    \
                         "$XDG_RUNTIME_DIR/pando/control.sock for others.")                         \

@@ -83,13 +83,20 @@ static void write_errors(const struct config_errors *errors, const struct comman
     fprintf(stderr, "\n%zu mistake%s\n", errors->count, errors->count == 1 ? "" : "s");
 }
 
+/* `pando run` alone serves keys, which these are about. */
+static bool goes_without_file(const struct command_line *line)
+{
+    return line->command->run == command_run || line->command->run == command_backup ||
+           line->command->run == command_restore || line->deep != NULL;
+}
+
 struct settings *command_load(const struct command_line *line, const char *file,
                               struct settings_request *request)
 {
     struct config_errors errors = {0};
     command_request(request, line, file);
     if (request->file == NULL && request->to == NULL && line->sets_count == 0 &&
-        line->command->run != command_run) {
+        !goes_without_file(line)) {
         explain_no_file(line);
         return NULL;
     }

@@ -24,7 +24,8 @@ struct lmdb_checked {
     uint64_t findings; /* 0: all is well */
 };
 
-/* Walks over all that is in @shard, and calls @report for what is damaged. */
+/* Walks over all that is in @shard, open or only looked at (then once), and calls @report for what
+ * is damaged. */
 must_check enum err_kind lmdb_check(struct lmdb_shard *shard, lmdb_report *report, void *self,
                                     struct lmdb_checked *checked, struct err *e);
 

@@ -2,10 +2,14 @@
 /* engine/lmdb/without/lmdb.c - stands in for engine/lmdb where the build is without liblmdb.
  *
  * No shard can be opened, so nothing else is ever called. */
+#include "engine/lmdb/backup/lmdb_backup.h"
+#include "engine/lmdb/backup/lmdb_lay.h"
 #include "engine/lmdb/check/lmdb_check.h"
 #include "engine/lmdb/lmdb_stage.h"
 
 #include <assert.h>
+
+const bool lmdb_is_built = false;
 
 enum err_kind lmdb_shard_open(struct lmdb_shard *shard, const struct lmdb_settings *settings,
                               struct err *e)
@@ -73,4 +77,72 @@ enum err_kind lmdb_check(struct lmdb_shard *shard, lmdb_report *report, void *se
     (void)checked;
     assert(shard->env != NULL);
     return err_set(e, ERR_INPUT, "engine lmdb is not in this build");
+}
+
+enum err_kind lmdb_shard_look(struct lmdb_shard *shard, const struct lmdb_settings *settings,
+                              struct err *e)
+{
+    return lmdb_shard_open(shard, settings, e);
+}
+
+enum err_kind lmdb_shard_enter(struct lmdb_shard *shard, struct MDB_txn *txn,
+                               char layout[LMDB_LAYOUT_MAX], struct err *e)
+{
+    layout[0] = '\0';
+    assert(txn != NULL && shard->env != NULL);
+    return err_set(e, ERR_INPUT, "engine lmdb is not in this build");
+}
+
+bool lmdb_shard_is_short(struct lmdb_shard *shard)
+{
+    assert(shard->env != NULL);
+    return false;
+}
+
+int lmdb_shard_holder(const struct lmdb_settings *settings)
+{
+    (void)settings;
+    return 0;
+}
+
+enum err_kind lmdb_backup_begin(struct lmdb_backup_part *parts, size_t count, struct err *e)
+{
+    assert(parts != NULL);
+    return count == 0 ? ERR_NONE : err_set(e, ERR_INPUT, "engine lmdb is not in this build");
+}
+
+void lmdb_backup_end(struct lmdb_backup_part *parts, size_t count)
+{
+    assert(count == 0 || parts->txn == NULL);
+}
+
+enum err_kind lmdb_backup_write(const struct lmdb_backup_part *part, struct backup_writer *writer,
+                                struct err *e)
+{
+    assert(part == NULL && writer != NULL);
+    return err_set(e, ERR_INPUT, "engine lmdb is not in this build");
+}
+
+enum err_kind lmdb_lay_open(struct lmdb_lay *lay, const struct lmdb_settings *settings,
+                            struct err *e)
+{
+    *lay = (struct lmdb_lay){0};
+    return lmdb_shard_open(&lay->shard, settings, e);
+}
+
+enum err_kind lmdb_lay_item(struct lmdb_lay *lay, const struct backup_item *item, struct err *e)
+{
+    assert(lay == NULL && item != NULL);
+    return err_set(e, ERR_INPUT, "engine lmdb is not in this build");
+}
+
+enum err_kind lmdb_lay_end(struct lmdb_lay *lay, struct err *e)
+{
+    assert(lay == NULL);
+    return err_set(e, ERR_INPUT, "engine lmdb is not in this build");
+}
+
+void lmdb_lay_close(struct lmdb_lay *lay)
+{
+    assert(lay->shard.env == NULL);
 }

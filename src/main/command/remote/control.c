@@ -102,9 +102,13 @@ bool control_ask(const struct control *control, struct control_question *questio
         .self = question,
     };
     question->status = 0;
+    question->is_unheard = false;
     const enum err_kind failed = client_ask(&request, &e);
     if (failed == ERR_NONE)
         return true;
+    question->is_unheard = failed == ERR_CONNECT_REFUSED;
+    if (question->is_unheard && question->may_be_unheard)
+        return false;
     fprintf(stderr, "error: %s\n", e.story);
     if (failed == ERR_CONNECT_REFUSED && control->errors.count > 0) {
         fputs("the configuration has mistakes, so it may mean another socket:\n\n", stderr);

@@ -28,7 +28,9 @@ struct control_question {
     unsigned    wait_s; /* 0: as long as it takes */
     bool (*received)(void *self, const char *at, size_t bytes);
     void    *self;
-    unsigned status; /* out: of the answer; 0: there was none */
+    unsigned status;         /* out: of the answer; 0: there was none */
+    bool     may_be_unheard; /* that nobody listens is no error: nothing is written then */
+    bool     is_unheard;     /* out: nobody listens */
 };
 
 /* Asks. False: there was no whole answer, and why was written. */
