@@ -78,10 +78,10 @@ static bool is_for(const struct worker_thread *thread, const struct listener_set
     return (listener->dialect == LISTENER_ADMIN) == (thread->worker.index == WORKER_CONTROL);
 }
 
-/* What a front of this thread stands before: one of the two, by what it speaks. */
+/* What fronts of this thread stand before. */
 struct below {
-    struct http_router *router;
-    struct resp_path   *keys; /* NULL on the control thread */
+    struct path        *path;  /* a worker's; NULL on the control thread */
+    struct http_router *admin; /* of admin listeners; NULL on workers */
 };
 
 /* Opens or changes the front of @listener. False: no memory. */
@@ -100,14 +100,16 @@ static bool change_front(struct worker_thread *thread, const struct change *chan
     if (listener->dialect == LISTENER_REDIS) {
         const struct resp_front_settings with = {.name = listener->name, .resp = &settings->redis};
         if (front == NULL)
-            return worker_front_open_resp(thread, &with, below->keys, admission, fd);
-        resp_front_change(front->resp, &with, below->keys);
+            return worker_front_open_resp(thread, &with, path_keys(below->path), admission, fd);
+        resp_front_change(front->resp, &with, path_keys(below->path));
         return true;
     }
     const struct http_front_settings with = front_settings(settings, listener);
+    struct http_router *router =
+        below->path != NULL ? path_router(below->path, listener->name) : below->admin;
     if (front == NULL)
-        return worker_front_open(thread, &with, below->router, admission, fd);
-    http_front_change(front->http, &with, below->router);
+        return worker_front_open(thread, &with, router, admission, fd);
+    http_front_change(front->http, &with, router);
     return true;
 }
 
@@ -157,7 +159,7 @@ static void change_worker(struct worker_thread *thread, void *argument)
     thread->worker.descriptors_kept_most = limit - kept / 2;
     struct path *old = thread->path;
     thread->path = path;
-    change->ok = change_fronts(thread, change, &(struct below){path_router(path), path_keys(path)});
+    change->ok = change_fronts(thread, change, &(struct below){.path = path});
     close_fronts(thread, change->generation->settings);
     path_release(old);
 }
@@ -173,7 +175,7 @@ static void change_control(struct worker_thread *thread, void *argument)
     struct change *change = argument;
     server__take_admin_settings(change->server, change->generation->settings);
     change->ok =
-        change_fronts(thread, change, &(struct below){.router = &change->server->admin_routers[0]});
+        change_fronts(thread, change, &(struct below){.admin = &change->server->admin_routers[0]});
     close_fronts(thread, change->generation->settings);
     struct worker_front *control = worker_front_find(thread, "control");
     if (control != NULL) {

@@ -125,7 +125,15 @@ static void check_listener(const struct checker *checker, struct listener_settin
     if (listener->dialect != LISTENER_HTTP && listener->trust.count > 0)
         complain(checker, path, CONFIG_PART_KEY, "it belongs to an http listener",
                  "this listener believes nobody");
-    if (listener->dialect != LISTENER_ADMIN && listener->dialect != LISTENER_REDIS)
+    (void)snprintf(path, sizeof path, "listeners.%s.keys", listener->name);
+    if (listener->keys && listener->dialect != LISTENER_HTTP)
+        complain(checker, path, CONFIG_PART_KEY, "it belongs to an http listener",
+                 "this listener does not answer /kv/");
+    else if (listener->keys && checker->settings->keyspaces_count == 0)
+        complain(checker, path, CONFIG_PART_KEY, "add `keyspaces: {default: {}}`",
+                 "a listener with keys has no keyspace to serve");
+    if (listener->dialect == LISTENER_NONE ||
+        (listener->dialect == LISTENER_HTTP && !listener->keys))
         return;
     const char *key = dialects[listener->dialect - 1].key;
     (void)snprintf(path, sizeof path, "listeners.%s.%s", listener->name, key);
