@@ -18,10 +18,10 @@
       "networks whose Forwarded and X-Forwarded-* headers are believed; from all others they "     \
       "are dropped")                                                                               \
     X(open, "open", BOOLEAN, 0, 1, false, LIVE,                                                    \
-      "says that an admin or Redis listener, or one with keys, may be reached from other "          \
-      "machines, though it asks for no password")                                                                                  \
+      "says that an admin or Redis listener, or one with keys, may be reached from other "         \
+      "machines, though it asks for no password")                                                  \
     X(keys, "keys", BOOLEAN, 0, 1, false, LIVE,                                                    \
-      "answers /kv/KEYSPACE/KEY with the keys that Pando holds, before any service")               \
+      "answers /kv/KEYSPACE/KEY with the keys that Pando holds, before services and pages")        \
     X(backlog, "backlog", COUNT, 1, 65535, 4096, START,                                            \
       "connections the kernel may hold ready before they are accepted")                            \
     X(receive_buffer_bytes, "receive-buffer", SIZE_OR_NONE, CONFIG_KIB(4), CONFIG_MIB(64),         \

@@ -574,7 +574,7 @@ static bool build_faces(struct path *path)
             .hold = hold_path,
             .release = release_path,
         };
-        if (!settings->listeners[i].keys)
+        if (!settings->listeners[i].keys || settings->listeners[i].dialect != LISTENER_HTTP)
             continue;
         ok = face_init(&path->faces[path->faces_count++], &parts);
         path->held_count++;

@@ -126,8 +126,8 @@ static void check_listener(const struct checker *checker, struct listener_settin
         complain(checker, path, CONFIG_PART_KEY, "it belongs to an http listener",
                  "this listener believes nobody");
     (void)snprintf(path, sizeof path, "listeners.%s.keys", listener->name);
-    if (listener->keys && listener->dialect != LISTENER_HTTP)
-        complain(checker, path, CONFIG_PART_KEY, "it belongs to an http listener",
+    if (listener->keys && listener->dialect == LISTENER_REDIS)
+        complain(checker, path, CONFIG_PART_KEY, "it belongs to an http or admin listener",
                  "this listener does not answer /kv/");
     else if (listener->keys && checker->settings->keyspaces_count == 0)
         complain(checker, path, CONFIG_PART_KEY, "add `keyspaces: {default: {}}`",

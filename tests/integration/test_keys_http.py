@@ -4,6 +4,7 @@ comes between, types that last, and what is refused in words."""
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -446,6 +447,34 @@ def test_a_stop_answers_what_came(start):
     for thread in threads:
         thread.join()
     assert set(statuses) <= {201}
+
+
+def test_an_admin_listener_has_keys_beside_its_pages(start):
+    settings = {"keyspaces": {"default": {"engine": "lmdb"}}, "listeners": {"admin": {"keys": True}}}
+    proxy = start(settings)
+    face = Face(proxy.admin_port)
+    assert face("PUT", "/kv/default/a", b"x").status == 201
+    assert face("GET", "/healthz").status == 200 and face("GET", "/").body.startswith(b"<!doctype html>")
+    assert "address and localhost" in face.detail(421, "GET", "/kv/default/a", Host="evil.example")
+    assert proxy.reload(pando.merged(settings, {"http": {"via": "other"}})).returncode == 0
+    assert face("GET", "/kv/default/a").body == b"x"
+    with socket.create_connection(("127.0.0.1", proxy.admin_port), pando.PATIENCE_S) as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        client.sendall(b"PUT /kv/default/b HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\nx")
+    assert proxy.reload(pando.merged(settings, {"listeners": {"admin": {"keys": False}}})).returncode == 0
+    assert face("GET", "/kv/default/a").status == 404 and face("GET", "/healthz").status == 200
+
+
+def test_alone_it_serves_keys_beside_the_dashboard(tmp_path):
+    """Where nothing is said of listeners and services."""
+    def admin_of(text):
+        (tmp_path / "pando.yaml").write_text(text)
+        shown = pando.command("config", "show", tmp_path / "pando.yaml")
+        assert shown.returncode == 0, shown.stderr
+        return re.search(r"^  admin:\n((?:    .*\n)*)", shown.stdout, re.M)[1]
+
+    assert "keys: true" in admin_of("keyspaces: {default: {}}\n")
+    assert "keys: true" not in admin_of("keyspaces: {default: {}}\nservices: {shop: {targets: '127.0.0.1:1'}}\n")
 
 
 def checked(tmp_path, listeners, **more):
