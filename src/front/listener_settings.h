@@ -19,11 +19,13 @@
       "networks whose Forwarded and X-Forwarded-* headers are believed; from all others they "     \
       "are dropped")                                                                               \
     X(open, "open", BOOLEAN, 0, 1, false, LIVE,                                                    \
-      "says that an admin or Redis listener may be reached from other machines, though it asks "   \
-      "for no password")                                                                                  \
+      "says that an admin or Redis listener, or one with keys, may be reached from other "         \
+      "machines, though it asks for no password")                                                  \
+    X(keys, "keys", BOOLEAN, 0, 1, false, LIVE,                                                    \
+      "answers /kv/KEYSPACE/KEY with the keys that Pando holds, before services and pages")        \
     X(users_file, "users-file", TEXT, 0, 4095, "", LIVE,                                           \
-      "who may connect to a Redis listener: a YAML file of users with the SHA-256 of their "       \
-      "passwords (`pando password` prints it), their keyspaces and access; read anew by a reload") \
+      "who may ask for keys here: a YAML file of users with the SHA-256 of their passwords "       \
+      "(`pando password` prints it), their keyspaces and access; read anew by a reload")           \
     X(backlog, "backlog", COUNT, 1, 65535, 4096, START,                                            \
       "connections the kernel may hold ready before they are accepted")                            \
     X(receive_buffer_bytes, "receive-buffer", SIZE_OR_NONE, CONFIG_KIB(4), CONFIG_MIB(64),         \

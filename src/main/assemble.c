@@ -33,6 +33,7 @@
 #include "core/mem.h"
 #include "core/units.h"
 #include "main/assemble_keys.h"
+#include "main/face/face.h"
 #include "main/node_id.h"
 #include "session/sticky_stage.h"
 
@@ -314,7 +315,9 @@ struct path {
     struct generation    *generation;
     struct http_router    router;
     struct key_path       keys;
-    unsigned              held_count; /* router and keys, while anybody holds them */
+    struct face          *faces; /* one for each listener that keys may be asked of */
+    size_t                faces_count;
+    unsigned              held_count; /* routers and keys, while anybody holds them */
     struct client_places *places;     /* NULL: no service asks where clients are */
     struct service_path  *services;
     size_t                services_count; /* that were built */
@@ -500,6 +503,9 @@ static void add_routes(struct path *path, size_t index)
 
 static void path_free(struct path *path)
 {
+    for (size_t i = 0; i < path->faces_count; i++)
+        face_fini(&path->faces[i]);
+    mem_free(path->faces);
     key_path_fini(&path->keys);
     for (size_t i = 0; i < path->services_count; i++) {
         prober_forget(&path->thread->prober, &path->services[i].balance);
@@ -570,6 +576,32 @@ static bool build_keys(struct path *path)
     return true;
 }
 
+/* When the services' routes are sorted. False: no memory. */
+static bool build_faces(struct path *path)
+{
+    const struct settings *settings = path->generation->settings;
+    path->faces = mem_alloc((settings->listeners_count + 1) * sizeof *path->faces);
+    bool ok = path->faces != NULL;
+    for (size_t i = 0; ok && i < settings->listeners_count; i++) {
+        const struct face_parts parts = {
+            .thread = path->thread,
+            .generation = path->generation,
+            .keys = &path->keys,
+            .services = &path->router,
+            .listener = &settings->listeners[i],
+            .path = path,
+            .released = router_released,
+            .hold = hold_path,
+            .release = release_path,
+        };
+        if (!settings->listeners[i].keys || settings->listeners[i].dialect != LISTENER_HTTP)
+            continue;
+        ok = face_init(&path->faces[path->faces_count++], &parts);
+        path->held_count++;
+    }
+    return ok;
+}
+
 struct path *path_new(struct worker_thread *thread, struct generation *generation)
 {
     const size_t services_count = generation->settings->services_count;
@@ -592,12 +624,12 @@ struct path *path_new(struct worker_thread *thread, struct generation *generatio
             add_routes(path, i);
         }
     }
-    if (!ok) {
+    http_router_sort(&path->router);
+    if (!ok || !build_faces(path)) {
         path_free(path);
         return NULL;
     }
     link_fallbacks(path);
-    http_router_sort(&path->router);
     return path;
 }
 
@@ -605,15 +637,21 @@ void path_release(struct path *path)
 {
     if (path == NULL)
         return;
-    path->held_count++; /* until both are looked at */
+    path->held_count++; /* until all are looked at */
     if (--path->router.refs_count == 0)
         let_go(path);
+    for (size_t i = 0; i < path->faces_count; i++)
+        if (--path->faces[i].router.refs_count == 0)
+            let_go(path);
     resp_path_let_go(&path->keys.resp);
     let_go(path);
 }
 
-struct http_router *path_router(struct path *path)
+struct http_router *path_router(struct path *path, const char *listener)
 {
+    for (size_t i = 0; i < path->faces_count; i++)
+        if (strcmp(path->faces[i].listener, listener) == 0)
+            return &path->faces[i].router;
     return &path->router;
 }
 

@@ -84,8 +84,8 @@ struct path *path_new(struct worker_thread *thread, struct generation *generatio
 /* Lets go of the worker's own reference; the path goes when nothing walks it. */
 void path_release(struct path *path);
 
-/* What stands below the HTTP fronts. */
-struct http_router *path_router(struct path *path);
+/* What stands below the HTTP front of the listener of that name. */
+struct http_router *path_router(struct path *path, const char *listener);
 
 /* What stands below the Redis fronts. */
 struct resp_path *path_keys(struct path *path);

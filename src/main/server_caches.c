@@ -407,7 +407,7 @@ static void ask(struct worker_thread *thread, void *argument)
     if (question->is_stopping)
         return;
     const struct http_route *route =
-        http_router_find(path_router(thread->path), http_span_bytes(head, head->host),
+        http_router_find(path_router(thread->path, ""), http_span_bytes(head, head->host),
                          head->host.bytes, http_span_bytes(head, head->path), head->path.bytes);
     if (route == NULL || route->service == NULL)
         return;

@@ -22,6 +22,8 @@ enum {
     DESCRIPTORS_SILENCE_S = 5, /* between two warnings that they run out */
 };
 
+struct beside;
+
 /* One listening address of the configuration, and its sockets: one per worker, or one for the
  * control thread. */
 struct listening {
@@ -98,6 +100,7 @@ struct server {
     struct drained_note drained_notes[WORKERS_MAX];
     unsigned            draining_count; /* workers that still have fronts */
     _Atomic uint64_t    descriptors_told_ns;
+    struct beside      *beside; /* keys on admin listeners; NULL: none */
     bool                is_stopping, is_draining, is_cut;
     int                 status;
     /* The last one; NULL: there was none. How many were ordered, ever. */

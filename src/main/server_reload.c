@@ -6,6 +6,7 @@
  * listeners close */
 #include "core/mem.h"
 #include "core/units.h"
+#include "main/face/beside.h"
 #include "main/server_inside.h"
 #include "main/users/users_file.h"
 
@@ -79,11 +80,20 @@ static bool is_for(const struct worker_thread *thread, const struct listener_set
     return (listener->dialect == LISTENER_ADMIN) == (thread->worker.index == WORKER_CONTROL);
 }
 
-/* What a front of this thread stands before: one of the two, by what it speaks. */
+/* What fronts of this thread stand before. */
 struct below {
-    struct http_router *router;
-    struct resp_path   *keys; /* NULL on the control thread */
+    struct path        *path;   /* a worker's; NULL on the control thread */
+    struct http_router *admin;  /* of admin listeners; NULL on workers */
+    struct beside      *beside; /* likewise; NULL: none of them has keys */
 };
+
+static struct http_router *router_below(const struct below *below, const char *listener)
+{
+    if (below->path != NULL)
+        return path_router(below->path, listener);
+    struct http_router *beside = beside_router(below->beside, listener);
+    return beside != NULL ? beside : below->admin;
+}
 
 /* Opens or changes the front of @listener. False: no memory. */
 static bool change_front(struct worker_thread *thread, const struct change *change,
@@ -102,14 +112,15 @@ static bool change_front(struct worker_thread *thread, const struct change *chan
         const struct resp_front_settings with = {
             .name = listener->name, .resp = &settings->redis, .users = listener->users};
         if (front == NULL)
-            return worker_front_open_resp(thread, &with, below->keys, admission, fd);
-        resp_front_change(front->resp, &with, below->keys);
+            return worker_front_open_resp(thread, &with, path_keys(below->path), admission, fd);
+        resp_front_change(front->resp, &with, path_keys(below->path));
         return true;
     }
     const struct http_front_settings with = front_settings(settings, listener);
+    struct http_router *router = router_below(below, listener->name);
     if (front == NULL)
-        return worker_front_open(thread, &with, below->router, admission, fd);
-    http_front_change(front->http, &with, below->router);
+        return worker_front_open(thread, &with, router, admission, fd);
+    http_front_change(front->http, &with, router);
     return true;
 }
 
@@ -159,7 +170,7 @@ static void change_worker(struct worker_thread *thread, void *argument)
     thread->worker.descriptors_kept_most = limit - kept / 2;
     struct path *old = thread->path;
     thread->path = path;
-    change->ok = change_fronts(thread, change, &(struct below){path_router(path), path_keys(path)});
+    change->ok = change_fronts(thread, change, &(struct below){.path = path});
     close_fronts(thread, change->generation->settings);
     path_release(old);
 }
@@ -173,9 +184,15 @@ void server__take_admin_settings(struct server *server, const struct settings *s
 static void change_control(struct worker_thread *thread, void *argument)
 {
     struct change *change = argument;
-    server__take_admin_settings(change->server, change->generation->settings);
-    change->ok =
-        change_fronts(thread, change, &(struct below){.router = &change->server->admin_routers[0]});
+    struct server *server = change->server;
+    struct below below = {.admin = &server->admin_routers[0]};
+    server__take_admin_settings(server, change->generation->settings);
+    const bool wants_keys = beside_is_wanted(change->generation->settings);
+    if (wants_keys)
+        below.beside = beside_new(thread, change->generation, below.admin);
+    change->ok = change_fronts(thread, change, &below) && (!wants_keys || below.beside != NULL);
+    beside_release(server->beside);
+    server->beside = below.beside;
     close_fronts(thread, change->generation->settings);
     struct worker_front *control = worker_front_find(thread, "control");
     if (control != NULL) {

@@ -4,6 +4,7 @@
  * not ready -> (unready-for) -> fronts close, requests end -> (drain-for) what is left is cut ->
  * pools -> the loop ends */
 #include "core/units.h"
+#include "main/face/beside.h"
 #include "main/server_inside.h"
 
 #include <errno.h>
@@ -32,7 +33,10 @@ static void all_drained(struct server *server)
 
 static void control_drained(struct worker_thread *thread)
 {
-    all_drained(thread->self);
+    struct server *server = thread->self;
+    beside_release(server->beside);
+    server->beside = NULL;
+    all_drained(server);
 }
 
 /* The pages and the control socket go last, so that a drain can be watched. */

@@ -100,6 +100,8 @@ static void set_presets(struct loader *loader, const struct settings_request *re
     if (has_keys || wants_keys)
         set(loader, "the presets", "listeners.data.redis", "127.0.0.1:6380");
     set(loader, "the presets", "listeners.admin.admin", "127.0.0.1:9780");
+    if ((has_keys || wants_keys) && !serves)
+        set(loader, "the presets", "listeners.admin.keys", "true");
 }
 
 static void set_flags(struct loader *loader, const struct settings_request *request)

@@ -24,6 +24,7 @@
 #include "control/outlier/outlier_settings.h"
 #include "core/geo/file.h"
 #include "engine/http/http_engine_settings.h"
+#include "engine/keys_http/keys_http_settings.h"
 #include "front/http/http_settings.h"
 #include "front/listener_settings.h"
 #include "front/resp/resp_settings.h"
@@ -103,6 +104,7 @@ struct settings {
     struct admit_settings     limits;
     struct http_settings      http;
     struct resp_settings      redis;
+    struct keys_http_settings kv;
     struct http_service_settings
         http_service;                     /* for requests of no service; preset of the services */
     struct http_engine_settings upstream; /* preset of the services */

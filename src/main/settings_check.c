@@ -126,14 +126,23 @@ static void check_listener(const struct checker *checker, struct listener_settin
     if (listener->dialect != LISTENER_HTTP && listener->trust.count > 0)
         complain(checker, path, CONFIG_PART_KEY, "it belongs to an http listener",
                  "this listener believes nobody");
-    if (listener->dialect != LISTENER_ADMIN && listener->dialect != LISTENER_REDIS)
+    (void)snprintf(path, sizeof path, "listeners.%s.keys", listener->name);
+    if (listener->keys && listener->dialect == LISTENER_REDIS)
+        complain(checker, path, CONFIG_PART_KEY, "it belongs to an http or admin listener",
+                 "this listener does not answer /kv/");
+    else if (listener->keys && checker->settings->keyspaces_count == 0)
+        complain(checker, path, CONFIG_PART_KEY, "add `keyspaces: {default: {}}`",
+                 "a listener with keys has no keyspace to serve");
+    if (listener->dialect == LISTENER_NONE ||
+        (listener->dialect == LISTENER_HTTP && !listener->keys))
         return;
     const char *key = dialects[listener->dialect - 1].key;
     (void)snprintf(path, sizeof path, "listeners.%s.%s", listener->name, key);
-    if (listener->address->kind != CONFIG_ADDRESS_NONE && !listener->open &&
-        listener->users_file[0] == '\0' && !config_address_is_loopback(listener->address))
+    const bool asks = listener->users_file[0] != '\0' && listener->dialect != LISTENER_ADMIN;
+    if (listener->address->kind != CONFIG_ADDRESS_NONE && !listener->open && !asks &&
+        !config_address_is_loopback(listener->address))
         complain(checker, path, CONFIG_PART_VALUE,
-                 listener->dialect == LISTENER_REDIS
+                 listener->dialect != LISTENER_ADMIN
                      ? "use 127.0.0.1, name a `users-file`, or say `open: true` beside it"
                      : "use 127.0.0.1, or say `open: true` beside it",
                  "this listener asks for no password and would be open to other machines");

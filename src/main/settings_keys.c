@@ -73,6 +73,11 @@ static const struct config_key redis_keys[] = {RESP_SETTINGS(X) END};
 static const struct config_table redis_table = TABLE(redis_keys, struct resp_settings);
 #undef X
 
+#define X(...) CONFIG_KEY(struct keys_http_settings, , __VA_ARGS__)
+static const struct config_key kv_keys[] = {KEYS_HTTP_SETTINGS(X) END};
+static const struct config_table kv_table = TABLE(kv_keys, struct keys_http_settings);
+#undef X
+
 /* ---- sections that are also the presets of services ---- */
 
 /* The section `http` has the rows of both; its fields lie in two structs of the root. */
@@ -401,6 +406,7 @@ static const struct config_key root_keys[] = {
     {.name = "http", .kind = CONFIG_SECTION, .table = &http_table,
      .help = "limits and habits towards HTTP clients; a service may say some of them for itself"},
     SECTION("redis", redis, redis_table, "limits and habits towards clients of the Redis protocol"),
+    SECTION("kv", kv, kv_table, "limits of keys over HTTP, on listeners that say `keys: true`"),
     SECTION("upstream", upstream, upstream_table,
             "how servers are talked to; a service may say it for itself"),
     SECTION("breaker", breaker, breaker_table,

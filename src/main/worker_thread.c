@@ -80,6 +80,8 @@ static void publish_figures(struct worker_thread *thread)
     set(&row->loop_starved, counters->starved);
 }
 
+static void all_back(struct worker *worker);
+
 static void publish(struct timer *timer)
 {
     struct worker_thread *thread = list_item(timer, struct worker_thread, publish);
@@ -116,6 +118,7 @@ enum err_kind worker_thread_init(struct worker_thread *thread, unsigned index, c
         .row = row,
     };
     random_init(&thread->worker.random, seed);
+    thread->worker.all_back = all_back;
     list_init(&thread->worker.ends);
     slab_init(&thread->worker.ops, "ops", sizeof(struct op), 0);
     slab_init(&thread->worker.requests, "requests", sizeof(struct request), 0);
@@ -312,7 +315,7 @@ bool worker_front_open_resp(struct worker_thread *thread,
 
 static void tell_if_drained(struct worker_thread *thread)
 {
-    if (!thread->is_draining || !list_is_empty(&thread->fronts))
+    if (!thread->is_draining || !list_is_empty(&thread->fronts) || thread->worker.awaited_count > 0)
         return;
     list_each(&thread->worker.ends, link, after)
     {
@@ -326,6 +329,11 @@ static void tell_if_drained(struct worker_thread *thread)
     thread->drained = NULL; /* told once */
     if (drained != NULL)
         drained(thread);
+}
+
+static void all_back(struct worker *worker)
+{
+    tell_if_drained(list_item(worker, struct worker_thread, worker));
 }
 
 static void front_closed(void *self)

@@ -12,6 +12,7 @@
 
 #include "balance/probe/prober.h"
 #include "engine/http/http_engine.h"
+#include "engine/keys_http/keys_http.h"
 #include "front/http/http_front.h"
 #include "front/listener_settings.h"
 #include "front/resp/pubsub/pubsub_worker.h"
@@ -50,6 +51,7 @@ struct worker_thread {
     char                      io[16];
     struct timer              publish;
     unsigned                  publish_count;
+    struct keys_http_held     kv_held;
     struct list               fronts;
     struct path              *path;                /* the newest; NULL for control */
     void (*drained)(struct worker_thread *thread); /* all fronts are closed; on this thread */

@@ -95,25 +95,50 @@ static bool settle(struct reply *reply)
     return false;
 }
 
-void reply_send(struct reply *reply, struct buf *body)
+/* The head, which says @bytes of content, goes up. */
+static void answer(struct op *op, uint64_t bytes, bool with_body)
 {
-    struct op *op = reply->op;
     struct http_head *head = &op->answer.head;
-    const uint32_t bytes = body == NULL ? 0 : body->used_bytes;
-    const bool with_body = bytes > 0 && op->request->head.method != HTTP_METHOD_HEAD;
-    if (!settle(reply)) {
-        buf_unref(body);
-        return;
-    }
     head->has_content_length = head->status >= 200 && head->status != 204;
     head->content_length = bytes;
     head->framing = with_body ? HTTP_FRAMING_LENGTH : HTTP_FRAMING_NONE;
     op_answer(op);
-    const struct slice slice = {.buf = body, .at = with_body ? body->data : NULL, .bytes = bytes};
-    if (!with_body || !pipe_put(&op->answer_body, slice))
-        buf_unref(body);
+}
+
+static void end(struct op *op)
+{
     pipe_end(&op->answer_body, ERR_NONE);
     op_finish(op, outcome_of(op));
+}
+
+void reply_send_slice(struct reply *reply, struct slice body)
+{
+    struct op *op = reply->op;
+    const bool with_body = body.bytes > 0 && op->request->head.method != HTTP_METHOD_HEAD;
+    if (!settle(reply)) {
+        buf_unref(body.buf);
+        return;
+    }
+    answer(op, body.bytes, with_body);
+    if (!with_body || !pipe_put(&op->answer_body, body))
+        buf_unref(body.buf);
+    end(op);
+}
+
+void reply_send(struct reply *reply, struct buf *body)
+{
+    const struct slice slice = {.buf = body,
+                                .at = body == NULL ? NULL : body->data,
+                                .bytes = body == NULL ? 0 : body->used_bytes};
+    reply_send_slice(reply, slice);
+}
+
+void reply_send_head(struct reply *reply, uint64_t bytes)
+{
+    if (!settle(reply))
+        return;
+    answer(reply->op, bytes, false);
+    end(reply->op);
 }
 
 void reply_send_copy(struct reply *reply, const void *body, size_t bytes)

@@ -43,6 +43,12 @@ void reply_add_name(struct reply *reply, const char *name, const char *value);
  * the body's reference. */
 void reply_send(struct reply *reply, struct buf *body);
 
+/* The same for bytes that lie in @body, whose reference is taken over. */
+void reply_send_slice(struct reply *reply, struct slice body);
+
+/* Answers with a head that says @bytes bytes, which are not sent: to HEAD, and with 304. */
+void reply_send_head(struct reply *reply, uint64_t bytes);
+
 /* As reply_send() for a copy of @bytes bytes. */
 void reply_send_copy(struct reply *reply, const void *body, size_t bytes);
 

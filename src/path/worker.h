@@ -48,6 +48,21 @@ struct worker {
     struct journal    *journal;  /* never NULL */
     struct worker_row *row;      /* what others may read of this worker */
     struct list        ends;     /* struct worker_end */
+    uint32_t awaited_count;      /* of what is elsewhere and comes back before the loop may end */
+    void (*all_back)(struct worker *worker); /* it has; NULL: nobody asks */
 };
+
+/* Something that belongs to this worker is elsewhere, and no connection waits for it. */
+static inline void worker_await(struct worker *worker)
+{
+    worker->awaited_count++;
+}
+
+/* It is back, and gone. The loop may end soon. */
+static inline void worker_came_back(struct worker *worker)
+{
+    if (--worker->awaited_count == 0 && worker->all_back != NULL)
+        worker->all_back(worker);
+}
 
 #endif

@@ -294,7 +294,7 @@ def test_every_setting_of_the_schema_is_in_the_manual(folder):
     sections = {"listeners", "services", "match", "targets", "http", "upstream", "breaker", "limits", "log",
                 "shutdown", "include", "health", "outlier", "rate", "service", "target", "fallback",
                 "agent", "sticky", "concurrency", "proximity", "retry", "hash", "resource", "two-choices", "cache", "rules",
-                "keyspaces", "splits", "directory"}
+                "keyspaces", "splits", "directory", "kv"}
     assert set(named(schema)) - sections <= names
 
 

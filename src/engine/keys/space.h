@@ -70,6 +70,7 @@ struct space_value {
     struct space *space;      /* where it was found, or is not */
     uint8_t       type;       /* enum key_type; NONE: nothing is there */
     bool          is_changed; /* the engine's: space_settle() is due */
+    uint8_t       media;      /* of a STRING: enum media_type (path/command/media.h) */
     uint64_t      expires_ms; /* Unix time; 0: never */
     uint64_t      count;      /* members of a collection's tree 0 */
     struct bytes  string;     /* of a STRING */
@@ -100,11 +101,15 @@ struct space_kind {
      * space->now_ms: OK with type NONE. */
     enum space_result (*find)(struct space *space, struct bytes key, struct space_value *value);
     /* The STRING @bytes is under @key from here on, whatever was there; @bytes may lie in this
-     * space. */
+     * space. It has no media type. */
     enum space_result (*put)(struct space *space, struct bytes key, struct bytes string,
                              uint64_t expires_ms);
+    /* The same with the media type @media. */
+    enum space_result (*put_as)(struct space *space, struct bytes key, struct bytes string,
+                                uint64_t expires_ms, uint8_t media);
     /* Makes the STRING of @value, found under @key (or NONE: then a new one that never expires),
-     * @bytes long: what is new is zero. *@at is where it may be written to until space_edited(). */
+     * @bytes long: what is new is zero. *@at is where it may be written to until space_edited().
+     * Its media type stays. */
     enum space_result (*edit)(struct space *space, struct bytes key, struct space_value *value,
                               size_t bytes, uint8_t **at);
     enum space_result (*edited)(struct space *space, struct bytes key, struct space_value *value);

@@ -78,6 +78,9 @@ enum space_result memory__space_find(struct space *space, struct bytes key,
                                      struct space_value *value);
 enum space_result memory__space_put(struct space *space, struct bytes key, struct bytes string,
                                     uint64_t expires_ms);
+/* The same with a media type. */
+enum space_result memory__space_put_as(struct space *space, struct bytes key, struct bytes string,
+                                       uint64_t expires_ms, uint8_t media);
 enum space_result memory__space_edit(struct space *space, struct bytes key,
                                      struct space_value *value, size_t bytes, uint8_t **at);
 enum space_result memory__space_edited(struct space *space, struct bytes key,

@@ -30,6 +30,7 @@ static void fill_place(struct space_value *value, struct key_entry *entry)
         value->count = key_entry_tree(entry, 0)->count;
     else
         value->string = (struct bytes){key_entry_string_at(entry), entry->value_bytes};
+    value->media = key_entry_mark(entry);
 }
 
 void memory__fill(struct memory_space *space, struct space_value *value, struct key_entry *entry)
@@ -65,7 +66,7 @@ static struct key_entry_plan plan_of(struct bytes key, uint64_t hash, size_t str
 
 static bool is_too_large(struct bytes key, size_t string_bytes)
 {
-    return key.count > SPACE_KEY_BYTES_MAX || string_bytes > UINT32_MAX;
+    return key.count > SPACE_KEY_BYTES_MAX || string_bytes > KEY_ENTRY_STRING_BYTES_MAX;
 }
 
 /* Is a block of @usable bytes right for @bytes of them? */
@@ -74,11 +75,11 @@ static bool fits(size_t usable, size_t bytes)
     return bytes <= usable && usable <= 2 * bytes + SLACK_BYTES;
 }
 
-static void write_string(struct key_entry *entry, struct bytes string)
+static void write_string(struct key_entry *entry, struct bytes string, uint8_t media)
 {
-    entry->value_bytes = (uint32_t)string.count;
     if (string.count > 0)
         memmove(key_entry_string_at(entry), string.at, string.count);
+    key_entry_set_string(entry, string.count, media);
 }
 
 /* Into the block that is there, if it is right for it. @string may lie in it, unless the expiry
@@ -90,16 +91,16 @@ static bool is_set_in_place(struct memory_space *space, struct key_entry *entry,
     if (entry->is_collection || !fits(usable, key_entry_plan_bytes(plan)))
         return false;
     if (entry->has_expiry == (plan->expires_ms > 0)) {
-        write_string(entry, string);
+        write_string(entry, string, plan->mark);
         key_entry_set_expiry(entry, plan->expires_ms);
         return true;
     }
     const uintptr_t from = (uintptr_t)entry;
     if ((uintptr_t)string.at - from < usable)
         return false;
-    entry->value_bytes = 0;
+    key_entry_set_string(entry, 0, 0);
     key_entry_set_expiry(entry, plan->expires_ms);
-    write_string(entry, string);
+    write_string(entry, string, plan->mark);
     key_table_replace(&space->table, entry, entry);
     return true;
 }
@@ -132,7 +133,7 @@ static struct key_entry *set_anew(struct memory_space *space, struct key_entry *
     struct key_entry *entry = key_entry_new(plan);
     if (entry == NULL)
         return NULL;
-    write_string(entry, string);
+    write_string(entry, string, plan->mark);
     take_place(space, old, entry);
     return entry;
 }
@@ -142,18 +143,19 @@ static struct key_entry *set_new(struct memory_space *space, uint64_t hash,
 {
     struct key_entry *entry = memory__add(space, hash, plan);
     if (entry != NULL)
-        write_string(entry, string);
+        write_string(entry, string, plan->mark);
     return entry;
 }
 
-enum space_result memory__space_put(struct space *of, struct bytes key, struct bytes string,
-                                    uint64_t expires_ms)
+enum space_result memory__space_put_as(struct space *of, struct bytes key, struct bytes string,
+                                       uint64_t expires_ms, uint8_t media)
 {
     struct memory_space *space = memory__of(of);
     if (is_too_large(key, string.count))
         return SPACE_TOO_LARGE;
     const uint64_t hash = memory__hash(space, key);
-    const struct key_entry_plan plan = plan_of(key, hash, string.count, expires_ms);
+    struct key_entry_plan plan = plan_of(key, hash, string.count, expires_ms);
+    plan.mark = media;
     struct key_entry *entry = key_table_find(&space->table, hash, key);
     if (entry == NULL)
         entry = set_new(space, hash, &plan, string);
@@ -163,6 +165,12 @@ enum space_result memory__space_put(struct space *of, struct bytes key, struct b
         return SPACE_FULL;
     memory__touch(space, entry);
     return SPACE_OK;
+}
+
+enum space_result memory__space_put(struct space *of, struct bytes key, struct bytes string,
+                                    uint64_t expires_ms)
+{
+    return memory__space_put_as(of, key, string, expires_ms, 0);
 }
 
 /* ---- edited ---- */
@@ -218,12 +226,13 @@ static enum space_result edit_old(struct memory_space *space, struct space_value
 {
     struct key_entry *entry = value->place;
     const size_t before = entry->value_bytes;
+    const uint8_t media = key_entry_mark(entry);
     entry = make_room(space, entry, key_entry_used_bytes(entry) - before + bytes);
     if (entry == NULL)
         return SPACE_FULL;
     if (bytes > before)
         memset(key_entry_string_at(entry) + before, 0, bytes - before);
-    entry->value_bytes = (uint32_t)bytes;
+    key_entry_set_string(entry, bytes, media);
     fill_place(value, entry);
     return SPACE_OK;
 }
@@ -321,7 +330,8 @@ enum space_result memory__space_settle(struct space *of, struct bytes key,
 static void move_value(struct key_entry *entry, struct key_entry *moved)
 {
     if (!entry->is_collection) {
-        write_string(moved, (struct bytes){key_entry_string_at(entry), entry->value_bytes});
+        write_string(moved, (struct bytes){key_entry_string_at(entry), entry->value_bytes},
+                     key_entry_mark(entry));
         return;
     }
     key_entry_set_expiry(moved, key_entry_expires_ms(entry));
@@ -368,6 +378,7 @@ enum space_result memory__space_rename(struct space *of, struct bytes key, struc
     const uint64_t hash = memory__hash(to, to_key);
     struct key_entry_plan plan = plan_of(to_key, hash, entry->value_bytes, 0);
     plan.type = entry->type;
+    plan.mark = key_entry_mark(entry);
     if (entry->is_collection)
         plan.trees = (uint8_t)entry->value_bytes;
     else

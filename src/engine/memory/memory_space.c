@@ -11,6 +11,7 @@ static const struct space_kind memory_kind = {
     .name = "memory",
     .find = memory__space_find,
     .put = memory__space_put,
+    .put_as = memory__space_put_as,
     .edit = memory__space_edit,
     .edited = memory__space_edited,
     .remove = memory__space_remove,

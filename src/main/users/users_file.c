@@ -355,7 +355,7 @@ static void check_open(const struct settings *settings, const struct listener_se
 {
     struct config_complaint open = *where;
     open.hint = "use 127.0.0.1, give every user a password, or say `open: true` beside it";
-    if (listener->dialect == LISTENER_REDIS && listener->users != NULL && !listener->open &&
+    if (listener->dialect != LISTENER_ADMIN && listener->users != NULL && !listener->open &&
         listener->address->kind != CONFIG_ADDRESS_NONE &&
         !config_address_is_loopback(listener->address) && needs_no_password(listener->users))
         config_complain(settings->config, errors, &open,
@@ -369,8 +369,8 @@ static void read_listener(struct settings *settings, size_t index, struct config
     char path[PATH_BYTES];
     (void)snprintf(path, sizeof path, "listeners.%s.users-file", listener->name);
     struct config_complaint where = {.path = path, .part = CONFIG_PART_VALUE, .hint = FILE_HINT};
-    if (listener->dialect != LISTENER_REDIS) {
-        where.hint = "it belongs to a redis listener";
+    if (listener->dialect != LISTENER_REDIS && !listener->keys) {
+        where.hint = "it belongs to a redis listener, or to one with `keys: true`";
         where.part = CONFIG_PART_KEY;
         config_complain(settings->config, errors, &where, "this listener asks nobody who he is");
     } else if (!secret_is_there()) {

@@ -50,7 +50,13 @@
     X(FLUSHDB, "flushdb", -1, WRITE, 0, 0, 0, EVERY_OK, "server", "Deletes all keys.")             \
     X(FLUSHALL, "flushall", -1, WRITE, 0, 0, 0, EVERY_OK, "server", "Deletes all keys.")           \
     X(PANDO_RANGE, "pando.range", -3, READ, 0, 0, 0, RANGE, "pando",                               \
-      "Keys of a range keyspace from one to another, in their order.")
+      "Keys of a range keyspace from one to another, in their order.")                             \
+    X(PANDO_GET, "pando.get", -2, READ, 1, 1, 1, KEYS, "pando",                                    \
+      "A string with its media type, entity tag, length and time of expiry.")                      \
+    X(PANDO_PUT, "pando.put", -4, WRITE | GROW, 1, 1, 1, KEYS, "pando",                            \
+      "Sets a string with its media type, perhaps only if its entity tag is one of these.")        \
+    X(PANDO_DEL, "pando.del", -2, WRITE, 1, 1, 1, KEYS, "pando",                                   \
+      "Deletes a string, perhaps only if its entity tag is one of these.")
 
 #define COMMAND_ROWS_STRINGS(X)                                                                    \
     X(GET, "get", 2, READ | FAST, 1, 1, 1, KEYS, "string", "The string at a key.")                 \

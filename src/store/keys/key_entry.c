@@ -12,18 +12,19 @@ size_t key_entry_plan_bytes(const struct key_entry_plan *plan)
     if (plan->trees > 0)
         return KEY_ENTRY_TREES_AT + plan->trees * sizeof(struct key_tree) + plan->key.count;
     return KEY_ENTRY_HEAD_BYTES + (plan->expires_ms > 0 ? (size_t)KEY_ENTRY_EXPIRY_BYTES : 0) +
-           plan->key.count + plan->string_bytes;
+           plan->key.count + plan->string_bytes + (plan->mark != 0);
 }
 
 struct key_entry *key_entry_new(const struct key_entry_plan *plan)
 {
-    assert(plan->key.count <= UINT16_MAX && plan->string_bytes <= UINT32_MAX && plan->type < 8);
+    assert(plan->key.count <= UINT16_MAX && plan->string_bytes <= KEY_ENTRY_STRING_BYTES_MAX &&
+           plan->type < 8);
     struct key_entry *entry = mem_take(key_entry_plan_bytes(plan));
     if (entry == NULL)
         return NULL;
     *entry = (struct key_entry){
         .hash = plan->hash,
-        .value_bytes = plan->trees > 0 ? plan->trees : (uint32_t)plan->string_bytes,
+        .value_bytes = plan->trees & KEY_ENTRY_STRING_BYTES_MAX,
         .key_bytes = (uint16_t)plan->key.count,
         .type = plan->type & 7u,
         .is_collection = plan->trees > 0,
@@ -35,6 +36,8 @@ struct key_entry *key_entry_new(const struct key_entry_plan *plan)
         key_entry_set_expiry(entry, plan->expires_ms);
     if (plan->key.count > 0)
         memcpy(key_entry__at(entry, key_entry_key_at(entry)), plan->key.at, plan->key.count);
+    if (plan->trees == 0)
+        key_entry_set_string(entry, plan->string_bytes, plan->mark);
     return entry;
 }
 
@@ -77,7 +80,7 @@ void key_entry_set_expiry(struct key_entry *entry, uint64_t expires_ms)
     const bool has_expiry = expires_ms > 0;
     if (!entry->is_collection && entry->has_expiry != has_expiry) {
         const uint8_t *from = key_entry__at(entry, key_entry_key_at(entry));
-        const size_t bytes = (size_t)entry->key_bytes + entry->value_bytes;
+        const size_t bytes = (size_t)entry->key_bytes + entry->value_bytes + entry->has_mark;
         entry->has_expiry = has_expiry;
         memmove(key_entry__at(entry, key_entry_key_at(entry)), from, bytes);
     }

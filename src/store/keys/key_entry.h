@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* store/keys/key_entry.h - one key with what it holds, in one block of the heap.
  *
- *     string      head (12 bytes) . expiry (8, where it has one) . key . string
+ *     string      head (12 bytes) . expiry (8, where it has one) . key . string . mark (1, where it
+ *                 has one)
  *     collection  head (12 bytes) . nothing (4) . expiry (8) . one or two trees . key
  *
  * so a small string takes its own bytes and 20 more, and a collection never moves when it gets an
- * expiry. What a type means is the owner's; the entry knows strings from collections.
+ * expiry. What a type and a mark mean is the owner's; the entry knows strings from collections.
  *
  * Memory:  key_entry_new() to key_entry_free(); what it holds in bytes is key_entry_bytes().
  * Threads: whoever holds the table that it is in.
@@ -23,11 +24,13 @@ enum {
     KEY_ENTRY_TREES_AT = 24,
     KEY_ENTRY_GENERATIONS = 1 << 11,
     KEY_ENTRY_TREES_MAX = 2,
+    KEY_ENTRY_STRING_BYTES_MAX = INT32_MAX,
 };
 
 struct key_entry {
-    uint32_t hash;        /* the upper half of the key's */
-    uint32_t value_bytes; /* of a string; of a collection: how many trees */
+    uint32_t hash;             /* the upper half of the key's */
+    uint32_t value_bytes : 31; /* of a string; of a collection: how many trees */
+    uint32_t has_mark : 1;     /* a string's layout: its mark stands behind it */
     uint16_t key_bytes;
     uint16_t type : 3; /* the owner's */
     uint16_t is_collection : 1;
@@ -41,6 +44,7 @@ struct key_entry_plan {
     uint32_t     hash;
     uint8_t      type;
     uint8_t      trees; /* 0: a string */
+    uint8_t      mark;  /* of a string; 0: none */
     size_t       string_bytes;
     uint64_t     expires_ms; /* 0: never */
 };
@@ -48,7 +52,7 @@ struct key_entry_plan {
 /* Bytes of the block that a plan asks for, without what the heap adds. */
 size_t key_entry_plan_bytes(const struct key_entry_plan *plan);
 
-/* The string's bytes are the caller's to write; trees are empty. */
+/* The string's bytes are the caller's to write, then key_entry_set_string(); trees are empty. */
 struct key_entry *key_entry_new(const struct key_entry_plan *plan) must_check;
 
 /* With the trees. */
@@ -89,7 +93,22 @@ static inline uint8_t *key_entry_string_at(const struct key_entry *entry)
 static inline size_t key_entry_used_bytes(const struct key_entry *entry)
 {
     return key_entry_key_at(entry) + entry->key_bytes +
-           (entry->is_collection ? 0 : (size_t)entry->value_bytes);
+           (entry->is_collection ? 0 : (size_t)entry->value_bytes + entry->has_mark);
+}
+
+/* Of a string: 0: it has none. */
+static inline uint8_t key_entry_mark(const struct key_entry *entry)
+{
+    return entry->has_mark ? key_entry_string_at(entry)[entry->value_bytes] : 0;
+}
+
+/* The string that was written is @bytes long and has @mark; the block has room for both. */
+static inline void key_entry_set_string(struct key_entry *entry, size_t bytes, uint8_t mark)
+{
+    entry->value_bytes = (uint32_t)bytes & KEY_ENTRY_STRING_BYTES_MAX;
+    entry->has_mark = mark != 0;
+    if (mark != 0)
+        key_entry_string_at(entry)[bytes] = mark;
 }
 
 /* Of a collection. */

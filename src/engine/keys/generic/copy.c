@@ -139,7 +139,8 @@ static bool copy_value(struct run *run, const struct space_value *value)
     if (value->type != KEY_STRING)
         return copy_collection(run, value->type, value->expires_ms);
     struct space *to = run->space_of(run, run->args[2]);
-    return run_is_ok(run, to->kind->put(to, run->args[2], value->string, value->expires_ms));
+    return run_is_ok(
+        run, to->kind->put_as(to, run->args[2], value->string, value->expires_ms, value->media));
 }
 
 /* The number of a database at argument @index. False: it is not 0, the only one; answered. */

@@ -28,6 +28,7 @@ void run__MGET(struct run *run)
 struct before {
     enum key_type type;
     bool          is_written;
+    uint8_t       media;
     uint64_t      expires_ms;
     struct bytes  string; /* in scratch */
 };
@@ -38,7 +39,8 @@ static bool keep(struct run *run, struct bytes key, struct before *before)
     struct space_value value;
     if (!run_find_any(run, key, &space, &value))
         return false;
-    *before = (struct before){.type = value.type, .expires_ms = value.expires_ms};
+    *before =
+        (struct before){.type = value.type, .media = value.media, .expires_ms = value.expires_ms};
     if (value.type != KEY_STRING || value.string.count == 0)
         return true;
     uint8_t *copy = run_scratch(run, value.string.count);
@@ -54,7 +56,8 @@ static void restore(struct run *run, struct bytes key, const struct before *befo
 {
     struct space *space = run->space_of(run, key);
     if (before->type != KEY_STRING ||
-        space->kind->put(space, key, before->string, before->expires_ms) != SPACE_OK)
+        space->kind->put_as(space, key, before->string, before->expires_ms, before->media) !=
+            SPACE_OK)
         space->kind->remove(space, key);
 }
 

@@ -85,6 +85,7 @@ static bool describe(struct lmdb_space *space, struct bytes lmdb_key, struct byt
     if (!is_whole)
         return key->at != NULL;
     value->expires_ms = record.expires_ms;
+    value->media = record.media;
     if (!record_is_elsewhere(&record))
         value->string = record.payload;
     return !lmdb__is_over(record.expires_ms, space->space.now_ms);

@@ -109,6 +109,7 @@ static enum space_result fill(struct lmdb_space *space, const struct record *rec
     value->expires_ms = old->expires_ms;
     if (old->expires_ms - 1 < space->fresh_until_ms - 1) /* 0, none, is behind all others */
         space->fresh_until_ms = old->expires_ms;
+    value->media = record->media;
     value->own[0] = old->id;
     value->own[1] = LMDB_VALUE_IS_STORED | (old->is_chunked ? LMDB_VALUE_IS_CHUNKED : 0u);
     if (old->type != KEY_STRING)
@@ -284,20 +285,26 @@ enum space_result lmdb__begin_at(struct lmdb_space *space, struct bytes key, siz
     return lmdb__begin_change(space, key.count + bytes);
 }
 
-static enum space_result put(struct space *self, struct bytes key, struct bytes string,
-                             uint64_t expires_ms)
+static enum space_result put_as(struct space *self, struct bytes key, struct bytes string,
+                                uint64_t expires_ms, uint8_t media)
 {
     struct lmdb_space *space = lmdb__of(self);
     struct record_key lmdb_key;
     struct lmdb_old old;
     uint64_t pair[2];
-    struct record record = {.type = KEY_STRING, .expires_ms = expires_ms};
+    struct record record = {.type = KEY_STRING, .media = media, .expires_ms = expires_ms};
     enum space_result result = lmdb__begin_at(space, key, string.count, &lmdb_key);
     if (result == SPACE_OK)
         result = lmdb__look(space, key, &lmdb_key, &old);
     if (result == SPACE_OK)
         result = lmdb__lay_string(space, &record, string, 0, pair);
     return result == SPACE_OK ? lmdb__replace(space, key, &lmdb_key, &old, &record) : result;
+}
+
+static enum space_result put(struct space *self, struct bytes key, struct bytes string,
+                             uint64_t expires_ms)
+{
+    return put_as(self, key, string, expires_ms, 0);
 }
 
 static bool remove_key(struct space *self, struct bytes key)
@@ -316,7 +323,8 @@ static bool remove_key(struct space *self, struct bytes key)
 static void describe(const struct space_value *value, struct record *record, uint64_t pair[2])
 {
     const bool is_chunked = (value->own[1] & LMDB_VALUE_IS_CHUNKED) != 0;
-    *record = (struct record){.type = value->type, .expires_ms = value->expires_ms};
+    *record = (struct record){
+        .type = value->type, .media = value->media, .expires_ms = value->expires_ms};
     if (value->type == KEY_STRING && !is_chunked) {
         record->payload = value->string;
         return;
@@ -427,6 +435,7 @@ const struct space_kind lmdb__space_kind = {
     .name = "lmdb",
     .find = find,
     .put = put,
+    .put_as = put_as,
     .edit = lmdb__edit,
     .edited = lmdb__edited,
     .remove = remove_key,

@@ -61,7 +61,7 @@ bool record_is_whole(struct bytes value, struct bytes lmdb_key)
 void record_write(const struct record *record, uint8_t *out, struct bytes lmdb_key)
 {
     const uint32_t name_bytes = (uint32_t)record->name.count;
-    const uint8_t kinds[4] = {RECORD_FORMAT, record->type, record->flags, 0};
+    const uint8_t kinds[4] = {RECORD_FORMAT, record->type, record->flags, record->media};
     memcpy(out + 8, kinds, sizeof kinds);
     memcpy(out + NAME_BYTES_AT, &name_bytes, sizeof name_bytes);
     memcpy(out + 16, &record->expires_ms, 8);
@@ -84,6 +84,7 @@ bool record_read(struct record *record, struct bytes value, struct bytes lmdb_ke
         return false;
     record->type = value.at[9];
     record->flags = value.at[10];
+    record->media = value.at[11];
     memcpy(&record->expires_ms, value.at + 16, 8);
     memcpy(record->version, value.at + 24, 16);
     record->name = (struct bytes){value.at + RECORD_HEAD_BYTES, name_bytes};

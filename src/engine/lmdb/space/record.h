@@ -14,7 +14,7 @@
  *     expiry     expires_ms (8) keys' key    -> nothing, or keys' key where it is cut
  *     trash      id (8)                      -> nothing      members of no key, to be removed
  *
- *     record     sum (8) format (1) type (1) flags (1) 0 (1) name_bytes (4) expires_ms (8)
+ *     record     sum (8) format (1) type (1) flags (1) media (1) name_bytes (4) expires_ms (8)
  *                version (16) [name] payload
  *     payload    of a string: its bytes, or id (8) bytes (8) where they are in chunks;
  *                of a collection: id (8) count (8)
@@ -110,6 +110,7 @@ bool record_is_whole(struct bytes value, struct bytes lmdb_key);
 struct record {
     uint8_t      type;  /* enum key_type, not NONE */
     uint8_t      flags; /* RECORD_CHUNKED */
+    uint8_t      media; /* of a string: enum media_type; 0: none was said */
     uint64_t     expires_ms;
     uint64_t     version[2]; /* the transaction's number and a count within it; for clocks later */
     struct bytes name;       /* the whole key where the LMDB key is cut */

@@ -144,7 +144,8 @@ enum space_result lmdb__edited(struct space *self, struct bytes key, struct spac
     struct record_key lmdb_key;
     uint64_t pair[2] = {0};
     struct lmdb_old old = lmdb__old_of(value);
-    struct record record = {.type = KEY_STRING, .expires_ms = value->expires_ms};
+    struct record record = {
+        .type = KEY_STRING, .media = value->media, .expires_ms = value->expires_ms};
     enum space_result result = space->failure;
     lmdb__record_key(space, key, &lmdb_key);
     if (result == SPACE_OK && !old.is_there) /* what is there is over, and goes */
