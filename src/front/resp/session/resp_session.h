@@ -52,22 +52,27 @@ enum resp_standing {
     RESP_READER, /* may not change keys: nothing that does WRITE */
 };
 
-struct resp_session {
-    struct resp_sessions   *home;
-    struct list_link        link; /* in home->all */
-    uint64_t                id;
-    uint8_t                 version; /* of the protocol: 2 or 3 */
-    bool                    is_over; /* nothing more is run: QUIT, or it killed itself */
-    bool                    is_reply_off;
-    bool                    skips_next;                    /* the next command is not answered */
-    bool                    is_skipping;                   /* the one that runs now is not */
-    const struct command   *last;                          /* that was run; NULL: none */
-    char                   *name, *lib_name, *lib_version; /* NULL: none */
-    struct resp_queue       queue;
-    struct resp_watches     watches;
+/* Who a client is (user/resp_user.h). */
+struct resp_who {
+    struct user_login       login;    /* .user is NULL if there are no users, or he is nobody */
+    const struct key_grant *grant;    /* for its ops; NULL likewise */
     uint8_t                 standing; /* enum resp_standing */
-    const struct key_grant *grant;    /* for its ops; NULL: there are no users, or it is nobody */
-    struct user_login       login;    /* .user is NULL likewise */
+};
+
+struct resp_session {
+    struct resp_sessions *home;
+    struct list_link      link; /* in home->all */
+    uint64_t              id;
+    uint8_t               version; /* of the protocol: 2 or 3 */
+    bool                  is_over; /* nothing more is run: QUIT, or it killed itself */
+    bool                  is_reply_off;
+    bool                  skips_next;                    /* the next command is not answered */
+    bool                  is_skipping;                   /* the one that runs now is not */
+    const struct command *last;                          /* that was run; NULL: none */
+    char                 *name, *lib_name, *lib_version; /* NULL: none */
+    struct resp_queue     queue;
+    struct resp_watches   watches;
+    struct resp_who       who;
 };
 
 /* One command for the session. */
@@ -98,10 +103,10 @@ void resp_session_queue(struct resp_session *session, const struct resp_ask *ask
 static inline bool resp_session_may(const struct resp_session *session,
                                     const struct command *command)
 {
-    if (session->standing == RESP_MAY_ALL)
+    if (session->who.standing == RESP_MAY_ALL)
         return true;
-    return session->standing == RESP_NOBODY ? (command->flags & COMMAND_UNNAMED) != 0
-                                            : (command->flags & COMMAND_WRITE) == 0;
+    return session->who.standing == RESP_NOBODY ? (command->flags & COMMAND_UNNAMED) != 0
+                                                : (command->flags & COMMAND_WRITE) == 0;
 }
 
 /* Runs a command of route FRONT and writes its answer, but for EXEC and WATCH, which have to wait
