@@ -149,5 +149,8 @@ void resp__hello(struct resp_session *session, const struct resp_ask *ask);
 void resp__auth(struct resp_session *session, const struct resp_ask *ask);
 /* ACL. */
 void resp__acl(struct resp_session *session, const struct resp_ask *ask);
+/* The categories of commands; and the commands of one. False: there is none, nothing is written. */
+void resp__acl_categories(struct resp_out *out);
+bool resp__acl_category(struct resp_out *out, struct bytes category) must_check;
 
 #endif

@@ -151,6 +151,20 @@ static void run_getuser(struct resp_session *session, const struct resp_ask *ask
     resp_null(ask->out);
 }
 
+static void run_cat(struct resp_session *session, const struct resp_ask *ask)
+{
+    (void)session;
+    if (ask->args_count > 3)
+        resp_error(ask->out,
+                   "ERR unknown subcommand or wrong number of arguments for 'cat'. Try ACL HELP.");
+    else if (ask->args_count == 2)
+        resp__acl_categories(ask->out);
+    else if (!resp__acl_category(ask->out, ask->args[2]))
+        resp_errorf(ask->out, "ERR Unknown category '%.*s'",
+                    (int)(ask->args[2].count < 128 ? ask->args[2].count : 128),
+                    (const char *)ask->args[2].at);
+}
+
 static void refuse_change(struct resp_session *session, const struct resp_ask *ask)
 {
     (void)session;
@@ -165,6 +179,7 @@ static void run_help(struct resp_session *session, const struct resp_ask *ask);
     X("users",    2,  run_users,     "USERS", "The names of all users.")                           \
     X("list",     2,  run_list,      "LIST", "All users, without their passwords' digests.")       \
     X("getuser",  3,  run_getuser,   "GETUSER <username>", "One of them.")                         \
+    X("cat",     -2,  run_cat,       "CAT [<category>]", "The kinds of commands, or one of them.") \
     X("setuser", -3,  refuse_change, "SETUSER <username> ...", "Is refused: users are in a file.") \
     X("deluser", -3,  refuse_change, "DELUSER <username> ...", "Is refused: users are in a file.") \
     X("load",     2,  refuse_change, "LOAD", "Is refused: `pando reload` reads the file anew.")    \

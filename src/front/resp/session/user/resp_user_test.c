@@ -171,6 +171,23 @@ Test(resp_user, tells_of_others_only_whom_may_do_everything)
     EXPECT_SAID("ACL GETUSER zoe", "$-1\r\n");
 }
 
+/* Every category that is listed has commands. */
+Test(resp_user, lists_commands_by_their_kind)
+{
+    EXPECT_HOLDS("ACL CAT", "\r\n+read\r\n+write\r\n");
+    char names[512];
+    (void)snprintf(names, sizeof names, "%s", (const char *)said.buf->data);
+    for (char *at = strchr(names, '+'); at != NULL; at = strchr(at, '+')) {
+        char words[64];
+        at++;
+        (void)snprintf(words, sizeof words, "ACL CAT %.*s", (int)strcspn(at, "\r"), at);
+        EXPECT_HOLDS(words, "*");
+    }
+    EXPECT_HOLDS("ACL CAT write", "+set\r\n");
+    cr_expect_null(strstr((const char *)said.buf->data, "+get\r\n"));
+    EXPECT_SAID("ACL CAT nosuch", "-ERR Unknown category 'nosuch'\r\n");
+}
+
 Test(resp_user, changes_no_users_by_a_command)
 {
     EXPECT_HOLDS("ACL SETUSER zoe on", "-ERR users are those of the listener's `users-file`");
