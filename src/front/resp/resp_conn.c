@@ -163,7 +163,8 @@ static void run_args(struct resp_conn *rc, const uint8_t *at, struct bytes *args
 /* What may be sent now. */
 static const struct resp_limits *limits_of(const struct resp_conn *rc)
 {
-    return rc->session.standing == RESP_NOBODY ? &rc->front->limits_of_nobody : &rc->front->limits;
+    return rc->session.who.standing == RESP_NOBODY ? &rc->front->limits_of_nobody
+                                                   : &rc->front->limits;
 }
 
 static void check_nobody(struct resp_conn *rc)
@@ -183,7 +184,7 @@ static void run_command(struct resp_conn *rc, const uint8_t *at)
         return; /* an empty line, or an array of nothing */
     if (count <= RESP_ARGS_ON_STACK) {
         run_args(rc, at, few);
-        if (rc->session.standing == RESP_NOBODY)
+        if (rc->session.who.standing == RESP_NOBODY)
             check_nobody(rc);
         return;
     }

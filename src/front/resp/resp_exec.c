@@ -192,7 +192,7 @@ static void take_all(struct resp_conn *rc, struct resp_flight *flight)
     flight->op.args = exec_args;
     flight->op.args_count = 1;
     flight->op.what = KEY_OP_EXEC;
-    flight->op.grant = rc->session.grant;
+    flight->op.grant = rc->session.who.grant;
     flight->op.parts = exec->parts;
     flight->op.watches = list_is_empty(&exec->watches) ? NULL : &exec->watches;
     list_each(&exec->queued, link, after)
@@ -272,7 +272,7 @@ static const char *watch_key(struct resp_conn *rc, struct resp_flight *flight, s
     const struct resp_watch_place place = {.path = rc->front->path,
                                            .door = &rc->front->door,
                                            .is_behind = rc->under_way_count > 0,
-                                           .grant = rc->session.grant};
+                                           .grant = rc->session.who.grant};
     if (resp_watches_have(watches, key))
         return NULL;
     if (watches->count >= settings->multi_commands ||

@@ -61,7 +61,7 @@ static void run_keys(struct resp_conn *rc, const struct resp_ask *ask)
     flight->op.command = ask->command;
     flight->op.args = ask->args;
     flight->op.args_count = ask->args_count;
-    flight->op.grant = rc->session.grant;
+    flight->op.grant = rc->session.who.grant;
     resp__submit(rc, flight);
 }
 

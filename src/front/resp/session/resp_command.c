@@ -43,6 +43,43 @@ static unsigned list_categories(const struct command *command, const char *out[4
     return count;
 }
 
+/* ---- for ACL CAT ---- */
+
+static bool is_in_category(const struct command *command, struct bytes category)
+{
+    const char *categories[4];
+    const unsigned count = list_categories(command, categories);
+    for (unsigned i = 0; i < count; i++)
+        if (bytes_is_word(category, categories[i] + 1))
+            return true;
+    return false;
+}
+
+void resp__acl_categories(struct resp_out *out)
+{
+    static const char *const categories[] = {
+        "keyspace", "read",   "write",       "set",       "sortedset",  "list", "hash",
+        "string",   "bitmap", "transaction", "dangerous", "connection", "fast", "slow"};
+    const size_t count = sizeof categories / sizeof categories[0];
+    resp_array(out, count);
+    for (size_t i = 0; i < count; i++)
+        resp_simple(out, categories[i]);
+}
+
+bool resp__acl_category(struct resp_out *out, struct bytes category)
+{
+    uint32_t count = 0;
+    for (unsigned i = 0; i < COMMANDS_COUNT; i++)
+        count += is_in_category(&commands[i], category);
+    if (count == 0)
+        return false;
+    resp_array(out, count);
+    for (unsigned i = 0; i < COMMANDS_COUNT; i++)
+        if (is_in_category(&commands[i], category))
+            resp_simple(out, commands[i].name);
+    return true;
+}
+
 /* ---- INFO ---- */
 
 static void put_flags(struct resp_out *out, const struct command *command)

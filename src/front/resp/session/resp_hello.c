@@ -61,7 +61,7 @@ static bool log_in(struct resp_session *session, const struct hello *hello, stru
 {
     if (hello->user != NULL && !resp_user_log_in(session, hello->user[0], hello->user[1], out))
         return false;
-    if (session->standing != RESP_NOBODY)
+    if (session->who.standing != RESP_NOBODY)
         return true;
     resp_error(out, NOT_LOGGED_IN);
     return false;

@@ -55,6 +55,13 @@ enum resp_standing {
     RESP_READER, /* may not change keys: nothing that does WRITE */
 };
 
+/* Who a client is (user/resp_user.h). */
+struct resp_who {
+    struct user_login       login;    /* .user is NULL if there are no users, or he is nobody */
+    const struct key_grant *grant;    /* for its ops; NULL likewise */
+    uint8_t                 standing; /* enum resp_standing */
+};
+
 struct resp_session {
     struct resp_sessions    *home;
     struct list_link         link; /* in home->all */
@@ -69,9 +76,7 @@ struct resp_session {
     struct resp_queue        queue;
     struct resp_watches      watches;
     struct pubsub_subscriber subscriber;
-    uint8_t                  standing; /* enum resp_standing */
-    const struct key_grant  *grant;    /* for its ops; NULL: there are no users, or it is nobody */
-    struct user_login        login;    /* .user is NULL likewise */
+    struct resp_who          who;
 };
 
 /* One command for the session. */
@@ -103,10 +108,10 @@ void resp_session_queue(struct resp_session *session, const struct resp_ask *ask
 static inline bool resp_session_may(const struct resp_session *session,
                                     const struct command *command)
 {
-    if (session->standing == RESP_MAY_ALL)
+    if (session->who.standing == RESP_MAY_ALL)
         return true;
-    return session->standing == RESP_NOBODY ? (command->flags & COMMAND_UNNAMED) != 0
-                                            : (command->flags & COMMAND_WRITE) == 0;
+    return session->who.standing == RESP_NOBODY ? (command->flags & COMMAND_UNNAMED) != 0
+                                                : (command->flags & COMMAND_WRITE) == 0;
 }
 
 /* May @command be run while a client of version 2 subscribes something? */
@@ -241,5 +246,8 @@ void resp__pubsub(struct resp_session *session, const struct resp_ask *ask);
 bool resp__refuse_pubsub(const struct resp_ask *ask);
 /* Subscribes nothing any more. */
 void resp__leave_channels(struct resp_session *session);
+/* The categories of commands; and the commands of one. False: there is none, nothing is written. */
+void resp__acl_categories(struct resp_out *out);
+bool resp__acl_category(struct resp_out *out, struct bytes category) must_check;
 
 #endif

@@ -152,6 +152,20 @@ static void run_getuser(struct resp_session *session, const struct resp_ask *ask
     resp_null(ask->out);
 }
 
+static void run_cat(struct resp_session *session, const struct resp_ask *ask)
+{
+    (void)session;
+    if (ask->args_count > 3)
+        resp_error(ask->out,
+                   "ERR unknown subcommand or wrong number of arguments for 'cat'. Try ACL HELP.");
+    else if (ask->args_count == 2)
+        resp__acl_categories(ask->out);
+    else if (!resp__acl_category(ask->out, ask->args[2]))
+        resp_errorf(ask->out, "ERR Unknown category '%.*s'",
+                    (int)(ask->args[2].count < 128 ? ask->args[2].count : 128),
+                    (const char *)ask->args[2].at);
+}
+
 static void refuse_change(struct resp_session *session, const struct resp_ask *ask)
 {
     (void)session;
@@ -163,6 +177,7 @@ const struct resp_subcommand resp__acl_subcommands[] = {
     {"users", 2, run_users, "USERS", "The names of all users."},
     {"list", 2, run_list, "LIST", "All users, without their passwords' digests."},
     {"getuser", 3, run_getuser, "GETUSER <username>", "One of them."},
+    {"cat", -2, run_cat, "CAT [<category>]", "The kinds of commands, or one of them."},
     {"setuser", -3, refuse_change, "SETUSER <username> ...", "Is refused: users are in a file."},
     {"deluser", -3, refuse_change, "DELUSER <username> ...", "Is refused: users are in a file."},
     {"load", 2, refuse_change, "LOAD", "Is refused: `pando reload` reads the file anew."},

@@ -18,18 +18,18 @@ static enum resp_standing standing_of(const struct users *users, const struct us
     return user->grant.reads_only ? RESP_READER : RESP_MAY_ALL;
 }
 
-/* What follows from session->login. */
+/* What follows from session->who.login. */
 static void take_login(struct resp_session *session)
 {
-    const struct user *user = session->login.user;
-    session->grant = user == NULL ? NULL : &user->grant;
-    session->standing = (uint8_t)standing_of(session->home->users, user);
+    const struct user *user = session->who.login.user;
+    session->who.grant = user == NULL ? NULL : &user->grant;
+    session->who.standing = (uint8_t)standing_of(session->home->users, user);
 }
 
 void resp_user_forget(struct resp_session *session)
 {
     const struct users *users = session->home->users;
-    session->login = (struct user_login){.user = users == NULL ? NULL : users_nameless(users)};
+    session->who.login = (struct user_login){.user = users == NULL ? NULL : users_nameless(users)};
     take_login(session);
 }
 
@@ -38,7 +38,7 @@ bool resp_user_log_in(struct resp_session *session, struct bytes name, struct by
 {
     const struct users *users = session->home->users;
     const bool is_right = users == NULL ? bytes_equal(name, bytes_of(DEFAULT_USER))
-                                        : users_login(users, name, password, &session->login);
+                                        : users_login(users, name, password, &session->who.login);
     if (is_right)
         take_login(session);
     else
@@ -64,16 +64,17 @@ void resp__auth(struct resp_session *session, const struct resp_ask *ask)
 /* Where nobody was asked for a password before, he has said nothing. */
 static void renew(struct resp_session *session, const struct users *users)
 {
-    const enum resp_standing before = session->standing;
-    if (users != NULL && session->login.user != NULL)
-        users_renew(users, &session->login);
+    const enum resp_standing before = session->who.standing;
+    if (users != NULL && session->who.login.user != NULL)
+        users_renew(users, &session->who.login);
     else if (users == NULL || before != RESP_NOBODY)
         resp_user_forget(session);
     take_login(session);
-    if (session->standing == RESP_NOBODY) {
+    if (session->who.standing == RESP_NOBODY) {
         resp_queue_clear(&session->queue);
         resp_watches_clear(&session->watches);
-    } else if (session->standing == RESP_READER && before != RESP_READER) {
+        resp__leave_channels(session);
+    } else if (session->who.standing == RESP_READER && before != RESP_READER) {
         session->queue.is_bad = session->queue.is_open;
     }
 }
@@ -91,7 +92,7 @@ void resp_users_change(struct resp_sessions *sessions, const struct users *users
 
 void resp_user_refuse(struct resp_session *session, const struct resp_ask *ask)
 {
-    if (session->standing == RESP_NOBODY)
+    if (session->who.standing == RESP_NOBODY)
         resp_error(ask->out, "NOAUTH Authentication required.");
     else
         resp_errorf(ask->out, "NOPERM this user has no permissions to run the '%s' command",
@@ -101,12 +102,13 @@ void resp_user_refuse(struct resp_session *session, const struct resp_ask *ask)
 
 struct bytes resp_user_name(const struct resp_session *session)
 {
-    if (session->login.user != NULL)
-        return session->login.user->name;
-    return bytes_of(session->standing == RESP_NOBODY ? NOBODY : DEFAULT_USER);
+    if (session->who.login.user != NULL)
+        return session->who.login.user->name;
+    return bytes_of(session->who.standing == RESP_NOBODY ? NOBODY : DEFAULT_USER);
 }
 
 bool resp_user_is_free(const struct resp_session *session)
 {
-    return session->standing == RESP_MAY_ALL && (session->grant == NULL || session->grant->is_all);
+    return session->who.standing == RESP_MAY_ALL &&
+           (session->who.grant == NULL || session->who.grant->is_all);
 }

@@ -66,7 +66,7 @@ Test(resp_user, everybody_is_default_where_there_are_no_users)
     EXPECT_SAID("ACL USERS", "*1\r\n$7\r\ndefault\r\n");
     EXPECT_SAID("ACL LIST", "*1\r\n$34\r\nuser default on nopass ~* &* +@all\r\n");
     EXPECT_HOLDS("CLIENT INFO", " user=default ");
-    cr_expect(session.grant == NULL && session.standing == RESP_MAY_ALL);
+    cr_expect(session.who.grant == NULL && session.who.standing == RESP_MAY_ALL);
 }
 
 Test(resp_user, nobody_may_say_nothing_but_who_it_is)
@@ -119,7 +119,7 @@ Test(resp_user, is_default_at_once_if_that_needs_no_password)
 {
     let_default_in();
     EXPECT_SAID("PING", "+PONG\r\n");
-    cr_expect(session.grant == &users_nameless(users)->grant);
+    cr_expect(session.who.grant == &users_nameless(users)->grant);
     EXPECT_HOLDS("AUTH d", "-ERR AUTH <password> called without any password configured");
     EXPECT_SAID("AUTH anna a", "+OK\r\n");
     EXPECT_SAID("RESET", "+RESET\r\n");
@@ -171,6 +171,23 @@ Test(resp_user, tells_of_others_only_whom_may_do_everything)
     EXPECT_SAID("ACL GETUSER zoe", "$-1\r\n");
 }
 
+/* Every category that is listed has commands. */
+Test(resp_user, lists_commands_by_their_kind)
+{
+    EXPECT_HOLDS("ACL CAT", "\r\n+read\r\n+write\r\n");
+    char names[512];
+    (void)snprintf(names, sizeof names, "%s", (const char *)said.buf->data);
+    for (char *at = strchr(names, '+'); at != NULL; at = strchr(at, '+')) {
+        char words[64];
+        at++;
+        (void)snprintf(words, sizeof words, "ACL CAT %.*s", (int)strcspn(at, "\r"), at);
+        EXPECT_HOLDS(words, "*");
+    }
+    EXPECT_HOLDS("ACL CAT write", "+set\r\n");
+    cr_expect_null(strstr((const char *)said.buf->data, "+get\r\n"));
+    EXPECT_SAID("ACL CAT nosuch", "-ERR Unknown category 'nosuch'\r\n");
+}
+
 Test(resp_user, changes_no_users_by_a_command)
 {
     EXPECT_HOLDS("ACL SETUSER zoe on", "-ERR users are those of the listener's `users-file`");
@@ -204,7 +221,8 @@ Test(resp_user, stays_when_users_change_that_are_not_he)
     EXPECT_SAID("GET a", "+QUEUED\r\n");
     rows[1].name = bytes_of("berthold");
     change();
-    cr_expect(session.login.user->users == users && session.grant == &session.login.user->grant);
+    cr_expect(session.who.login.user->users == users &&
+              session.who.grant == &session.who.login.user->grant);
     cr_expect(session.queue.count == 1 && !session.queue.is_bad);
     EXPECT_SAID("DISCARD", "+OK\r\n");
     EXPECT_SAID("ACL WHOAMI", "$4\r\nanna\r\n");
@@ -218,7 +236,7 @@ Test(resp_user, is_nobody_when_his_password_is_gone)
     EXPECT_SAID("GET a", "+QUEUED\r\n");
     rows[0].passwords = &bertas;
     change();
-    cr_expect(!session.queue.is_open && session.queue.count == 0 && session.grant == NULL);
+    cr_expect(!session.queue.is_open && session.queue.count == 0 && session.who.grant == NULL);
     EXPECT_SAID("GET a", NOAUTH);
     EXPECT_SAID("AUTH anna b", "+OK\r\n");
 }
@@ -243,7 +261,7 @@ Test(resp_user, what_he_queued_is_not_done_when_he_may_only_read)
     EXPECT_SAID("SET a b", "+QUEUED\r\n");
     rows[1].grant.reads_only = true;
     change();
-    cr_expect(session.queue.is_bad && session.standing == RESP_READER);
+    cr_expect(session.queue.is_bad && session.who.standing == RESP_READER);
 }
 
 Test(resp_user, everybody_is_asked_when_a_listener_gets_users_and_nobody_when_it_loses_them)
@@ -254,8 +272,8 @@ Test(resp_user, everybody_is_asked_when_a_listener_gets_users_and_nobody_when_it
     EXPECT_SAID("AUTH anna a", "+OK\r\n");
     resp_users_change(&home, NULL);
     EXPECT_SAID("ACL WHOAMI", "$7\r\ndefault\r\n");
-    cr_expect(session.grant == NULL && resp_session_may(&session, &commands[COMMAND_IS_SET]));
+    cr_expect(session.who.grant == NULL && resp_session_may(&session, &commands[COMMAND_IS_SET]));
     let_default_in();
     EXPECT_SAID("ACL WHOAMI", "$7\r\ndefault\r\n");
-    cr_expect_not_null(session.grant);
+    cr_expect_not_null(session.who.grant);
 }
