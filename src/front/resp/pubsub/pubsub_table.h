@@ -2,8 +2,8 @@
 /* front/resp/pubsub/pubsub_table.h - a hash table of what embeds a node, chained, which grows and
  * shrinks with what is in it.
  *
- * Memory:  owns its array alone. It goes with the last node; one that was reserved and not used stays
- *          until the end.
+ * Memory:  owns its array alone. It goes with the last node; one that was reserved and not used
+ *          stays until the end.
  * Threads: none of its own.
  * Errors:  pubsub_table_reserve() fails only where there was no array yet; otherwise chains become
  *          longer. */
