@@ -44,6 +44,8 @@ void pubsub_hub_fini(struct pubsub_hub *hub)
     if (hub->workers_count == 0)
         return;
     assert(atomic_load(&hub->subscriptions_count) == 0);
+    for (unsigned kind = 0; kind < PUBSUB_KINDS_COUNT; kind++)
+        pubsub_table_fini(&hub->topics[kind]);
     pthread_mutex_destroy(&hub->lock);
     hub->workers_count = 0;
 }

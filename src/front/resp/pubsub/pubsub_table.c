@@ -70,3 +70,10 @@ void pubsub_table_remove(struct pubsub_table *table, struct pubsub_node *node)
         (void)resize(table, table->places_count / 2); /* without memory it stays large */
     }
 }
+
+void pubsub_table_fini(struct pubsub_table *table)
+{
+    assert(table->count == 0);
+    mem_free((void *)table->places);
+    *table = (struct pubsub_table){0};
+}

@@ -2,7 +2,8 @@
 /* front/resp/pubsub/pubsub_table.h - a hash table of what embeds a node, chained, which grows and
  * shrinks with what is in it.
  *
- * Memory:  owns its array alone, and has none while it is empty.
+ * Memory:  owns its array alone. It goes with the last node; one that was reserved and not used
+ *          stays until the end.
  * Threads: none of its own.
  * Errors:  pubsub_table_reserve() fails only where there was no array yet; otherwise chains become
  *          longer. */
@@ -34,6 +35,9 @@ void pubsub_table_add(struct pubsub_table *table, struct pubsub_node *node);
 
 /* Takes out @node, which is in it. */
 void pubsub_table_remove(struct pubsub_table *table, struct pubsub_node *node);
+
+/* Nothing is in it. Accepts zero. */
+void pubsub_table_fini(struct pubsub_table *table);
 
 /* The first node that may be the one of that hash, to be followed by `next`; NULL: none. */
 static inline struct pubsub_node *pubsub_table_find(const struct pubsub_table *table, uint64_t hash)

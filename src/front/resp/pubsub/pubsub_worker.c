@@ -68,7 +68,9 @@ void pubsub_worker_close(struct pubsub_worker *worker)
     struct list letters;
     if (worker->hub == NULL)
         return;
-    assert(worker->subscriptions.count == 0);
+    pubsub_table_fini(&worker->subscriptions);
+    for (unsigned kind = 0; kind < PUBSUB_KINDS_COUNT; kind++)
+        pubsub_table_fini(&worker->places[kind]);
     pubsub_hub_set_inbox(worker->hub, worker->index, NULL);
     list_init(&letters);
     const uint64_t waiting = pubsub_hub_take(&worker->inbox, &letters);

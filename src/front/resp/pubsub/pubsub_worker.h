@@ -37,12 +37,12 @@ struct pubsub_reader {
 };
 
 struct pubsub_subscriber {
+    uint32_t         counts[PUBSUB_KINDS_COUNT]; /* these and `held` are looked at often */
+    struct list_link held;                       /* in worker->held: nothing is read from it */
     const struct pubsub_reader *reader;
+    size_t                      bytes;                             /* of memory */
+    struct list_link            doomed;                            /* in worker->doomed */
     struct list                 subscriptions[PUBSUB_KINDS_COUNT]; /* struct pubsub_subscription */
-    uint32_t                    counts[PUBSUB_KINDS_COUNT];
-    size_t                      bytes;  /* of memory */
-    struct list_link            doomed; /* in worker->doomed */
-    struct list_link            held;   /* in worker->held: nothing is read from it */
 };
 
 /* A channel or pattern that this worker has subscribers of. */
