@@ -11,6 +11,7 @@ struct place {
     struct keyspace *keyspace;   /* NULL: of several, or of none */
     uint32_t         shard;      /* KEY_SHARD_SEVERAL: of several */
     bool             is_unknown; /* a key is of no keyspace */
+    bool             is_fenced;  /* the place of a key is being changed */
 };
 
 void partition__refuse(struct key_op *op, const char *text)
@@ -32,6 +33,12 @@ void partition__send(struct key_op *op, struct keyspace *keyspace, uint32_t shar
     key_door_submit(keyspace_door(keyspace, shard), op);
 }
 
+static void refuse_fenced(struct key_op *op)
+{
+    op->is_refused = true;
+    partition__refuse(op, PARTITION_FENCED);
+}
+
 /* Adds one more key to what is known of the place. False: nothing can change it any more. */
 static bool add_key(const struct partition_stage *stage, struct bytes key, bool is_first,
                     struct place *place)
@@ -39,6 +46,10 @@ static bool add_key(const struct partition_stage *stage, struct bytes key, bool 
     struct keyspace *keyspace = keyspaces_find(&stage->keyspaces, key);
     if (keyspace == NULL) {
         *place = (struct place){.is_unknown = true};
+        return false;
+    }
+    if (partition_is_fenced(keyspace->partition, key)) {
+        *place = (struct place){.is_fenced = true};
         return false;
     }
     const uint32_t shard = partition_shard_of(keyspace->partition, key);
@@ -98,6 +109,8 @@ static void send_by_keys(struct partition_stage *stage, struct key_op *op)
     const struct place place = place_of(stage, op, &keys);
     if (place.is_unknown)
         partition__refuse(op, PARTITION_NO_KEYSPACE);
+    else if (place.is_fenced)
+        refuse_fenced(op);
     else if (place.keyspace != NULL &&
              (place.shard != KEY_SHARD_SEVERAL || place.keyspace->holds_several))
         partition__send(op, place.keyspace, place.shard);
@@ -153,10 +166,25 @@ static void send_parts(struct key_op *op, const struct place *place)
     partition__send(op, place->keyspace, place->shard);
 }
 
+/* Was the layout changed since? Nothing is known then of the key, which may lie elsewhere now. */
+static bool has_moved(const struct partition_stage *stage, const struct key_watch *watch)
+{
+    const struct keyspace *keyspace =
+        keyspaces_find(&stage->keyspaces, (struct bytes){watch->key, watch->key_bytes});
+    return keyspace != NULL && watch->number != partition_number(keyspace->partition);
+}
+
+/* As if a watched key had been changed. */
+static void call_off(struct key_op *op)
+{
+    resp_null_array(op->out);
+    op->done(op);
+}
+
 static void send_transaction(struct partition_stage *stage, struct key_op *op)
 {
     struct place place = {0};
-    bool is_first = true, is_whole = false;
+    bool is_first = true, is_whole = false, is_moved = false;
     for (uint32_t i = 0; i < op->parts_count; i++) {
         is_whole = is_whole || is_about_all(op->parts[i]);
         if (!add_part(stage, op->parts[i], &is_first, &place))
@@ -166,7 +194,8 @@ static void send_transaction(struct partition_stage *stage, struct key_op *op)
         list_each(op->watches, link, after)
         {
             const struct key_watch *watch = list_item(link, struct key_watch, link);
-            if (!place.is_unknown)
+            is_moved = is_moved || has_moved(stage, watch);
+            if (!place.is_unknown && !place.is_fenced)
                 (void)add_key(stage, (struct bytes){watch->key, watch->key_bytes}, is_first,
                               &place);
             is_first = false;
@@ -177,6 +206,10 @@ static void send_transaction(struct partition_stage *stage, struct key_op *op)
         place.shard = KEY_SHARD_SEVERAL;
     if (place.is_unknown || (is_first && place.keyspace == NULL))
         partition__refuse(op, PARTITION_NO_KEYSPACE);
+    else if (place.is_fenced)
+        refuse_fenced(op);
+    else if (is_moved)
+        call_off(op);
     else if (place.keyspace == NULL)
         partition__refuse(op, "CROSSSLOT the keys of a transaction must be of one keyspace");
     else if (place.shard == KEY_SHARD_SEVERAL && !place.keyspace->holds_several)
@@ -189,10 +222,17 @@ static void send_watch(struct partition_stage *stage, struct key_op *op)
 {
     const struct bytes key = {op->watch->key, op->watch->key_bytes};
     struct keyspace *keyspace = keyspaces_find(&stage->keyspaces, key);
-    if (keyspace == NULL)
+    if (keyspace == NULL) {
         partition__refuse(op, PARTITION_NO_KEYSPACE);
-    else
-        partition__send(op, keyspace, partition_shard_of(keyspace->partition, key));
+    } else if (op->what == KEY_OP_UNWATCH) {
+        partition__send(op, keyspace, op->watch->shard); /* where it is, whatever came since */
+    } else if (partition_is_fenced(keyspace->partition, key)) {
+        refuse_fenced(op);
+    } else {
+        op->watch->number = partition_number(keyspace->partition);
+        op->watch->shard = partition_shard_of(keyspace->partition, key);
+        partition__send(op, keyspace, op->watch->shard);
+    }
 }
 
 static void submit(struct key_door *door, struct key_op *op)
