@@ -140,6 +140,9 @@ struct admin_sources {
     unsigned (*purge)(void *self, const struct admin_query *query, FILE *out);
     unsigned (*purged)(void *self, const struct admin_query *query, FILE *out);
     unsigned (*explain)(void *self, const struct admin_query *query, FILE *out);
+    /* Likewise: what directories of keyspaces say; begins to change one. */
+    unsigned (*show_directory)(void *self, const struct admin_query *query, FILE *out);
+    unsigned (*change_directory)(void *self, const struct admin_query *query, FILE *out);
     /* Does what an operator says of a target; writes to @out what was done or what is wrong. False:
      * refused. May be NULL. */
     bool (*order)(void *self, const struct admin_order *order, FILE *out);

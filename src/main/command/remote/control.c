@@ -89,9 +89,9 @@ static bool received(void *self, const char *at, size_t bytes)
     return fwrite(at, 1, bytes, stderr) == bytes;
 }
 
-bool control_ask(const struct control *control, struct control_question *question)
+enum err_kind control_try(const struct control *control, struct control_question *question,
+                          struct err *e)
 {
-    struct err e = {0};
     const struct client_request request = {
         .socket = control->path,
         .method = question->method,
@@ -102,7 +102,13 @@ bool control_ask(const struct control *control, struct control_question *questio
         .self = question,
     };
     question->status = 0;
-    const enum err_kind failed = client_ask(&request, &e);
+    return client_ask(&request, e);
+}
+
+bool control_ask(const struct control *control, struct control_question *question)
+{
+    struct err e = {0};
+    const enum err_kind failed = control_try(control, question, &e);
     if (failed == ERR_NONE)
         return true;
     fprintf(stderr, "error: %s\n", e.story);
