@@ -148,12 +148,10 @@ def test_the_table_outlasts_reloads_and_restarts(io, engine):
 
 def test_damaged_facts_are_refused_at_the_start(io):
     """They are never taken for others: keys would be looked for elsewhere."""
-    _, settings = config(TENANTS)
-    with pando.running(settings, io) as proxy:
+    with pando.running(config(TENANTS)[1], io) as proxy:
         change(proxy, "set", "tenants", "acme:", "0")
         facts = proxy.folder / "data" / "facts"
         good = facts.read_bytes()
-        assert proxy.process.poll() is None
         proxy.signal(signal.SIGTERM)
         assert proxy.process.wait(pando.PATIENCE_S) == 0
         flipped = good.replace(b" 0 acme", b" 1 acme")
@@ -163,8 +161,10 @@ def test_damaged_facts_are_refused_at_the_start(io):
                                   timeout=60, check=False)
             assert done.returncode == 1 and "facts" in done.stderr and words in done.stderr, done.stderr
             assert words in pando.command("directory", "list", "tenants", proxy.file).stderr
+            checked = pando.command("check", proxy.file)
+            assert checked.returncode == 2 and words in checked.stderr and "keyspace tenants" in checked.stderr
         facts.write_bytes(good)
-        proxy.write({**settings, "keyspaces": {"tenants": {**settings["keyspaces"]["tenants"], "shards": 3}}})
+        assert pando.command("check", proxy.file).returncode == 0
         proxy.start()
         assert entries(proxy)["acme:"] == (0, "command", 2)
 

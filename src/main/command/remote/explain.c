@@ -205,7 +205,7 @@ int command_explain(const struct command_line *line)
     struct control control = {0};
     int status = EXIT_USAGE;
     if (line->words_count == 0) {
-        fputs("error: which URL, or which key?\n"
+        fputs("error: which URL? Or which key?\n"
               "  pando explain http://shop.example/cart -H 'Accept: image/avif'\n"
               "  pando explain carts:42\n",
               stderr);
