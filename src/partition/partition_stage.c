@@ -200,14 +200,14 @@ static void send_transaction(struct partition_stage *stage, struct key_op *op)
                               &place);
             is_first = false;
         }
-    if (is_first)
+    if (is_first && !place.is_unknown && !place.is_fenced)
         place = (struct place){.keyspace = any_keyspace(stage)};
     if (place.keyspace != NULL && is_whole && place.keyspace->partition->shards_count > 1)
         place.shard = KEY_SHARD_SEVERAL;
-    if (place.is_unknown || (is_first && place.keyspace == NULL))
-        partition__refuse(op, PARTITION_NO_KEYSPACE);
-    else if (place.is_fenced)
+    if (place.is_fenced)
         refuse_fenced(op);
+    else if (place.is_unknown || (is_first && place.keyspace == NULL))
+        partition__refuse(op, PARTITION_NO_KEYSPACE);
     else if (is_moved)
         call_off(op);
     else if (place.keyspace == NULL)

@@ -391,9 +391,9 @@ static void watch(struct test *test, enum key_op_what what, struct key_watch *wa
     key_door_submit(&test->stage.door, &test->op);
 }
 
-static void exec(struct test *test, struct list *watches)
+static void exec_on(struct test *test, const char *key, struct list *watches)
 {
-    struct bytes args[] = {bytes_of("type"), bytes_of("x")};
+    struct bytes args[] = {bytes_of("type"), bytes_of(key)};
     struct key_op part = {.command = &commands[COMMAND_IS_TYPE], .args = args, .args_count = 2};
     struct key_op *parts[] = {&part};
     test->asked[0] = '\0';
@@ -404,6 +404,29 @@ static void exec(struct test *test, struct list *watches)
     test->op.parts_count = 1;
     test->op.watches = watches;
     key_door_submit(&test->stage.door, &test->op);
+}
+
+static void exec(struct test *test, struct list *watches)
+{
+    exec_on(test, "x", watches);
+}
+
+Test(partition_stage, a_transaction_whose_first_key_has_no_place_is_sent_nowhere)
+{
+    struct test test;
+    init(&test, &partition_directory);
+    struct partition_table *fenced = table_of(&test, "p:", 1, true);
+    atomic_store(&test.layout.table, fenced);
+    submit(&test, "type x");
+    exec_on(&test, "p:1", NULL);
+    expect_asked(&test, "");
+    cr_expect(strncmp(answered(&test), "-TRYAGAIN ", 10) == 0);
+    test.stage.keyspaces.fallback = NULL;
+    exec_on(&test, "p:1", NULL);
+    expect_asked(&test, "");
+    cr_expect(strncmp(answered(&test), "-ERR no keyspace has this key", 29) == 0);
+    fini(&test);
+    mem_free(fenced);
 }
 
 Test(partition_stage, a_watch_ends_where_it_began_and_its_transaction_is_called_off)
