@@ -60,7 +60,11 @@ struct visit {
       "of keyspaces to a file; ?file= throttle=")                                                  \
     X("/control/backed-up", GET, CONTROL, show_backed_up, "how far it is; ?id=")                   \
     X("/control/explain", GET, CONTROL, show_explained,                                            \
-      "what would become of a request; ?url= method= header=")                                     \
+      "what would become of a request, or where a key is; ?url= method= header= | key=")           \
+    X("/control/directory", GET, CONTROL, show_directory,                                          \
+      "the directory of a keyspace; ?do=list|get keyspace= prefix= | id=")                         \
+    X("/control/directory/change", POST, CONTROL, change_directory,                                \
+      "an entry of it; ?do=set|unset keyspace= prefix= shard=")                                    \
     X("/control/tap",    GET,  CONTROL, do_tap,       "live requests; ?service= status= path=")
 
 enum door_sort { DOOR_BOTH, DOOR_CONTROL };
@@ -386,6 +390,16 @@ static void show_backed_up(struct visit *visit)
 static void show_explained(struct visit *visit)
 {
     ask_main(visit, visit->admin->sources.explain);
+}
+
+static void show_directory(struct visit *visit)
+{
+    ask_main(visit, visit->admin->sources.show_directory);
+}
+
+static void change_directory(struct visit *visit)
+{
+    ask_main(visit, visit->admin->sources.change_directory);
 }
 
 static void do_tap(struct visit *visit)

@@ -146,6 +146,9 @@ struct admin_sources {
     /* Begins a backup of keyspaces; tells how far it is. Likewise. */
     unsigned (*backup)(void *self, const struct admin_query *query, FILE *out);
     unsigned (*backed_up)(void *self, const struct admin_query *query, FILE *out);
+    /* Likewise: what directories of keyspaces say; begins to change one. */
+    unsigned (*show_directory)(void *self, const struct admin_query *query, FILE *out);
+    unsigned (*change_directory)(void *self, const struct admin_query *query, FILE *out);
     /* Does what an operator says of a target; writes to @out what was done or what is wrong. False:
      * refused. May be NULL. */
     bool (*order)(void *self, const struct admin_order *order, FILE *out);

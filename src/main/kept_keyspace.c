@@ -3,10 +3,13 @@
 #include "main/kept_keyspace.h"
 
 #include "core/mem.h"
+#include "engine/lmdb/lmdb_visit.h"
+#include "main/directory/facts.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 
@@ -28,7 +31,11 @@ static void free_keyspace(struct kept_keyspace *keyspace)
     key_cache_free(keyspace->cache);
     memory_engine_unref(keyspace->cache_store);
     memory_engine_unref(keyspace->memory);
+    if (keyspace->partition != NULL)
+        mem_free((void *)(uintptr_t)partition_table(keyspace->partition));
     mem_free(keyspace->partition);
+    mem_free(keyspace->data);
+    pthread_mutex_destroy(&keyspace->layout_lock);
     mem_free(keyspace);
 }
 
@@ -171,6 +178,25 @@ static enum err_kind make_lmdb(struct kept_keyspace *keyspace,
 
 /* ---- both ---- */
 
+/* What commands said of its directory. */
+static enum err_kind take_facts(struct kept_keyspace *keyspace, const char *name, const char *data,
+                                struct err *e)
+{
+    struct facts facts;
+    struct partition_table *table = NULL;
+    if (keyspace->partition->strategy != &partition_directory)
+        return ERR_NONE;
+    enum err_kind failed = facts_load(&facts, data, e);
+    if (failed != ERR_NONE)
+        return failed;
+    if (facts.count > 0)
+        failed =
+            facts_table(&facts, &(struct facts_layout){name, keyspace->partition, NULL}, &table, e);
+    facts_fini(&facts);
+    atomic_store(&keyspace->partition->table, table);
+    return failed;
+}
+
 static struct kept_keyspace *make(const struct settings_keyspace *settings, const char *data,
                                   struct err *e)
 {
@@ -178,11 +204,17 @@ static struct kept_keyspace *make(const struct settings_keyspace *settings, cons
     enum err_kind failed = keyspace == NULL ? err_set(e, ERR_MEMORY, "no memory") : ERR_NONE;
     if (failed == ERR_NONE) {
         keyspace->engine = settings->engine;
+        pthread_mutex_init(&keyspace->layout_lock, NULL);
         keyspace->value_bytes_max = settings->value_bytes_max;
         keyspace->partition = partition_copy(&settings->partition);
-        if (keyspace->partition == NULL)
+        keyspace->data = mem_alloc(strlen(data) + 1);
+        if (keyspace->data != NULL)
+            memcpy(keyspace->data, data, strlen(data));
+        if (keyspace->partition == NULL || keyspace->data == NULL)
             failed = err_set(e, ERR_MEMORY, "no memory");
     }
+    if (failed == ERR_NONE)
+        failed = take_facts(keyspace, settings->name, data, e);
     if (failed == ERR_NONE)
         failed = keyspace->engine == KEYSPACE_MEMORY ? make_memory(keyspace, settings, e)
                                                      : make_lmdb(keyspace, settings, data, e);
@@ -212,6 +244,15 @@ void kept_keyspace_give(struct kept_keyspace *keyspace)
 {
     if (keyspace != NULL)
         kept_unref(&keyspace->kept);
+}
+
+enum space_result kept_keyspace_visit(struct kept_keyspace *keyspace, uint32_t shard,
+                                      uint64_t now_ms, space_visit *visit, void *self)
+{
+    if (keyspace->engine == KEYSPACE_LMDB)
+        return lmdb_shard_visit(&keyspace->shards[shard], now_ms, visit, self);
+    memory_engine_visit(keyspace->memory, shard, now_ms, visit, self);
+    return SPACE_OK;
 }
 
 static void tend_memory(struct memory_engine *engine, uint64_t now_ms)

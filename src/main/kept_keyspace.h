@@ -3,6 +3,8 @@
  *
  * It keeps the layout and the cache that it was made with: what a reload says otherwise holds after
  * a restart.
+ * The entries of a directory are those of the file with DATA/facts over them, which commands change
+ * (directory/change.h).
  *
  * Memory:  counted; the last holder frees engine and keys. Threads: any. */
 #ifndef PANDO_MAIN_KEPT_KEYSPACE_H
@@ -28,6 +30,9 @@ struct kept_keyspace {
     uint64_t              limit_bytes; /* 0: none */
     uint64_t              readers_checked_ms;
     uint64_t              value_bytes_max;
+    char                 *data;        /* the folder of its files; owned */
+    pthread_mutex_t       layout_lock; /* partition->table: held by who changes it, and by who reads
+                                          it on no worker's thread */
 };
 
 /* The keyspace of that name, or a new one, whose files lie in the folder @data/keys/NAME. NULL: @e
@@ -40,6 +45,10 @@ void kept_keyspace_give(struct kept_keyspace *keyspace);
 
 /* Most bytes of a value in the cache's store. */
 uint64_t kept_keyspace_cache_value_bytes(const struct kept_keyspace *keyspace);
+/* Visits each key of @shard that is there at @now_ms; false of @visit ends the walk. On a thread
+ * that may take its time. Not OK: the disk could not be read. */
+enum space_result kept_keyspace_visit(struct kept_keyspace *keyspace, uint32_t shard,
+                                      uint64_t now_ms, space_visit *visit, void *self) must_check;
 
 /* A slice of what has to be done in the background, at @now_ms of Unix time. */
 void kept_keyspace_tend(struct kept_keyspace *keyspace, uint64_t now_ms);

@@ -10,6 +10,8 @@
 #include "breaker/pause.h"
 #include "core/mem.h"
 #include "core/units.h"
+#include "main/directory/server_directory.h"
+#include "main/explain/server_explain.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -317,7 +319,9 @@ static enum err_kind start_admin(struct server *server, const struct settings *s
         .purged = server__purged,
         .backup = server__backup,
         .backed_up = server__backed_up,
-        .explain = server__explain,
+        .explain = server__explain_any,
+        .show_directory = server__show_directory,
+        .change_directory = server__change_directory,
         .reload = server__reload,
     };
     server->admin = admin_new(&sources);
@@ -425,6 +429,7 @@ static void end(struct server *server)
 {
     (void)!write(server->signal_stop_fds[1], "x", 1);
     pthread_join(server->signal_thread, NULL);
+    server__end_directory(server);
     for (unsigned i = 0; i < server->workers_count; i++)
         worker_thread_join(&server->workers[i]);
     server__end_backup(server); /* its thread posts to the control thread's loop */

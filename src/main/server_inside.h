@@ -58,6 +58,8 @@ struct server_purge {
 
 enum { SERVER_PURGES_KEPT = 64 };
 
+struct server_directory; /* directory/server_directory.h */
+
 struct server {
     const struct settings_request *request;
     struct supervisor_client      *client;
@@ -85,24 +87,25 @@ struct server {
          admin_service; /* a copy: a reload's own request outlives the settings it came under */
     char reload_message[512];
     char orders_path[4128]; /* the registry's; data and a name */
-    pthread_t           signal_thread;
-    int                 signal_fd;
-    int                 signal_stop_fds[2];
-    struct post         terminate_post, hangup_post, orphan_post;
-    _Atomic bool        terminate_posted, hangup_posted;
-    struct timer        stop_timer;
-    struct timer        ready_timer;
-    struct timer        circuits_timer;
-    struct timer        limits_timer;
-    struct timer        purges_timer;
-    struct server_purge purges[SERVER_PURGES_KEPT];
-    uint64_t            purges_count; /* ever */
-    struct drained_note drained_notes[WORKERS_MAX];
-    unsigned            draining_count; /* workers that still have fronts */
-    _Atomic uint64_t    descriptors_told_ns;
-    struct beside      *beside; /* keys on admin listeners; NULL: none */
-    bool                is_stopping, is_draining, is_cut;
-    int                 status;
+    pthread_t                signal_thread;
+    int                      signal_fd;
+    int                      signal_stop_fds[2];
+    struct post              terminate_post, hangup_post, orphan_post;
+    _Atomic bool             terminate_posted, hangup_posted;
+    struct timer             stop_timer;
+    struct timer             ready_timer;
+    struct timer             circuits_timer;
+    struct timer             limits_timer;
+    struct timer             purges_timer;
+    struct server_purge      purges[SERVER_PURGES_KEPT];
+    uint64_t                 purges_count; /* ever */
+    struct server_directory *directory;    /* changes of directories; NULL: none yet */
+    struct drained_note      drained_notes[WORKERS_MAX];
+    unsigned                 draining_count; /* workers that still have fronts */
+    _Atomic uint64_t         descriptors_told_ns;
+    struct beside           *beside; /* keys on admin listeners; NULL: none */
+    bool                     is_stopping, is_draining, is_cut;
+    int                      status;
     /* The last one; NULL: there was none. How many were ordered, ever. */
     struct server_backup *backup;
     uint64_t              backups_count;

@@ -655,6 +655,17 @@ Test(settings, a_reload_says_what_changes_one_line_each)
         "workers: 2 -> 4 (after a restart)\n");
 }
 
+/* Its entries are told from one another by all that they say. */
+Test(settings, a_reload_says_which_entries_of_a_directory_change)
+{
+    expect_changes("keyspaces: {a: {partition: directory, shards: 3, directory: "
+                   "[{prefix: \"x:\", shard: 0}, {prefix: \"y:\", shard: 1}]}}",
+                   "keyspaces: {a: {partition: directory, shards: 3, directory: "
+                   "[{prefix: \"y:\", shard: 1}, {prefix: \"x:\", shard: 2}]}}",
+                   "keyspaces.a.directory[{prefix: \"x:\", shard: 0}]: removed (after a restart)\n"
+                   "keyspaces.a.directory[{prefix: \"x:\", shard: 2}]: added (after a restart)\n");
+}
+
 Test(settings, order_and_spelling_are_no_change)
 {
     expect_changes(

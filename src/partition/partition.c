@@ -20,14 +20,13 @@ static bool begins_with(struct bytes bytes, struct bytes prefix)
 }
 
 /* Sorted, so what an entry lies in is among those before it: the nearest, or what that lies in. */
-static void nest_entries(struct partition *partition)
+void partition__nest(struct partition_entry *entries, uint32_t count)
 {
-    for (uint32_t i = 0; i < partition->entries_count; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         uint32_t outer = i;
-        while (outer > 0 &&
-               !begins_with(partition->entries[i].prefix, partition->entries[outer - 1].prefix))
-            outer = partition->entries[outer - 1].outer;
-        partition->entries[i].outer = outer;
+        while (outer > 0 && !begins_with(entries[i].prefix, entries[outer - 1].prefix))
+            outer = entries[outer - 1].outer;
+        entries[i].outer = outer;
     }
 }
 
@@ -41,7 +40,7 @@ static const char *check_entries(struct partition *partition)
         if (i > 0 && bytes_equal(partition->entries[i - 1].prefix, partition->entries[i].prefix))
             return "two entries of the directory are the same";
     }
-    nest_entries(partition);
+    partition__nest(partition->entries, partition->entries_count);
     return NULL;
 }
 
@@ -91,6 +90,7 @@ struct partition *partition_copy(const struct partition *partition)
     *copy = *partition;
     copy->splits = partition->splits == NULL ? NULL : splits;
     copy->entries = entries;
+    atomic_init(&copy->table, NULL);
     for (uint32_t i = 0; i < splits_count; i++)
         splits[i] = copy_text(&text, partition->splits[i]);
     for (uint32_t i = 0; i < partition->entries_count; i++) {

@@ -5,13 +5,14 @@
  * `default` the whole key).
  *
  * Memory:  a struct partition borrows its splits and entries; whoever fills it keeps them.
- * Threads: pure; constant once partition_check() was content.
+ * Threads: pure; constant once partition_check() was content, but for `table`.
  * Errors:  partition_check() says what is wrong with a layout. */
 #ifndef PANDO_PARTITION_PARTITION_H
 #define PANDO_PARTITION_PARTITION_H
 
 #include "core/bytes.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 
 enum {
@@ -59,7 +60,27 @@ struct partition {
     const struct bytes              *splits;        /* range: shards_count - 1, ascending */
     struct partition_entry          *entries;       /* directory: ascending */
     uint32_t                         entries_count; /* of them */
+    /* directory: what commands made of its entries; NULL: nothing */
+    _Atomic(const struct partition_table *) table;
 };
+
+/* The entries of a directory in force; constant once a partition points to it (table.c). */
+struct partition_table {
+    uint32_t number; /* of changes before it: what was laid by another one lies elsewhere */
+    bool     is_fenced;
+    struct bytes
+             fence; /* what begins so must not be touched for a moment, since its place changes */
+    uint32_t entries_count;
+    struct partition_entry entries[];
+};
+
+/* What a command says of a prefix. */
+struct partition_change {
+    struct bytes prefix;
+    uint32_t     shard; /* PARTITION_NO_SHARD: the prefix has no entry any more */
+};
+
+#define PARTITION_NO_SHARD UINT32_MAX
 
 /* Is it a layout? Sorts the entries. A sentence of what is wrong, static; NULL: nothing. */
 const char *partition_check(struct partition *partition);
@@ -67,6 +88,34 @@ const char *partition_check(struct partition *partition);
 /* A copy with splits and entries of its own, in one block to be given to mem_free(); NULL: no
  * memory. */
 struct partition *partition_copy(const struct partition *partition) must_check;
+
+/* The partition's own entries with @changes over them, each of another prefix; in one block to be
+ * given to mem_free(). @fence may be NULL. NULL: no memory. */
+struct partition_table *partition_table_new(const struct partition *partition,
+                                            const struct partition_change *changes, uint32_t count,
+                                            const struct bytes *fence) must_check;
+
+/* The entry that has @rest, by @table or, where it is NULL, by the partition's own ones; NULL: none
+ * has, so it goes by hash. */
+const struct partition_entry *partition_entry_find(const struct partition *partition,
+                                                   const struct partition_table *table,
+                                                   struct bytes rest);
+
+/* The shard of @rest by @table, as above. */
+uint32_t partition_table_shard_of(const struct partition *partition,
+                                  const struct partition_table *table, struct bytes rest);
+
+static inline const struct partition_table *partition_table(const struct partition *partition)
+{
+    return atomic_load_explicit(&partition->table, memory_order_acquire);
+}
+
+/* How often its directory was changed. */
+static inline uint32_t partition_number(const struct partition *partition)
+{
+    const struct partition_table *table = partition_table(partition);
+    return table == NULL ? 0 : table->number;
+}
 
 /* A key without the keyspace's name. */
 static inline struct bytes partition_rest(const struct partition *partition, struct bytes key)
@@ -83,11 +132,29 @@ static inline uint32_t partition_shard_of(const struct partition *partition, str
     return partition->strategy->shard_of(partition, partition_rest(partition, key));
 }
 
+/* Must @key be left alone for a moment? To be asked before partition_shard_of(), so that a change is
+ * over before its end is seen. */
+static inline bool partition_is_fenced(const struct partition *partition, struct bytes key)
+{
+    const struct partition_table *table = partition_table(partition);
+    if (table == NULL || !table->is_fenced)
+        return false;
+    const struct bytes rest = partition_rest(partition, key);
+    return rest.count >= table->fence.count &&
+           bytes_equal((struct bytes){rest.at, table->fence.count}, table->fence);
+}
+
 /* The first and the last slot of @shard among @shards_count. */
 void partition_slots_of_shard(uint32_t shards_count, uint32_t shard, uint32_t *first,
                               uint32_t *last);
 
-/* The same for the same layout, also after a restart; other ones differ as good as surely. */
+/* The same for the same layout, also after a restart; other ones differ as good as surely. What
+ * commands made of a directory is not in it: no key moves by that. */
 uint64_t partition_fingerprint(const struct partition *partition);
+
+/* --- inside the room ------------------------------------------------------------------------ */
+
+/* Says of each of @count entries, which ascend, in which other one it lies. */
+void partition__nest(struct partition_entry *entries, uint32_t count);
 
 #endif

@@ -8,10 +8,10 @@
 
 /* Where the keys of a command are. */
 struct place {
-    struct keyspace *keyspace;   /* NULL: of several, or of none */
-    uint32_t         shard;      /* KEY_SHARD_SEVERAL: of several */
-    bool             is_unknown; /* a key is of no keyspace */
-    bool             is_denied;  /* a key is of one that was not granted */
+    struct keyspace *keyspace; /* NULL: of several, or of none */
+    uint32_t         shard;    /* KEY_SHARD_SEVERAL: of several */
+    const char      *refused;  /* why it has none: a key is of no keyspace, or of one that was not
+                                    granted, or its place is being changed; NULL: it has one */
 };
 
 void partition__refuse(struct key_op *op, const char *text)
@@ -48,11 +48,15 @@ static bool add_key(const struct partition_stage *stage, const struct key_op *op
 {
     struct keyspace *keyspace = keyspaces_find(&stage->keyspaces, key);
     if (keyspace == NULL) {
-        *place = (struct place){.is_unknown = true};
+        *place = (struct place){.refused = PARTITION_NO_KEYSPACE};
         return false;
     }
     if (op->grant != NULL && !partition__may(op, keyspace)) {
-        *place = (struct place){.is_denied = true};
+        *place = (struct place){.refused = PARTITION_NOT_GRANTED};
+        return false;
+    }
+    if (partition_is_fenced(keyspace->partition, key)) {
+        *place = (struct place){.refused = PARTITION_FENCED};
         return false;
     }
     const uint32_t shard = partition_shard_of(keyspace->partition, key);
@@ -93,27 +97,27 @@ static struct keyspace *any_keyspace(const struct partition_stage *stage, const 
     return partition__first_granted(stage, op, 0);
 }
 
-static void refuse_place(struct key_op *op, bool is_denied)
+static void refuse_place(struct key_op *op, const char *why)
 {
-    partition__refuse(op, is_denied ? PARTITION_NOT_GRANTED : PARTITION_NO_KEYSPACE);
+    op->is_refused = true;
+    partition__refuse(op, why);
 }
 
 /* The place of what names no key. */
 static struct place place_anywhere(const struct partition_stage *stage, const struct key_op *op)
 {
     struct keyspace *keyspace = any_keyspace(stage, op);
-    return (struct place){
-        .keyspace = keyspace,
-        .is_unknown = keyspace == NULL && stage->keyspaces.count == 0,
-        .is_denied = keyspace == NULL && stage->keyspaces.count > 0,
-    };
+    struct place place = {.keyspace = keyspace};
+    if (keyspace == NULL)
+        place.refused = stage->keyspaces.count == 0 ? PARTITION_NO_KEYSPACE : PARTITION_NOT_GRANTED;
+    return place;
 }
 
 static void send_without_keys(struct partition_stage *stage, struct key_op *op)
 {
     const struct place place = place_anywhere(stage, op);
     if (place.keyspace == NULL)
-        refuse_place(op, place.is_denied);
+        refuse_place(op, place.refused);
     else
         partition__send(op, place.keyspace, 0);
 }
@@ -127,8 +131,8 @@ static void send_by_keys(struct partition_stage *stage, struct key_op *op)
         return;
     }
     const struct place place = place_of(stage, op, &keys);
-    if (place.is_unknown || place.is_denied)
-        refuse_place(op, place.is_denied);
+    if (place.refused != NULL)
+        refuse_place(op, place.refused);
     else if (place.keyspace != NULL &&
              (place.shard != KEY_SHARD_SEVERAL || place.keyspace->holds_several))
         partition__send(op, place.keyspace, place.shard);
@@ -184,10 +188,25 @@ static void send_parts(struct key_op *op, const struct place *place)
     partition__send(op, place->keyspace, place->shard);
 }
 
+/* Was the layout changed since? Nothing is known then of the key, which may lie elsewhere now. */
+static bool has_moved(const struct partition_stage *stage, const struct key_watch *watch)
+{
+    const struct keyspace *keyspace =
+        keyspaces_find(&stage->keyspaces, (struct bytes){watch->key, watch->key_bytes});
+    return keyspace != NULL && watch->number != partition_number(keyspace->partition);
+}
+
+/* As if a watched key had been changed. */
+static void call_off(struct key_op *op)
+{
+    resp_null_array(op->out);
+    op->done(op);
+}
+
 static void send_transaction(struct partition_stage *stage, struct key_op *op)
 {
     struct place place = {0};
-    bool is_first = true, is_whole = false;
+    bool is_first = true, is_whole = false, is_moved = false;
     for (uint32_t i = 0; i < op->parts_count; i++) {
         is_whole = is_whole || is_about_all(op->parts[i]);
         if (!add_part(stage, op, op->parts[i], &is_first, &place))
@@ -197,17 +216,20 @@ static void send_transaction(struct partition_stage *stage, struct key_op *op)
         list_each(op->watches, link, after)
         {
             const struct key_watch *watch = list_item(link, struct key_watch, link);
-            if (!place.is_unknown && !place.is_denied)
+            is_moved = is_moved || has_moved(stage, watch);
+            if (place.refused == NULL)
                 (void)add_key(stage, op, (struct bytes){watch->key, watch->key_bytes}, is_first,
                               &place);
             is_first = false;
         }
-    if (is_first && !place.is_unknown && !place.is_denied)
+    if (is_first && place.refused == NULL)
         place = place_anywhere(stage, op);
     if (place.keyspace != NULL && is_whole && place.keyspace->partition->shards_count > 1)
         place.shard = KEY_SHARD_SEVERAL;
-    if (place.is_unknown || place.is_denied)
-        refuse_place(op, place.is_denied);
+    if (place.refused != NULL)
+        refuse_place(op, place.refused);
+    else if (is_moved)
+        call_off(op);
     else if (place.keyspace == NULL)
         partition__refuse(op, "CROSSSLOT the keys of a transaction must be of one keyspace");
     else if (place.shard == KEY_SHARD_SEVERAL && !place.keyspace->holds_several)
@@ -220,10 +242,19 @@ static void send_watch(struct partition_stage *stage, struct key_op *op)
 {
     const struct bytes key = {op->watch->key, op->watch->key_bytes};
     struct keyspace *keyspace = keyspaces_find(&stage->keyspaces, key);
-    if (keyspace == NULL || !partition__may(op, keyspace))
-        refuse_place(op, keyspace != NULL);
-    else
-        partition__send(op, keyspace, partition_shard_of(keyspace->partition, key));
+    if (keyspace == NULL) {
+        refuse_place(op, PARTITION_NO_KEYSPACE);
+    } else if (op->what == KEY_OP_UNWATCH) {
+        partition__send(op, keyspace, op->watch->shard); /* where it is, whatever came since */
+    } else if (!partition__may(op, keyspace)) {
+        refuse_place(op, PARTITION_NOT_GRANTED);
+    } else if (partition_is_fenced(keyspace->partition, key)) {
+        refuse_place(op, PARTITION_FENCED);
+    } else {
+        op->watch->number = partition_number(keyspace->partition);
+        op->watch->shard = partition_shard_of(keyspace->partition, key);
+        partition__send(op, keyspace, op->watch->shard);
+    }
 }
 
 static void submit(struct key_door *door, struct key_op *op)

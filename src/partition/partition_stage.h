@@ -32,6 +32,8 @@ void partition_stage_init(struct partition_stage *stage, const struct keyspaces 
 #define PARTITION_NO_KEYSPACE                                                                      \
     "ERR no keyspace has this key: name one before a colon, as in 'carts:42', or add the "         \
     "keyspace 'default'"
+#define PARTITION_FENCED                                                                           \
+    "TRYAGAIN the directory of the keyspace is being changed for what begins like this key"
 #define PARTITION_CROSSSLOT "CROSSSLOT Keys in request don't hash to the same slot"
 #define PARTITION_NOT_GRANTED                                                                      \
     "NOPERM this user has no permissions to access one of the keys used as arguments"

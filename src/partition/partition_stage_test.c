@@ -3,6 +3,8 @@
  * shards below are fakes that answer at once or later. */
 #include "partition/partition_stage.h"
 
+#include "core/mem.h"
+
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -544,4 +546,126 @@ Test(partition_stage, a_key_is_watched_only_if_it_is_granted)
     cr_expect_str_eq(test.op.keyspace->name, "default");
     free(watch);
     fini(&test);
+}
+
+/* --- the place of a prefix is being changed --- */
+
+static struct partition_table *table_of(const struct test *test, const char *prefix, uint32_t shard,
+                                        bool is_fenced)
+{
+    const struct partition_change change = {bytes_of(prefix), shard};
+    const struct bytes fence = bytes_of(prefix);
+    struct partition_table *table =
+        partition_table_new(&test->layout, &change, 1, is_fenced ? &fence : NULL);
+    cr_assert(table != NULL);
+    return table;
+}
+
+Test(partition_stage, what_is_fenced_is_to_be_tried_again)
+{
+    struct test test;
+    init(&test, &partition_directory);
+    struct partition_table *fenced = table_of(&test, "p:", 1, true);
+    atomic_store(&test.layout.table, fenced);
+    const char *const words[] = {"type p:1", "mget x p:1 two:x", "mset p:1 1 x 2", "del x p:"};
+    for (size_t i = 0; i < 4; i++) {
+        submit(&test, words[i]);
+        expect_asked(&test, "");
+        cr_expect(strncmp(answered(&test), "-TRYAGAIN ", 10) == 0, "%s", words[i]);
+        cr_expect(test.op.is_refused);
+    }
+    submit(&test, "type q:1");
+    expect_asked(&test, "default1: type q:1");
+    struct partition_table *after = table_of(&test, "p:", 1, false);
+    atomic_store(&test.layout.table, after);
+    submit(&test, "type p:1");
+    expect_asked(&test, "default1: type p:1");
+    fini(&test);
+    mem_free(fenced);
+    mem_free(after);
+}
+
+/* A watch or its end; "" answered. */
+static void watch(struct test *test, enum key_op_what what, struct key_watch *watch)
+{
+    submit(test, "type p:1");
+    test->asked[0] = '\0';
+    test->done_count = 0;
+    resp_out_rewind(&test->out, 0);
+    test->op.what = (uint8_t)what;
+    test->op.watch = watch;
+    key_door_submit(&test->stage.door, &test->op);
+}
+
+static void exec_on(struct test *test, const char *key, struct list *watches)
+{
+    struct bytes args[] = {bytes_of("type"), bytes_of(key)};
+    struct key_op part = {.command = &commands[COMMAND_IS_TYPE], .args = args, .args_count = 2};
+    struct key_op *parts[] = {&part};
+    test->asked[0] = '\0';
+    test->done_count = 0;
+    resp_out_rewind(&test->out, 0);
+    test->op.what = KEY_OP_EXEC;
+    test->op.parts = parts;
+    test->op.parts_count = 1;
+    test->op.watches = watches;
+    key_door_submit(&test->stage.door, &test->op);
+}
+
+static void exec(struct test *test, struct list *watches)
+{
+    exec_on(test, "x", watches);
+}
+
+Test(partition_stage, a_transaction_whose_first_key_has_no_place_is_sent_nowhere)
+{
+    struct test test;
+    init(&test, &partition_directory);
+    struct partition_table *fenced = table_of(&test, "p:", 1, true);
+    atomic_store(&test.layout.table, fenced);
+    submit(&test, "type x");
+    exec_on(&test, "p:1", NULL);
+    expect_asked(&test, "");
+    cr_expect(strncmp(answered(&test), "-TRYAGAIN ", 10) == 0);
+    test.stage.keyspaces.fallback = NULL;
+    exec_on(&test, "p:1", NULL);
+    expect_asked(&test, "");
+    cr_expect(strncmp(answered(&test), "-ERR no keyspace has this key", 29) == 0);
+    fini(&test);
+    mem_free(fenced);
+}
+
+Test(partition_stage, a_watch_ends_where_it_began_and_its_transaction_is_called_off)
+{
+    struct test test;
+    init(&test, &partition_directory);
+    struct key_watch *watched = mem_alloc(sizeof *watched + 3);
+    struct list watches;
+    list_init(&watches);
+    memcpy(watched->key, "p:1", 3);
+    watched->key_bytes = 3;
+    link_init(&watched->link);
+    list_add_last(&watches, &watched->link);
+    struct partition_table *before = table_of(&test, "p:", 1, false);
+    atomic_store(&test.layout.table, before);
+    watch(&test, KEY_OP_WATCH, watched);
+    expect_asked(&test, "default1: type p:1");
+    struct partition_table *fenced = table_of(&test, "p:", 1, true);
+    atomic_store(&test.layout.table, fenced);
+    exec(&test, &watches);
+    cr_expect(strncmp(answered(&test), "-TRYAGAIN ", 10) == 0);
+    struct partition_table *after = table_of(&test, "p:", 0, false);
+    after->number = 1;
+    atomic_store(&test.layout.table, after);
+    exec(&test, &watches);
+    expect_answered(&test, "*-1\r\n");
+    expect_asked(&test, "");
+    atomic_store(&test.layout.table, fenced);
+    watch(&test, KEY_OP_UNWATCH, watched);
+    expect_asked(&test, "default1: type p:1");
+    fini(&test);
+    mem_free(watched);
+    mem_free(before);
+    mem_free(fenced);
+    mem_free(after);
 }

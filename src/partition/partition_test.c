@@ -141,6 +141,86 @@ Test(partition, a_copy_stands_by_itself)
     mem_free(tenant_copy);
 }
 
+static struct partition_entry file_entries[] = {
+    {.prefix = {(const uint8_t *)"acme:", 5}, .shard = 2},
+    {.prefix = {(const uint8_t *)"bolt:", 5}, .shard = 1}};
+
+/* A directory with two entries, and @changes over them. */
+static struct partition directory_with(const struct partition_change *changes, uint32_t count,
+                                       const struct bytes *fence)
+{
+    struct partition directory = {.strategy = &partition_directory,
+                                  .shards_count = 3,
+                                  .entries = file_entries,
+                                  .entries_count = 2};
+    cr_assert(partition_check(&directory) == NULL);
+    struct partition_table *table = partition_table_new(&directory, changes, count, fence);
+    cr_assert(table != NULL);
+    atomic_store(&directory.table, table);
+    return directory;
+}
+
+static void free_table(struct partition *directory)
+{
+    mem_free((void *)(uintptr_t)partition_table(directory));
+}
+
+Test(partition, what_commands_say_of_a_directory_stands_over_the_file)
+{
+    char prefix[] = "acme:x:";
+    const struct partition_change changes[] = {{bytes_of("bolt:"), 0},
+                                               {bytes_of(prefix), 1},
+                                               {bytes_of("zed:"), 2},
+                                               {bytes_of("acme:"), PARTITION_NO_SHARD},
+                                               {bytes_of("none:"), PARTITION_NO_SHARD}};
+    struct partition directory = directory_with(changes, 5, NULL);
+    const struct partition plain = {.strategy = &partition_hash, .shards_count = 3};
+    prefix[0] = 'q'; /* the table has its own */
+    cr_expect(partition_table(&directory)->entries_count == 3);
+    cr_expect(shard(&directory, "bolt:1") == 0 && shard(&directory, "zed:1") == 2);
+    cr_expect(shard(&directory, "acme:x:1") == 1);
+    for (char key[] = "acme:a"; key[5] <= 'z'; key[5]++)
+        cr_expect(shard(&directory, key) == shard(&plain, key), "by hash again: %s", key);
+    cr_expect(partition_entry_find(&directory, NULL, bytes_of("acme:1"))->shard == 2,
+              "what the file says is still known");
+    free_table(&directory);
+}
+
+Test(partition, entries_by_command_lie_in_those_of_the_file)
+{
+    const struct partition_change inner = {bytes_of("acme:x:"), 0};
+    struct partition directory = directory_with(&inner, 1, NULL);
+    cr_expect(shard(&directory, "acme:x:1") == 0 && shard(&directory, "acme:y") == 2);
+    cr_expect(shard(&directory, "acme:x") == 2);
+    free_table(&directory);
+}
+
+Test(partition, a_fence_stands_before_what_begins_so_and_nothing_else)
+{
+    const struct bytes fence = bytes_of("acme:x");
+    struct partition directory = directory_with(NULL, 0, &fence);
+    directory.name_bytes = 3; /* "ks:" */
+    cr_expect(partition_is_fenced(&directory, bytes_of("ks:acme:x")));
+    cr_expect(partition_is_fenced(&directory, bytes_of("ks:acme:xyz")));
+    cr_expect(!partition_is_fenced(&directory, bytes_of("ks:acme:")));
+    cr_expect(!partition_is_fenced(&directory, bytes_of("ks:bolt:x")));
+    cr_expect(!partition_is_fenced(&directory, bytes_of("acme:x")));
+    cr_expect(shard(&directory, "ks:acme:x") == 2, "where it is is known all the same");
+    free_table(&directory);
+    atomic_store(&directory.table, NULL);
+    cr_expect(!partition_is_fenced(&directory, bytes_of("ks:acme:x")));
+}
+
+Test(partition, changes_of_a_directory_are_not_in_its_fingerprint)
+{
+    const struct partition_change change = {bytes_of("acme:"), 0};
+    struct partition directory = directory_with(&change, 1, NULL), before = directory;
+    atomic_store(&before.table, NULL);
+    cr_expect(partition_fingerprint(&directory) == partition_fingerprint(&before),
+              "no key moves by it, so cursors and files of before still fit");
+    free_table(&directory);
+}
+
 Test(partition, a_layout_explains_a_key)
 {
     const struct bytes splits[] = {bytes_of("h"), bytes_of("o")};
@@ -155,7 +235,7 @@ Test(partition, a_layout_explains_a_key)
     fputs(" | ", out);
     partition_hash.explain(&slots, bytes_of("foo"), out);
     fclose(out);
-    cr_expect_str_eq(text, "range from h to below o | range from o to the highest | "
+    cr_expect_str_eq(text, "range h to o | range o and up | "
                            "slot 12182, of the slots 8192 to 16383");
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* partition/range.c - by the order of keys: each shard from one split to the next. */
+#include "core/quote.h"
 #include "partition/partition.h"
 
 /* The first shard whose upper split is above the key. */
@@ -16,25 +17,22 @@ static uint32_t shard_of(const struct partition *partition, struct bytes rest)
     return low;
 }
 
-static void write_split(struct bytes split, FILE *out)
-{
-    (void)fwrite(split.at, 1, split.count, out);
-}
-
+/* The lower end is in the range, the upper one is not. */
 static void explain(const struct partition *partition, struct bytes rest, FILE *out)
 {
-    const uint32_t shard = partition->shards_count == 1 ? 0 : shard_of(partition, rest);
-    fputs("range from ", out);
+    const uint32_t last = partition->shards_count - 1;
+    const uint32_t shard = last == 0 ? 0 : shard_of(partition, rest);
+    fputs("range ", out);
     if (shard == 0)
-        fputs("the lowest key", out);
+        fputs(last == 0 ? "of all keys" : "up", out);
     else
-        write_split(partition->splits[shard - 1], out);
-    if (shard + 1 == partition->shards_count) {
-        fputs(" to the highest", out);
+        quote_write(out, partition->splits[shard - 1]);
+    if (shard == last) {
+        fputs(last == 0 ? "" : " and up", out);
         return;
     }
-    fputs(" to below ", out);
-    write_split(partition->splits[shard], out);
+    fputs(" to ", out);
+    quote_write(out, partition->splits[shard]);
 }
 
 const struct partition_strategy partition_range = {

@@ -62,6 +62,8 @@ bool config__is_said(const struct config_key *key, const void *base)
 
 bool config__is_preset(const struct config_key *key, const void *base)
 {
+    if (key->required)
+        return false; /* it has none, and is always said */
     if (key->kind == CONFIG_TEXT)
         return strcmp(text_of(key, base), key->preset_text) == 0;
     if (key->kind == CONFIG_LISTEN || key->kind == CONFIG_TARGET)
@@ -391,7 +393,10 @@ static void compare_sorted(struct differ *differ, const struct config_key *key,
         if (order == 0)
             compare_rows(differ, key->table, old->at[i].base, new->at[j].base);
         else
-            say(differ, order < 0 ? "removed" : "added");
+            say(differ, key->start_only
+                            ? order < 0 ? "removed (after a restart)" : "added (after a restart)"
+                        : order < 0 ? "removed"
+                                    : "added");
         differ_leave(differ, before);
         i += order <= 0;
         j += order >= 0;

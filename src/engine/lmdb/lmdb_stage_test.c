@@ -6,6 +6,7 @@
 
 #include "core/units.h"
 #include "engine/lmdb/lmdb_testing.h"
+#include "engine/lmdb/lmdb_visit.h"
 
 #include <errno.h>
 #include <lmdb.h>
@@ -624,5 +625,74 @@ Test(lmdb_stage, tells_until_when_an_answer_is_right)
     late->op.now_ms = 4000;
     submit(late);
     cr_expect(answers(late, "$-1\r\n") && late->op.fresh_until_ms == 0);
+    end();
+}
+
+/* ---- what a thread beside the workers asks ---- */
+
+Test(lmdb_stage, a_mark_is_passed_once_what_came_before_it_is_committed)
+{
+    begin();
+    cr_expect(lmdb_writer_mark(&f.writer) == 0 && lmdb_writer_has_done(&f.writer, 0));
+    struct asked *before = SUBMIT("set", "a", "1");
+    loop_turn(&f.loop, 0);
+    const uint64_t mark = lmdb_writer_mark(&f.writer);
+    SUBMIT("set", "b", "1");
+    loop_turn(&f.loop, 0);
+    cr_expect(!lmdb_writer_has_done(&f.writer, mark));
+    cr_expect(lmdb_writer_mark(&f.writer) == mark + 1);
+    while (lmdb_writer_step(&f.writer))
+        ;
+    cr_expect(lmdb_writer_has_done(&f.writer, mark), "before its answer has come");
+    cr_expect(!before->is_done);
+    settle();
+    end();
+}
+
+struct visited {
+    unsigned count, most;
+    char     keys[256];
+};
+
+static bool visit(void *self, struct bytes key, const struct space_value *value)
+{
+    struct visited *visited = self;
+    cr_expect(value->type != KEY_NONE);
+    snprintf(visited->keys + strlen(visited->keys), sizeof visited->keys - strlen(visited->keys),
+             "%.*s ", (int)key.count, (const char *)key.at);
+    return ++visited->count < visited->most;
+}
+
+/* All are answered; there is room for others. */
+static void forget_all(void)
+{
+    settle();
+    for (unsigned i = 0; i < f.asked_count; i++)
+        resp_out_fini(&f.asked[i].out);
+    memset(f.asked, 0, sizeof f.asked);
+    f.asked_count = 0;
+}
+
+Test(lmdb_stage, all_keys_are_visited_but_those_whose_time_is_over)
+{
+    struct visited all = {.most = 100}, some = {.most = 2}, many = {.most = UINT32_MAX};
+    char names[60][16];
+    begin();
+    SUBMIT("mset", "a", "1", "b", "2");
+    SUBMIT("rpush", "c", "1");
+    SUBMIT("set", "gone", "1", "pxat", "1500");
+    settle();
+    cr_expect(lmdb_shard_visit(&f.t.shard, 2000, visit, &all) == SPACE_OK);
+    cr_expect(all.count == 3 && strstr(all.keys, "gone") == NULL, "%s", all.keys);
+    cr_expect(lmdb_shard_visit(&f.t.shard, 1000, visit, &some) == SPACE_OK && some.count == 2);
+    forget_all();
+    for (unsigned i = 0; i < 6000; i++) { /* more than one transaction reads */
+        snprintf(names[i % 60], sizeof names[0], "k%u", i);
+        SUBMIT("set", names[i % 60], "1");
+        if (i % 60 == 59)
+            forget_all();
+    }
+    cr_expect(lmdb_shard_visit(&f.t.shard, 2000, visit, &many) == SPACE_OK);
+    cr_expect(many.count == 6003, "%u", many.count);
     end();
 }

@@ -210,6 +210,9 @@ static void do_work(struct lmdb_writer *writer, size_t count, uint64_t upkeep_ms
     if (count > 0) {
         run_batch(writer, count);
         writer->passed++;
+        pthread_mutex_lock(&writer->lock);
+        writer->done += count;
+        pthread_mutex_unlock(&writer->lock);
     }
     if (upkeep_ms == 0 || (count > 0 && writer->passed < BATCHES_PER_SLICE))
         return;
@@ -281,8 +284,25 @@ void lmdb_writer_submit(struct lmdb_writer *writer, struct list *ops, uint64_t c
     atomic_fetch_add_explicit(&writer->shard->figures.waiting, count, memory_order_relaxed);
     pthread_mutex_lock(&writer->lock);
     list_take_all(&writer->queue, ops);
+    writer->taken_over += count;
     wake_up(writer);
     pthread_mutex_unlock(&writer->lock);
+}
+
+uint64_t lmdb_writer_mark(struct lmdb_writer *writer)
+{
+    pthread_mutex_lock(&writer->lock);
+    const uint64_t mark = writer->taken_over;
+    pthread_mutex_unlock(&writer->lock);
+    return mark;
+}
+
+bool lmdb_writer_has_done(struct lmdb_writer *writer, uint64_t mark)
+{
+    pthread_mutex_lock(&writer->lock);
+    const bool has_done = writer->done >= mark;
+    pthread_mutex_unlock(&writer->lock);
+    return has_done;
 }
 
 void lmdb_writer_tick(struct lmdb_writer *writer, uint64_t now_ms)

@@ -69,8 +69,9 @@ struct lmdb_writer {
     pthread_cond_t      wake, rested;
     struct list         queue;     /* struct key_op */
     uint64_t            upkeep_ms; /* what is over at it is to be removed; 0: nothing to do */
-    uint32_t            passed;    /* batches since the last slice */
-    uint32_t            pauses;    /* that were asked for and are not over */
+    uint64_t            taken_over, done; /* ops, ever */
+    uint32_t            passed;           /* batches since the last slice */
+    uint32_t            pauses;           /* that were asked for and are not over */
     bool                is_asleep, is_stopping, is_running, is_busy;
     struct lmdb_batched batch[LMDB_BATCH_OPS];
 };
@@ -88,6 +89,11 @@ void lmdb_writer_stop(struct lmdb_writer *writer);
 /* Takes over @count ops (by `link`; each with `holder` a struct lmdb_answers) of @ops, in their
  * order. */
 void lmdb_writer_submit(struct lmdb_writer *writer, struct list *ops, uint64_t count);
+
+/* Ops that it took over so far, and is it done with the first @mark of them? So a thread waits for
+ * what was under way, however much comes after it. */
+uint64_t lmdb_writer_mark(struct lmdb_writer *writer);
+bool lmdb_writer_has_done(struct lmdb_writer *writer, uint64_t mark);
 
 /* It is @now_ms: what is over may go. Several times a second. */
 void lmdb_writer_tick(struct lmdb_writer *writer, uint64_t now_ms);

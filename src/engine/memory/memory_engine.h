@@ -53,6 +53,12 @@ void memory_engine_count(struct memory_engine *engine, struct memory_counts *cou
  * their size. Waits for no lock. True: there is more to do, and the next call may come at once. */
 bool memory_engine_tick(struct memory_engine *engine, uint64_t now_ms);
 
+/* Visits each key of @shard that is there at @now_ms, some at a time under their lock: one that is
+ * there throughout is visited. False of @visit ends the walk. For a thread that may take its
+ * time. */
+void memory_engine_visit(struct memory_engine *engine, uint32_t shard, uint64_t now_ms,
+                         space_visit *visit, void *self);
+
 /* ---- a worker's door ---- */
 
 struct memory_hint {

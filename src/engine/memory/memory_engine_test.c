@@ -616,3 +616,35 @@ Test(memory_engine, a_look_ahead_changes_nothing)
     free_client(client);
     memory_engine_unref(engine);
 }
+
+/* ---- what a thread beside the workers asks ---- */
+
+struct visited {
+    unsigned count, most;
+    bool     is_wrong;
+};
+
+static bool visit(void *self, struct bytes key, const struct space_value *value)
+{
+    struct visited *visited = self;
+    visited->is_wrong |= key.at[0] != '1' || value->type != KEY_STRING;
+    return ++visited->count < visited->most;
+}
+
+Test(memory_engine, all_keys_of_a_shard_are_visited_but_those_whose_time_is_over)
+{
+    struct memory_engine *engine = new_engine(SHARDS, 8, 0, false);
+    struct client *client = new_client(engine);
+    struct visited all = {.most = UINT32_MAX}, some = {.most = 3};
+    for (unsigned i = 0; i < 5000; i++) {
+        (void)say(client, "set 1%u x", i);
+        (void)say(client, "set 0%u x", i);
+    }
+    (void)say(client, "set 1gone x px 500");
+    memory_engine_visit(engine, 1, NOW_MS + 1000, visit, &all);
+    cr_expect(all.count == 5000 && !all.is_wrong, "%u", all.count);
+    memory_engine_visit(engine, 1, NOW_MS, visit, &some);
+    cr_expect(some.count == 3, "the walk ends when it is told to");
+    free_client(client);
+    memory_engine_unref(engine);
+}

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* main/command/check.c - `pando check`: what is wrong with a configuration, and can it
  * listen, are its targets there, are its keys sound? */
+#include "core/mem.h"
 #include "main/command/command.h"
 #include "main/command/grid.h"
 #include "main/command/keys/deep.h"
 #include "main/command/live/listeners.h"
 #include "main/command/live/live.h"
+#include "main/directory/facts.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -125,6 +127,36 @@ static void print_json(const struct live_listeners *listeners, const struct live
     json_decref(all);
 }
 
+/* ---- what commands said of directories ---- */
+
+/* Would a start take it? Otherwise why not is written. What may not be read is the server's
+ * alone. */
+static bool fits(const struct settings *settings, const struct settings_keyspace *keyspace)
+{
+    struct facts facts;
+    struct err e = {0};
+    struct partition_table *table = NULL;
+    enum err_kind failed = facts_load(&facts, settings->data_path, &e);
+    if (failed == ERR_NONE) {
+        failed = facts_table(
+            &facts, &(struct facts_layout){keyspace->name, &keyspace->partition, NULL}, &table, &e);
+        facts_fini(&facts);
+    }
+    mem_free(table);
+    if (failed == ERR_INPUT)
+        fprintf(stderr, "error: keyspace %s: %s\n", keyspace->name, e.story);
+    return failed != ERR_INPUT;
+}
+
+static bool facts_fit(const struct settings *settings)
+{
+    for (size_t i = 0; i < settings->keyspaces_count; i++)
+        if (settings->keyspaces[i].partition.strategy == &partition_directory &&
+            !fits(settings, &settings->keyspaces[i]))
+            return false;
+    return true;
+}
+
 /* ---- the command ---- */
 
 static int check(const struct command_line *line, const struct settings *settings,
@@ -160,7 +192,8 @@ int command_check(const struct command_line *line)
     struct settings *settings = command_load(line, line->words[0], &request);
     if (settings == NULL)
         return EXIT_USAGE;
-    const enum keys_found layouts = keys_check_layouts(settings);
+    const enum keys_found layouts =
+        facts_fit(settings) ? keys_check_layouts(settings) : KEYS_LIE_OTHERWISE;
     int status = layouts == KEYS_LIE_OTHERWISE ? EXIT_USAGE : EXIT_FAILURE;
     if (layouts == KEYS_ARE_WELL)
         status = check(line, settings, &request);

@@ -36,8 +36,11 @@ enum {
       "change a target's share of the requests, until the file says another weight for it")        \
     X(status, "[FILE]", 1, "show services, targets and their health")                              \
     X(tap, "[FILE]", 1, "show requests as they finish")                                            \
-    X(explain, "URL [FILE]", 2,                                                                    \
-      "say which service answers a request, whether from its cache, and why not")                  \
+    X(explain, "URL|KEY [FILE]", 2,                                                                \
+      "say which service answers a request, whether from its cache, and why not; or where a key "  \
+      "is, and why")                                                                               \
+    X(directory, "set | unset | get | list KEYSPACE [PREFIX] [SHARD] [FILE]", 5,                   \
+      "say on which shard of a directory keyspace a prefix is; survives restarts")                 \
     X(purge, "[URL...]", 64,                                                                       \
       "take answers out of the caches, by URL, prefix or tag, and say how many")                   \
     X(backup, "TO [FILE]", 2, "write all keys on the disk, of one instant, to a file or folder")   \
@@ -77,19 +80,20 @@ enum {
     X(location, "location", "PLACE", COMMANDS_LOADING,                                             \
       "where on the globe it stands: \"LATITUDE,LONGITUDE\" or a country (ISO 3166)")              \
     X(control, "control", "PATH", COMMANDS_LOADING                                              \
-      " reload drain undrain weight status tap explain purge backup",                              \
+      " reload drain undrain weight status tap explain directory purge backup",                              \
       "the control socket")                                                                        \
     X(sets, "set", "a.b=VALUE", COMMANDS_KEYS, "any setting, over the file; may be repeated")      \
     X(live, "live", "", "check", "also bind every listener's address and connect to every target") \
     X(deep, "deep", "", "check", "also read all keys on the disk, and name what is damaged")       \
     X(throttle, "throttle", "SIZE", "backup", "at most that much a second, such as 20MiB")         \
     X(only, "only", "KEYSPACE", "restore", "of the backup, this one alone; may be repeated")       \
-    X(json, "json", "", "check status tap explain purge", "for programs")                          \
+    X(json, "json", "", "check status tap explain directory purge", "for programs")                          \
     X(watch, "watch", "", "status", "again every second, until Ctrl-C")                            \
     X(service, "service", "NAME", "tap purge", "only requests for this service, or its cache")     \
     X(method, "method", "METHOD", "explain", "of the request; GET unless set")                     \
     X(header, "header", "'NAME: VALUE'", "explain",                                                \
       "what the request says beside its URL; -H is shorter; may be repeated")                      \
+    X(key, "key", "", "explain", "what is named is a key, even if it looks like a URL")            \
     X(prefix, "prefix", "URL", "purge", "all URLs that begin so; may be repeated")                 \
     X(tag, "tag", "TAG", "purge",                                                                  \
       "all answers with this tag (Surrogate-Key, Cache-Tag); may be repeated")                     \

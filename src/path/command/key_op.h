@@ -30,6 +30,8 @@ struct key_watch {
     struct list_link watched; /* the engine's, under its lock */
     void            *place;   /* the engine's: where it is watched; NULL: nowhere */
     bool             touched; /* changed since; under the engine's lock */
+    uint32_t         shard;   /* partition's: where it is watched */
+    uint32_t         number;  /* partition's: of the layout at that time */
     uint32_t         key_bytes;
     uint8_t          key[];
 };

@@ -6,6 +6,7 @@
 #include "engine/lmdb/backup/lmdb_lay.h"
 #include "engine/lmdb/check/lmdb_check.h"
 #include "engine/lmdb/lmdb_stage.h"
+#include "engine/lmdb/lmdb_visit.h"
 
 #include <assert.h>
 
@@ -57,6 +58,28 @@ void lmdb_writer_tick(struct lmdb_writer *writer, uint64_t now_ms)
 {
     (void)now_ms;
     assert(writer == NULL);
+}
+
+uint64_t lmdb_writer_mark(struct lmdb_writer *writer)
+{
+    assert(writer->shard == NULL);
+    return 0;
+}
+
+bool lmdb_writer_has_done(struct lmdb_writer *writer, uint64_t mark)
+{
+    assert(writer->shard == NULL);
+    return mark == 0;
+}
+
+enum space_result lmdb_shard_visit(struct lmdb_shard *shard, uint64_t now_ms, space_visit *visit,
+                                   void *self)
+{
+    (void)now_ms;
+    (void)visit;
+    (void)self;
+    assert(shard->env != NULL);
+    return SPACE_FAILED;
 }
 
 void lmdb_stage_init(struct lmdb_stage *stage, const struct lmdb_stage_options *options)

@@ -89,9 +89,9 @@ static bool received(void *self, const char *at, size_t bytes)
     return fwrite(at, 1, bytes, stderr) == bytes;
 }
 
-bool control_ask(const struct control *control, struct control_question *question)
+enum err_kind control_try(const struct control *control, struct control_question *question,
+                          struct err *e)
 {
-    struct err e = {0};
     const struct client_request request = {
         .socket = control->path,
         .method = question->method,
@@ -102,8 +102,14 @@ bool control_ask(const struct control *control, struct control_question *questio
         .self = question,
     };
     question->status = 0;
+    return client_ask(&request, e);
+}
+
+bool control_ask(const struct control *control, struct control_question *question)
+{
+    struct err e = {0};
     question->is_unheard = false;
-    const enum err_kind failed = client_ask(&request, &e);
+    const enum err_kind failed = control_try(control, question, &e);
     if (failed == ERR_NONE)
         return true;
     question->is_unheard = failed == ERR_CONNECT_REFUSED;

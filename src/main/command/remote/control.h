@@ -36,6 +36,10 @@ struct control_question {
 /* Asks. False: there was no whole answer, and why was written. */
 must_check bool control_ask(const struct control *control, struct control_question *question);
 
+/* The same, and nothing is written: @e says why not. ERR_CONNECT_REFUSED: nobody listens there. */
+must_check enum err_kind control_try(const struct control *control,
+                                     struct control_question *question, struct err *e);
+
 enum { CONTROL_TARGET_BYTES_MAX = 6000 };
 
 /* An answer that is gathered whole. */

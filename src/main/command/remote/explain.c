@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* main/command/remote/explain.c - `pando explain URL`: what would become of a request, and why. */
+/* main/command/remote/explain.c - `pando explain`: what would become of a request, and why; keys
+ * are explained by keys/explain_key.c. */
 #include "core/mem.h"
+#include "main/command/keys/explain_key.h"
 #include "main/command/remote/control.h"
 #include "main/command/remote/json.h"
 
@@ -188,6 +190,14 @@ static bool write_target(char target[CONTROL_TARGET_BYTES_MAX], const struct com
     return true;
 }
 
+/* A URL has a scheme and two slashes, or is a path; anything else may be a key. */
+static bool is_url(const char *word)
+{
+    const size_t bytes =
+        strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-.");
+    return word[0] == '/' || (bytes > 0 && strncmp(word + bytes, "://", 3) == 0);
+}
+
 int command_explain(const struct command_line *line)
 {
     char target[CONTROL_TARGET_BYTES_MAX] = "/control/explain";
@@ -195,11 +205,14 @@ int command_explain(const struct command_line *line)
     struct control control = {0};
     int status = EXIT_USAGE;
     if (line->words_count == 0) {
-        fputs(
-            "error: which URL?\n  pando explain http://shop.example/cart -H 'Accept: image/avif'\n",
-            stderr);
+        fputs("error: which URL? Or which key?\n"
+              "  pando explain http://shop.example/cart -H 'Accept: image/avif'\n"
+              "  pando explain carts:42\n",
+              stderr);
         return EXIT_USAGE;
     }
+    if (line->key != NULL || !is_url(line->words[0]))
+        return explain_key_remote(line);
     if (!write_target(target, line)) {
         fputs("error: the request is too long\n", stderr);
         return EXIT_USAGE;
