@@ -13,8 +13,10 @@ import pathlib
 import re
 import struct
 import subprocess
+import time
 
 import pando
+from redis_front import Refused
 
 WRITE, WRITE_THROUGH, SYNC, TRUNCATE, OPEN, FOLDER, RENAME = range(1, 8)
 SECTOR_BYTES, PAGE_BYTES = 512, 4096
@@ -187,23 +189,52 @@ class Looker:
 
 
 class Group:
-    """Keys that are written together by one client: what they were told to be, and when that was answered."""
+    """Keys that one client writes together, and each time all or none; what it wrote, and when that was answered."""
 
     def __init__(self, name):
+        self.name = name.encode()
         self.first, self.second, self.hash = (f"{{{name}}}:{part}".encode() for part in ("a", "b", "h"))
         self.history = [[0, 0, None]]      # asked_ns, answered_ns or None, value
+        self.count = 0
 
-    def found(self, there):
-        """The one value that all keys of the group have; raises KeyError where they do not agree."""
-        values = {there.get(self.first), there.get(self.second), there.get(self.hash, {}).get(b"f")}
-        if len(values) != 1:
-            raise KeyError(self.first)
-        return values.pop()
+    def write(self, client, draw, sizes):
+        """One write to all keys."""
+        self.count += 1
+        value = b"%d %s " % (self.count, self.name) + b"v" * draw.choice(sizes)
+        if draw.random() < 0.2:
+            value, commands = None, [("del", self.first, self.second, self.hash)]
+        elif draw.random() < 0.5:
+            commands = [("multi",), ("set", self.first, value), ("set", self.second, value),
+                        ("hset", self.hash, "f", value), ("exec",)]
+        else:
+            commands = [("multi",), ("hset", self.hash, "f", value, "g", self.count), ("set", self.second, "gone"),
+                        ("mset", self.first, value, self.second, value), ("exec",)]
+        entry = [time.monotonic_ns(), None, value]
+        self.history.append(entry)
+        answers = client.pipeline(commands)
+        entry[1] = time.monotonic_ns()
+        assert not any(isinstance(answer, Refused) for answer in answers), answers
+
+    def answered(self):
+        return sum(ended is not None for _, ended, _ in self.history[1:])
 
     def may_be(self, moment_ns):
         """The values that may be found after a cut before @moment_ns; the first was answered last."""
         answered = max(place for place, (_, ended, _) in enumerate(self.history) if ended is not None and ended < moment_ns)
         return [value for asked, _, value in self.history[answered:] if asked < moment_ns]
+
+    def judge(self, there, moment_ns):
+        """What is wrong with {key: string or {field: value}}: None, "half", "lost" or "torn"."""
+        values = {there.get(self.first), there.get(self.second), (there.get(self.hash) or {}).get(b"f")}
+        if any(value not in [known for _, _, known in self.history] for value in values):
+            return "torn"
+        if len(values) != 1:
+            return "half"
+        return None if values.pop() in self.may_be(moment_ns) else "lost"
+
+    def begin_anew(self, there):
+        """What was found is what was answered from here on."""
+        self.history = [[0, 0, there.get(self.first)]]
 
 
 Figures = collections.namedtuple("Figures", "cuts answered lost torn half damaged early")
@@ -216,20 +247,10 @@ def examine(groups, looker, states):
     for moment_ns, image in states:
         counts["cuts"] += 1
         wrong, there = looker.look(image)
-        if wrong and moment_ns <= first_ns:
-            counts["early"] += 1
-            continue
         if wrong:
-            counts["damaged"] += 1
+            counts["early" if moment_ns <= first_ns else "damaged"] += 1
             sentences.append(wrong[0])
-            continue
-        for group in groups:
-            try:
-                found = group.found(there)
-            except KeyError:
-                counts["half"] += 1
-                continue
-            if found not in group.may_be(moment_ns):
-                counts["lost" if any(found == value for _, _, value in group.history) else "torn"] += 1
-    answered = sum(ended is not None for group in groups for _, ended, _ in group.history[1:])
-    return Figures(answered=answered, **{name: counts[name] for name in Figures._fields if name != "answered"}), sentences
+        else:
+            counts.update(filter(None, (group.judge(there, moment_ns) for group in groups)))
+    counts["answered"] = sum(group.answered() for group in groups)
+    return Figures(**{name: counts[name] for name in Figures._fields}), sentences

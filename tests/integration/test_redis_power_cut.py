@@ -4,7 +4,6 @@ recorded; every state of the file that a cut may leave is made and opened, and n
 import random
 import shutil
 import threading
-import time
 
 import pytest
 
@@ -14,7 +13,7 @@ from redis_front import Client, config
 from redis_power import Disk, Group, Looker, Recording
 
 CLIENTS = 4
-WRITES = 400 if pando.LONG else 25          # of each client
+WRITES = 400 if pando.LONG else 15          # of each client
 CUTS_EACH = 12 if pando.LONG else 1         # states between one event and the next
 SIZES = [10] * 10 + [200] * 6 + [3000] * 3 + [70_000]
 
@@ -22,25 +21,11 @@ pytestmark = pytest.mark.skipif(pando.SANITIZED, reason="a sanitizer's library m
 
 
 def write(port, groups, seed):
-    """Writes to the groups until all is done; each write is to all keys of one group or to none."""
+    """A client's writes, one after the other."""
     draw = random.Random(seed)
     with Client(port) as client:
-        for number in range(WRITES):
-            group = draw.choice(groups)
-            value = b"%d %s " % (number, group.first) + b"v" * draw.choice(SIZES)
-            if draw.random() < 0.2:
-                value, commands = None, [("del", group.first, group.second, group.hash)]
-            elif draw.random() < 0.5:
-                commands = [("multi",), ("set", group.first, value), ("set", group.second, value),
-                            ("hset", group.hash, "f", value), ("exec",)]
-            else:
-                commands = [("multi",), ("hset", group.hash, "f", value, "g", number), ("set", group.second, "gone"),
-                            ("mset", group.first, value, group.second, value), ("exec",)]
-            entry = [time.monotonic_ns(), None, value]
-            group.history.append(entry)
-            answers = client.pipeline(commands)
-            entry[1] = time.monotonic_ns()
-            assert not any(isinstance(answer, str) and answer.startswith(("ERR", "EXECABORT")) for answer in answers)
+        for _ in range(WRITES):
+            draw.choice(groups).write(client, draw, SIZES)
 
 
 def record(folder, io, sync, shards=1):
