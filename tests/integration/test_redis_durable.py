@@ -6,6 +6,7 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import threading
 
@@ -42,10 +43,22 @@ def whole(client, groups):
             **{group.hash: {b"f": client("hget", group.hash, "f")} for group in groups}}
 
 
+def is_free(port):
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
 def kill(proxy, port, supervisor):
     """kill -9 of the server, which its supervisor starts again, or of both; then all is there to be asked."""
     if supervisor:
         proxy.kill()
+        # The kernel takes a ring of io_uring apart after the process has ended, and its sockets with it.
+        pando.until(lambda: all(map(is_free, (port, proxy.port, proxy.admin_port))), "the ports are free again")
         proxy.start()
     else:
         os.kill(proxy.server_pid(), signal.SIGKILL)
