@@ -51,6 +51,7 @@ class Generator:
         self.names = sorted(names or set(SHAPES) - RARE)
         self.rare = sorted(RARE) if names is None else []
         self.spoilt_share = spoilt_share
+        self.options = set()
 
     def command(self):
         """A command that is_bearable()."""
@@ -59,9 +60,21 @@ class Generator:
             if is_bearable(words):
                 return words
 
+    def bearable_of(self, name):
+        """The same of one name."""
+        while True:
+            words = self.command_of(name)
+            if is_bearable(words):
+                return words
+
     def _command(self):
-        name = self.draw.choice(self.rare if self.rare and self.draw.chance(RARE_SHARE) else self.names)
+        return self.command_of(self.draw.choice(self.rare if self.rare and self.draw.chance(RARE_SHARE) else self.names))
+
+    def command_of(self, name):
+        """One of that name; which options stand in it: `options`."""
+        self.draw.texts.clear()
         words = words_of(self.draw, (name, SHAPES[name]))
+        self.options = set(self.draw.texts) - {name}
         sets_scores = name == "zadd" and words[1].startswith((b"lex", b"nolex"))
         return spoilt(self.draw, words) if self.draw.chance(self.spoilt_share) and not sets_scores else words
 

@@ -252,7 +252,16 @@ void lmdb__seek_end(struct space_cursor *cursor)
     stand_nowhere(cursor, BEHIND_END);
 }
 
-/* The last of the tree is the one before the first of what follows. */
+/* What lies there is what was put there. */
+static bool is_sound(const struct lmdb_space *space, MDB_val key, MDB_val value)
+{
+    return lmdb_shard_has(space->shard, lmdb__bytes(key)) &&
+           lmdb_shard_has(space->shard, lmdb__bytes(value)) &&
+           record_is_whole(lmdb__bytes(value), lmdb__bytes(key));
+}
+
+/* The last of the tree is the one before the first of what follows; which may be one of the tree
+ * whose key is damaged. */
 static void seek_last(struct space_cursor *cursor)
 {
     struct prefix prefix;
@@ -264,7 +273,12 @@ static void seek_last(struct space_cursor *cursor)
         stand_nowhere(cursor, NOWHERE);
         return;
     }
-    int error = mdb_cursor_get(slot->cursor, &key, NULL, MDB_SET_RANGE);
+    int error = mdb_cursor_get(slot->cursor, &key, &value, MDB_SET_RANGE);
+    if (error == 0 && !is_sound(lmdb__of(cursor->value->space), key, value)) {
+        (void)lmdb__damaged(lmdb__of(cursor->value->space));
+        stand_nowhere(cursor, NOWHERE);
+        return;
+    }
     if (error == 0 || error == MDB_NOTFOUND)
         error = mdb_cursor_get(slot->cursor, &key, &value, error == 0 ? MDB_PREV : MDB_LAST);
     arrive(cursor, error, key, value, BEFORE_FIRST);
@@ -361,8 +375,7 @@ uint64_t lmdb__rank(struct space_cursor *cursor)
         rank++;
     if (error != 0 && error != MDB_NOTFOUND)
         (void)lmdb__fail(space, error);
-    else if (error == 0 && (!lmdb_shard_has(space->shard, lmdb__bytes(value)) ||
-                            !record_is_whole(lmdb__bytes(value), lmdb__bytes(key))))
+    else if (error == 0 && !is_sound(space, key, value))
         (void)lmdb__damaged(space); /* it ended at what may be one of ours */
     return rank;
 }
