@@ -105,10 +105,11 @@ class Comparison:
             if not short or time.monotonic() > until_s:
                 self.compare_keys()
                 return not short
-            self.draw.wrong_share = 0.5 if number % 3 == 1 else Draw.wrong_share
-            if number % 3 == 2:
+            expires = number % 2 == 1
+            self.draw.wrong_share = 0.5 if number % 4 == 2 else Draw.wrong_share
+            if expires:
                 self.expire_all()
-            for _ in range(1 if number % 3 == 2 else 8):
+            for _ in range(1 if expires else 4):
                 self.run_counted(self.draw.choices(short, k=COUNTED_BATCH))
             if number % 30 == 0:
                 self.fill()
