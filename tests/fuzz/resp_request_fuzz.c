@@ -6,6 +6,8 @@
  * 2. Arguments lie inside the command, in their order.
  * 3. What was accepted, written as an array, is accepted and says the same.
  * 4. A look ahead, at any bytes, stays inside them; at what was accepted it sees the same or nothing.
+ * 5. A pipeline, given whole or in steps with what was read taken away, is the same commands and
+ *    ends alike.
  *
  * The first byte of the input chooses the limits and draws the steps. */
 #include "codec/resp/resp_out.h"
@@ -111,6 +113,56 @@ static void check_peek(const struct resp_request *whole, enum resp_verdict verdi
     free(block);
 }
 
+/* What a connection sees of a pipeline: a sum over all arguments of its commands, and its end. */
+struct seen {
+    uint64_t          sum;
+    size_t            read_bytes; /* of whole commands */
+    enum resp_verdict end;
+};
+
+static uint64_t add(uint64_t sum, struct bytes bytes)
+{
+    for (size_t i = 0; i < bytes.count; i++)
+        sum = (sum ^ bytes.at[i]) * 0x100000001b3u;
+    return (sum ^ bytes.count) * 0x100000001b3u;
+}
+
+/* Steps of 1 to @step_max bytes. */
+static struct seen read_pipeline(struct bytes bytes, const struct resp_limits *bounds,
+                                 uint32_t step_max, uint32_t seed)
+{
+    struct seen seen = {.end = RESP_PARTIAL};
+    struct resp_request request;
+    struct random random;
+    random_init(&random, seed);
+    resp_request_init(&request);
+    for (size_t given = 0; given < bytes.count && seen.end != RESP_BAD;) {
+        const size_t step = 1 + random_below(random_next(&random), step_max);
+        given = bytes.count - given < step ? bytes.count : given + step;
+        while (seen.read_bytes < given) {
+            const uint8_t *at = bytes.at + seen.read_bytes;
+            seen.end = give(&request, at, given - seen.read_bytes, bounds);
+            if (seen.end != RESP_DONE)
+                break;
+            seen.read_bytes += request.read_bytes;
+            for (uint32_t i = 0; i < request.args_count; i++)
+                seen.sum = add(seen.sum, resp_request_arg(&request, at, i));
+            seen.sum = (seen.sum ^ request.args_count) * 0x100000001b3u;
+            resp_request_next(&request);
+        }
+    }
+    resp_request_fini(&request);
+    return seen;
+}
+
+static void check_pipeline(struct bytes bytes, const struct resp_limits *bounds, uint32_t seed)
+{
+    const struct seen whole = read_pipeline(bytes, bounds, UINT32_MAX, 0);
+    const struct seen pieces = read_pipeline(bytes, bounds, 1 + seed % 40, seed);
+    CHECK(whole.sum == pieces.sum && whole.read_bytes == pieces.read_bytes);
+    CHECK((whole.end == RESP_BAD) == (pieces.end == RESP_BAD));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < 2)
@@ -134,6 +186,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_inside(&whole, size);
         check_written(&whole, data);
     }
+    check_pipeline((struct bytes){data, size}, bounds, chance[1]);
     resp_request_fini(&whole);
     resp_request_fini(&crumbs);
     resp_request_fini(&pieces);

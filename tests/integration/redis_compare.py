@@ -6,6 +6,7 @@ answered by chance is examined against what is there; scans are followed to thei
 all keys are compared. After a difference its keys are deleted on both sides, so that one fault is not seen twice.
 
     python3 redis_compare.py REDIS_PORT STORE_PORT [SEED [COUNT [NAME...]]]
+    python3 redis_compare.py REDIS_PORT STORE_PORT SEED each LEAST SECONDS     # each of everything so often
 """
 import collections
 import itertools
@@ -19,12 +20,15 @@ from redis_words import name_of
 
 VERSIONS = (2, 3, 2, 3)
 BATCH_MAX = 8
+COUNTED_BATCH = 24
 DUMP_EVERY = 2000
 EXPIRE_EVERY = 150
 EXPIRING = 4
 TRANSACTION_SHARE = 0.1
 SCAN_STEPS_MAX = 4000
 SETTLE_SECONDS = 3
+# They name no key.
+NO_KEY = {"randomkey", "keys", "scan", "dbsize", "flushdb", "flushall"}
 
 READERS = {b"string": [b"GET"], b"hash": [b"HGETALL"], b"set": [b"SMEMBERS"], b"list": [b"LRANGE", b"0", b"-1"],
            b"zset": [b"ZRANGE", b"0", b"-1", b"WITHSCORES"]}
@@ -63,6 +67,8 @@ class Comparison:
         self.histogram = collections.Counter()
         self.allowed = collections.Counter()
         self.differences = []
+        self.edges = collections.defaultdict(collections.Counter)    # by name: of run_until()
+        self.expired = set()
 
     def close(self):
         for client in [*itertools.chain(*self.couples), *self.control]:
@@ -84,6 +90,63 @@ class Comparison:
                 self.compare_keys()
                 self.fill()
         self.compare_keys()
+
+    # --- each of everything so often ---
+
+    def run_until(self, least, until_s):
+        """Every command; each of its options; each with a key of a wrong type, where that is an error; each on a key whose
+        time has just come: at least so many times. What is not known yet to be there is found on the way. False: the time,
+        in time.monotonic(), was over before."""
+        self.both([b"FLUSHALL"])
+        self.fill()
+        names = sorted(redis_words.SHAPES)
+        for number in itertools.count():
+            short = [name for name in names if self.is_short(name, least)]
+            if not short or time.monotonic() > until_s:
+                self.compare_keys()
+                return not short
+            expires = number % 2 == 1
+            self.draw.wrong_share = 0.5 if number % 4 == 2 else Draw.wrong_share
+            if expires:
+                self.expire_all()
+            for _ in range(1 if expires else 4):
+                self.run_counted(self.draw.choices(short, k=COUNTED_BATCH))
+            if number % 30 == 0:
+                self.fill()
+
+    def is_short(self, name, least):
+        """Is there anything of it that was done at least once, and not so often?"""
+        edges = self.edges[name]
+        return edges["times"] < least or any(0 < count < least for edge, count in edges.items() if edge != "expired") or \
+            (edges["expired"] < least and name not in NO_KEY)
+
+    def run_counted(self, names):
+        batch = []
+        for name in names:
+            words = self.generator.bearable_of(name)
+            batch.append(words)
+            self.edges[name].update({"times": 1, **{option: 1 for option in self.generator.options}})
+            if self.expired.intersection(words[1:]):
+                self.edges[name]["expired"] += 1
+                self.expired.difference_update(words[1:])
+        self.run_batch(self.draw.choice(self.couples), batch)
+
+    def expire_all(self):
+        """Every key: when one is named next, its time is over."""
+        for client in self.control:
+            client.send([[b"PEXPIRE", key, b"2"] for key in redis_words.ALL_KEYS])
+        there = [self.control[0].answer() == self.control[1].answer() == (":", 1) for _ in redis_words.ALL_KEYS]
+        self.expired = {key for key, is_there in zip(redis_words.ALL_KEYS, there) if is_there}
+        time.sleep(0.006)
+
+    def edges_table(self, least):
+        """A row for each command: how often each of its edges was met; `!` where that is too seldom."""
+        lines = []
+        for name, edges in sorted(self.edges.items()):
+            words = [f"{edge}{'!' if count < least else ''} {count}" for edge, count in sorted(edges.items(), key=str)
+                     if edge != "times"]
+            lines.append(f"{name:18} {edges['times']:7}{'!' if edges['times'] < least else ' '} {'  '.join(words)}")
+        return "\n".join(lines)
 
     def let_expire(self):
         """Some keys are expired when they are named next."""
@@ -137,6 +200,8 @@ class Comparison:
     def note(self, couple, words, theirs, ours):
         """Counts one pair of answers, and keeps what differs."""
         self.histogram[name_of(words), "error" if theirs[0] == "-" else "ok"] += 1
+        if theirs[0] == "-" and theirs[1].startswith(b"WRONGTYPE"):
+            self.edges[name_of(words)]["wrong type"] += 1
         if redis_words.same(words, theirs, ours):
             return
         allowed = redis_words.allowed_of(words, theirs, ours)
@@ -252,9 +317,14 @@ class Comparison:
 
 
 def main(redis_port, store_port, seed="1", count="10000", *names):
-    comparison = Comparison(int(redis_port), int(store_port), int(seed), names or None)
+    each = count == "each"
+    comparison = Comparison(int(redis_port), int(store_port), int(seed), None if each else names or None, each)
     try:
-        comparison.run(int(count))
+        if each:
+            comparison.run_until(int(names[0]), time.monotonic() + int(names[1]))
+            print(comparison.edges_table(int(names[0])))
+        else:
+            comparison.run(int(count))
     finally:
         print(comparison.table())
         print(comparison.describe())

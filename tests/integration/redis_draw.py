@@ -35,18 +35,24 @@ OTHERS = {**{kind: [other for other in KINDS if other not in ("lex", "num")] for
 
 
 class Draw(random.Random):
-    """Draws words."""
+    """Draws words. `wrong_share`: of keys that are of another kind; `texts`: the options drawn since it was emptied."""
+
+    wrong_share = 0.05
+
+    def __init__(self, seed=None):
+        super().__init__(seed)
+        self.texts = []
 
     def chance(self, share):
         return self.random() < share
 
     def key(self, kind):
         throw = self.random()
-        if throw < 0.05:
+        if throw < self.wrong_share:
             kind = self.choice(OTHERS[kind])
-        elif throw < 0.09:
+        elif throw < self.wrong_share + 0.04:
             return b"nolex" if kind == "lex" else b"none"
-        elif throw < 0.15 and kind in LARGE:
+        elif throw < self.wrong_share + 0.1 and kind in LARGE:
             return LARGE[kind]
         return b"%s:%d" % (kind.encode(), self.randrange(KEYS_EACH))
 
@@ -108,6 +114,7 @@ def words_of(draw, shape):
     if isinstance(shape, bytes):
         return [shape]
     if isinstance(shape, str):
+        draw.texts.append(shape)
         return [draw.choice((shape, shape.lower(), shape.capitalize())).encode()]
     if isinstance(shape, tuple):
         return [word for each in shape for word in words_of(draw, each)]

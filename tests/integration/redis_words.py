@@ -14,6 +14,9 @@ from redis_shapes import SHAPES, ZSETS
 ALL_KEYS = [b"%s:%d" % (kind.encode(), index) for kind in KINDS for index in range(KEYS_EACH)] + \
     sorted(LARGE.values()) + [b"none", b"nolex"]
 
+# Of resp_errorf().
+ERROR_BYTES_MAX = 500
+
 # Leave nothing to compare, so they come rarely.
 RARE = {"flushall", "flushdb"}
 RARE_SHARE = 0.0005
@@ -51,6 +54,7 @@ class Generator:
         self.names = sorted(names or set(SHAPES) - RARE)
         self.rare = sorted(RARE) if names is None else []
         self.spoilt_share = spoilt_share
+        self.options = set()
 
     def command(self):
         """A command that is_bearable()."""
@@ -59,9 +63,21 @@ class Generator:
             if is_bearable(words):
                 return words
 
+    def bearable_of(self, name):
+        """The same of one name."""
+        while True:
+            words = self.command_of(name)
+            if is_bearable(words):
+                return words
+
     def _command(self):
-        name = self.draw.choice(self.rare if self.rare and self.draw.chance(RARE_SHARE) else self.names)
+        return self.command_of(self.draw.choice(self.rare if self.rare and self.draw.chance(RARE_SHARE) else self.names))
+
+    def command_of(self, name):
+        """One of that name; which options stand in it: `options`."""
+        self.draw.texts.clear()
         words = words_of(self.draw, (name, SHAPES[name]))
+        self.options = set(self.draw.texts) - {name}
         sets_scores = name == "zadd" and words[1].startswith((b"lex", b"nolex"))
         return spoilt(self.draw, words) if self.draw.chance(self.spoilt_share) and not sets_scores else words
 
@@ -202,7 +218,11 @@ ALLOWED = [
     Allowed({"ttl", "expiretime"}, "the two servers were asked at two moments", are_near(1)),
     Allowed({"pttl", "pexpiretime"}, "the two servers were asked at two moments", are_near(1000)),
     Allowed({"copy"}, "there is one database",
-            lambda words, theirs, ours: ours == ("-", b"ERR DB index is out of range") and theirs[0] == ":"),
+            lambda words, theirs, ours: ours == ("-", b"ERR DB index is out of range") and
+            (theirs[0] == ":" or theirs == ("-", b"ERR syntax error"))),
+    Allowed({"expire", "pexpire", "expireat", "pexpireat"}, "an error quotes so much of an option; Redis quotes all of it",
+            lambda words, theirs, ours: theirs[0] == ours[0] == "-" and len(ours[1]) >= ERROR_BYTES_MAX and
+            theirs[1].startswith(ours[1])),
     Allowed({"object"}, "how Redis keeps a value depends on what it was before", of_object(b"encoding")),
     Allowed({"object"}, "Redis shares small numbers, and counts all who do", of_object(b"refcount")),
     Allowed({"object"}, "when a key was last used is not told", of_object(b"idletime")),

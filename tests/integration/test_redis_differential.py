@@ -8,6 +8,7 @@ import contextlib
 import os
 import re
 import subprocess
+import time
 
 import pytest
 
@@ -71,6 +72,18 @@ def test_random_commands_are_answered_as_redis_answers_them(redis, store, seed):
         comparison.run(COMMANDS)
     print(comparison.table())
     assert not comparison.differences, comparison.describe()
+
+
+@pytest.mark.parametrize("seed", SEEDS[:1])
+def test_each_command_option_wrong_type_and_expiry_is_met_so_often(redis, store, seed):
+    """Each of everything, counted; in full it takes most of an hour on each engine."""
+    least, seconds = (1000, 3 * 3600) if pando.LONG else (1, 600)
+    comparison = Comparison(redis, store, seed, transactions=not PROGRAM)
+    with contextlib.closing(comparison):
+        is_whole = comparison.run_until(least, time.monotonic() + seconds)
+    print(comparison.edges_table(least), f"{comparison.count} commands", comparison.table(), sep="\n")
+    assert not comparison.differences, comparison.describe()
+    assert is_whole and set(comparison.edges) >= set(SHAPES)
 
 
 def test_every_command_of_the_engines_has_a_shape():

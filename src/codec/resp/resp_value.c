@@ -41,7 +41,7 @@ static size_t own_bytes(struct bytes bytes, int64_t *inner)
     char kind;
     int64_t number;
     *inner = 0;
-    if (bytes.count == 0)
+    if (bytes.count == 0 || bytes.at[0] == '\0') /* which strchr() finds in any text */
         return 0;
     if (strchr("+-,#(", bytes.at[0]) != NULL)
         return line_bytes(bytes);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* engine/lmdb/lmdb_shard.c - opening an environment, what it says of itself, its limits.
  *
- * Opening: make the folders, map the file, clear dead readers, then in one writing transaction open
- * the databases and read META; a new file gets it written. A file that was cut short is filled up
- * with zeros, which LMDB calls damaged, since reading behind its end would be a SIGBUS. */
+ * Opening: make the folders and, where there is none, the file, with its databases and META
+ * (lmdb_make.c); map it, clear dead readers, then in one writing transaction open the databases and
+ * read META. A file that was cut short is filled up with zeros, which LMDB calls damaged, since
+ * reading behind its end would be a SIGBUS. */
 #include "engine/lmdb/lmdb_shard.h"
 
 #include "engine/lmdb/space/record.h"
@@ -21,7 +22,8 @@
 
 enum {
     PROBE_BYTES = 1 << 20,
-    HEAD_NUMBER_AT = 144, /* of the transaction, in a page that is a head */
+    NEW_MAP_BYTES = 1 << 20, /* while a file is made */
+    HEAD_NUMBER_AT = 144,    /* of the transaction, in a page that is a head */
     HEAD_TRIES = 10,
 };
 
@@ -114,7 +116,7 @@ static enum err_kind story_of(struct err *e, const struct lmdb_shard *shard, int
 }
 
 /* An environment that is open, @map_bytes wide; otherwise nothing. */
-static int map_file(struct lmdb_shard *shard, uint64_t map_bytes, unsigned flags)
+static int map_file(struct lmdb_shard *shard, const char *path, uint64_t map_bytes, unsigned flags)
 {
     int error = mdb_env_create(&shard->env);
     if (error != 0)
@@ -125,7 +127,7 @@ static int map_file(struct lmdb_shard *shard, uint64_t map_bytes, unsigned flags
     if (error == 0)
         error = mdb_env_set_maxdbs(shard->env, LMDB_DATABASES_COUNT);
     if (error == 0)
-        error = mdb_env_open(shard->env, shard->path, flags, 0600);
+        error = mdb_env_open(shard->env, path, flags, 0600);
     if (error != 0) {
         mdb_env_close(shard->env);
         shard->env = NULL;
@@ -138,10 +140,10 @@ static int map_what_fits(struct lmdb_shard *shard, const struct lmdb_settings *s
                          unsigned flags)
 {
     uint64_t map_bytes = settings->map_bytes == 0 ? LMDB_MAP_BYTES : settings->map_bytes;
-    int error = map_file(shard, map_bytes, flags);
+    int error = map_file(shard, shard->path, map_bytes, flags);
     while (error == ENOMEM && settings->map_bytes == 0 && map_bytes > (uint64_t)1 << 30) {
         map_bytes /= 4;
-        error = map_file(shard, map_bytes, flags);
+        error = map_file(shard, shard->path, map_bytes, flags);
     }
     return error;
 }
@@ -332,6 +334,23 @@ static enum err_kind open_databases(struct lmdb_shard *shard, const struct lmdb_
 
 /* ---- open and close ---- */
 
+/* The file, if it is not there yet; not left to LMDB, whose first pages a power cut may tear. */
+static enum err_kind make_file(struct lmdb_shard *shard, const struct lmdb_settings *settings,
+                               struct err *e)
+{
+    char path[LMDB_PATH_MAX + 32];
+    if (lmdb__is_made(shard))
+        return ERR_NONE;
+    lmdb__begin_making(shard, path, sizeof path);
+    const int error = map_file(shard, path, NEW_MAP_BYTES, MDB_NOTLS | MDB_NOSUBDIR);
+    if (error != 0)
+        return story_of(e, shard, error);
+    const enum err_kind kind = open_databases(shard, settings, e);
+    mdb_env_close(shard->env);
+    shard->env = NULL;
+    return kind == ERR_NONE ? lmdb__end_making(shard, e) : kind;
+}
+
 enum err_kind lmdb_shard_open(struct lmdb_shard *shard, const struct lmdb_settings *settings,
                               struct err *e)
 {
@@ -349,6 +368,8 @@ enum err_kind lmdb_shard_open(struct lmdb_shard *shard, const struct lmdb_settin
     enum err_kind kind = make_folders(shard, settings, e);
     if (kind == ERR_NONE)
         kind = lmdb_sync_recover(shard, e);
+    if (kind == ERR_NONE)
+        kind = make_file(shard, settings, e);
     if (kind != ERR_NONE)
         return kind;
     const int error = map_what_fits(

@@ -159,4 +159,16 @@ enum space_result lmdb_result(int error);
  * what it does on a disk that becomes full: so it is tried whether the file can grow. */
 enum space_result lmdb_shard_result(struct lmdb_shard *shard, int error);
 
+/* --- inside the folder: lmdb_make.c ---------------------------------------------------------- */
+
+/* Is the shard's file there? An empty one is not. */
+bool lmdb__is_made(const struct lmdb_shard *shard);
+
+/* Where a new file is to be written, @path of @room bytes; what was left there is gone. */
+const char *lmdb__begin_making(const struct lmdb_shard *shard, char *path, size_t room);
+
+/* What was written there, synced and closed is the shard's file from here on, also after a power
+ * cut. */
+must_check enum err_kind lmdb__end_making(const struct lmdb_shard *shard, struct err *e);
+
 #endif

@@ -113,6 +113,39 @@ Test(lmdb_shard, a_file_that_was_cut_short_is_damaged_and_no_end_of_the_process)
     lmdb_testing_end(&t);
 }
 
+/* A process was killed, or the power failed, while it made the file. */
+Test(lmdb_shard, what_was_left_half_made_is_made_anew)
+{
+    char path[128];
+    struct stat file;
+    lmdb_testing_begin(&t);
+    lmdb_testing_open(&t);
+    lmdb_shard_close(&t.shard);
+    cr_assert(unlink(lmdb_testing_path(&t, "data.mdb", path)) == 0);
+    cr_assert(symlink("/nowhere", lmdb_testing_path(&t, "data.new-lock", path)) == 0);
+    const int fd = open(lmdb_testing_path(&t, "data.new", path), O_WRONLY | O_CREAT, 0600);
+    cr_assert(fd >= 0 && write(fd, path, sizeof path) == sizeof path && close(fd) == 0);
+    lmdb_testing_open(&t);
+    cr_expect(lmdb_shard_count(&t.shard) == 0);
+    cr_expect(stat(lmdb_testing_path(&t, "data.mdb", path), &file) == 0 && file.st_size > 4096);
+    cr_expect(stat(lmdb_testing_path(&t, "data.new", path), &file) != 0);
+    cr_expect(lstat(lmdb_testing_path(&t, "data.new-lock", path), &file) != 0);
+    lmdb_testing_end(&t);
+}
+
+/* LMDB takes one for new, and so it is. */
+Test(lmdb_shard, an_empty_file_is_made_too)
+{
+    char path[128];
+    lmdb_testing_begin(&t);
+    lmdb_testing_open(&t);
+    lmdb_shard_close(&t.shard);
+    cr_assert(truncate(lmdb_testing_path(&t, "data.mdb", path), 0) == 0);
+    lmdb_testing_open(&t);
+    cr_expect(lmdb_shard_count(&t.shard) == 0);
+    lmdb_testing_end(&t);
+}
+
 Test(lmdb_shard, a_folder_that_cannot_be_made_is_told)
 {
     struct err e = {0};

@@ -183,12 +183,14 @@ bool lmdb__random(struct space *self, uint64_t draw, struct bytes *key)
     struct lmdb_space *space = lmdb__of(self);
     struct walk walk = begin_walk(space, scanned_of(space));
     struct space_value value;
+    struct bytes seen; /* may be one whose time is over */
     uint64_t steps = (draw >> RECORD_HASH_BITS) % RANDOM_STEPS;
     bool is_found = false;
     bool is_there = go_by_chance(&walk, draw);
     for (int tries = 0; is_there && tries < RANDOM_TRIES; tries++) {
-        if (visited(&walk, key, &value)) {
+        if (visited(&walk, &seen, &value)) {
             is_found = true;
+            *key = seen;
             if (steps-- == 0)
                 break;
         }

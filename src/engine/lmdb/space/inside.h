@@ -82,6 +82,17 @@ enum space_result lmdb__delete_all(struct lmdb_space *space, enum lmdb_database 
 /* A number that neither chunks nor members have; 0: noted. */
 uint64_t lmdb__new_id(struct lmdb_space *space) must_check;
 
+/* ---- gap.c ---- */
+
+/* @key was not found in KEYS or MEMBERS: do its neighbours bear that out? */
+enum space_result lmdb__check_miss(struct lmdb_space *space, enum lmdb_database database,
+                                   struct bytes key) must_check;
+/* The same of the one below, of a cursor that stands at the first above @key, or has found none;
+ * it stands there afterwards. */
+enum space_result lmdb__check_below(struct lmdb_space *space, enum lmdb_database database,
+                                    MDB_cursor *cursor, bool is_at_end, struct bytes key)
+    must_check;
+
 /* ---- keys.c ---- */
 
 /* May a record be written under @key, with @bytes more? Gives LMDB's key of it. */

@@ -235,7 +235,9 @@ enum space_result lmdb__get(struct lmdb_space *space, enum lmdb_database databas
         return space->failure;
     const int error = mdb_get(space->txn, space->shard->databases[database], &lmdb_key, &found);
     if (error == MDB_NOTFOUND)
-        return SPACE_OK;
+        return database == LMDB_KEYS || database == LMDB_MEMBERS
+                   ? lmdb__check_miss(space, database, key)
+                   : SPACE_OK;
     if (error != 0)
         return lmdb__fail(space, error);
     *value = lmdb__bytes(found);
@@ -261,6 +263,8 @@ enum space_result lmdb__delete(struct lmdb_space *space, enum lmdb_database data
     const int error = mdb_del(space->txn, space->shard->databases[database], &lmdb_key, NULL);
     *was_there = error == 0;
     space->changes += *was_there;
+    if (error == MDB_NOTFOUND && database == LMDB_MEMBERS)
+        return lmdb__check_miss(space, database, key);
     return error == MDB_NOTFOUND ? SPACE_OK : lmdb__fail(space, error);
 }
 

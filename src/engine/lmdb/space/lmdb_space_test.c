@@ -186,6 +186,29 @@ Test(lmdb_space, what_is_over_is_not_there_and_goes_in_slices)
     end(&f);
 }
 
+Test(lmdb_space, a_key_by_chance_is_none_whose_time_is_over)
+{
+    struct fixture f;
+    struct space_value value;
+    char key[16];
+    struct bytes drawn;
+    begin(&f);
+    begin_write(&f);
+    for (unsigned i = 0; i < 10; i++) {
+        snprintf(key, sizeof key, "k%u", i);
+        cr_assert(put_text(&f, key, "x", i < 7 ? 100 + i : 0) == SPACE_OK);
+    }
+    commit(&f);
+    cr_assert(find(&f, "k9", &value) == SPACE_OK);
+    f.reader.space.now_ms = 200;
+    for (uint64_t i = 0; i < 500; i++) {
+        const uint64_t draw = i * 0x9e3779b97f4a7c15u;
+        cr_assert(f.reader.space.kind->random(&f.reader.space, draw, &drawn));
+        cr_assert(drawn.count == 2 && drawn.at[1] >= '7', "%.2s", (const char *)drawn.at);
+    }
+    end(&f);
+}
+
 static void put_members(struct fixture *f, const char *key, unsigned count)
 {
     struct space *space = &f->writer.space;

@@ -213,8 +213,12 @@ static void arrive(struct space_cursor *cursor, int error, MDB_val key, MDB_val 
         (void)lmdb__damaged(space);
         return;
     }
-    if (at.count < begin.count || memcmp(at.at, begin.at, begin.count) != 0)
+    if (at.count < begin.count || memcmp(at.at, begin.at, begin.count) != 0) {
+        /* It may be one of ours whose prefix is damaged. */
+        if (!record_is_whole(lmdb__bytes(value), at))
+            (void)lmdb__damaged(space);
         return;
+    }
     cursor->is_there = record_read_member(lmdb__bytes(value), at, PREFIX_BYTES, &cursor->key,
                                           &cursor->member_value);
     if (!cursor->is_there) {
@@ -233,10 +237,14 @@ void lmdb__seek(struct space_cursor *cursor, struct bytes key)
         stand_nowhere(cursor, NOWHERE);
         return;
     }
-    found = lmdb__val(
-        member_key(lmdb__of(cursor->value->space), cursor->value, cursor->tree, key, &lmdb_key));
+    struct lmdb_space *space = lmdb__of(cursor->value->space);
+    const struct bytes sought = member_key(space, cursor->value, cursor->tree, key, &lmdb_key);
+    found = lmdb__val(sought);
     const int error = mdb_cursor_get(slot->cursor, &found, &value, MDB_SET_RANGE);
     arrive(cursor, error, found, value, BEHIND_END);
+    if ((error == 0 || error == MDB_NOTFOUND) &&
+        lmdb__check_below(space, LMDB_MEMBERS, slot->cursor, error != 0, sought) != SPACE_OK)
+        stand_nowhere(cursor, NOWHERE);
 }
 
 void lmdb__seek_end(struct space_cursor *cursor)
@@ -244,7 +252,16 @@ void lmdb__seek_end(struct space_cursor *cursor)
     stand_nowhere(cursor, BEHIND_END);
 }
 
-/* The last of the tree is the one before the first of what follows. */
+/* What lies there is what was put there. */
+static bool is_sound(const struct lmdb_space *space, MDB_val key, MDB_val value)
+{
+    return lmdb_shard_has(space->shard, lmdb__bytes(key)) &&
+           lmdb_shard_has(space->shard, lmdb__bytes(value)) &&
+           record_is_whole(lmdb__bytes(value), lmdb__bytes(key));
+}
+
+/* The last of the tree is the one before the first of what follows; which may be one of the tree
+ * whose key is damaged. */
 static void seek_last(struct space_cursor *cursor)
 {
     struct prefix prefix;
@@ -256,7 +273,12 @@ static void seek_last(struct space_cursor *cursor)
         stand_nowhere(cursor, NOWHERE);
         return;
     }
-    int error = mdb_cursor_get(slot->cursor, &key, NULL, MDB_SET_RANGE);
+    int error = mdb_cursor_get(slot->cursor, &key, &value, MDB_SET_RANGE);
+    if (error == 0 && !is_sound(lmdb__of(cursor->value->space), key, value)) {
+        (void)lmdb__damaged(lmdb__of(cursor->value->space));
+        stand_nowhere(cursor, NOWHERE);
+        return;
+    }
     if (error == 0 || error == MDB_NOTFOUND)
         error = mdb_cursor_get(slot->cursor, &key, &value, error == 0 ? MDB_PREV : MDB_LAST);
     arrive(cursor, error, key, value, BEFORE_FIRST);
@@ -345,12 +367,15 @@ uint64_t lmdb__rank(struct space_cursor *cursor)
     struct lmdb_slot *slot = slot_of(&walker, &is_new);
     uint64_t rank = 0;
     const struct bytes begin = prefix_of(&prefix, cursor->value, cursor->tree);
-    MDB_val key = {0};
+    struct lmdb_space *space = lmdb__of(cursor->value->space);
+    MDB_val key = {0}, value = {0};
     int error = slot == NULL ? MDB_NOTFOUND : stand_again(&walker, slot);
-    while (error == 0 && (error = mdb_cursor_get(slot->cursor, &key, NULL, MDB_PREV)) == 0 &&
+    while (error == 0 && (error = mdb_cursor_get(slot->cursor, &key, &value, MDB_PREV)) == 0 &&
            key.mv_size >= begin.count && memcmp(key.mv_data, begin.at, begin.count) == 0)
         rank++;
     if (error != 0 && error != MDB_NOTFOUND)
-        (void)lmdb__fail(lmdb__of(cursor->value->space), error);
+        (void)lmdb__fail(space, error);
+    else if (error == 0 && !is_sound(space, key, value))
+        (void)lmdb__damaged(space); /* it ended at what may be one of ours */
     return rank;
 }
