@@ -132,8 +132,8 @@ static inline uint32_t partition_shard_of(const struct partition *partition, str
     return partition->strategy->shard_of(partition, partition_rest(partition, key));
 }
 
-/* Must @key be left alone for a moment? To be asked before partition_shard_of(), so that a change is
- * over before its end is seen. */
+/* Must @key be left alone for a moment? To be asked before partition_shard_of(), so that a change
+ * is over before its end is seen. */
 static inline bool partition_is_fenced(const struct partition *partition, struct bytes key)
 {
     const struct partition_table *table = partition_table(partition);

@@ -10,7 +10,8 @@
  *     KEYSPACE     one for each of the configuration; kind 1: it is in here, 0: left out;
  *                  number: its shards; name; value: its layout in words
  *     BEGIN        name: a keyspace of kind 1, whose keys follow, in any order
- *       STRING     number: expiry in ms, 0 is none; name: the key; value
+ *       STRING     kind: its media type (path/command/media.h), 0 is none; number: expiry in ms, 0 is
+ *                  none; name: the key; value
  *       COLLECTION kind: its type; number: expiry; name: the key; value: how many members (8)
  *         MEMBER   kind: tree; name; value; those of tree 0 are as many as the collection says
  *     END          value: keyspaces (8) keys (8) members (8) that came

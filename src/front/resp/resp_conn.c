@@ -5,6 +5,7 @@
  * one buffer. What has come in part stays with loop/conn, which gives it again with what follows;
  * a large command is gathered in a buffer of the connection's own. */
 #include "front/resp/resp_conn.h"
+#include "front/resp/session/user/resp_user.h"
 
 #include "core/mem.h"
 #include "core/units.h"

@@ -31,11 +31,6 @@ enum {
     RESP_INLINE_BYTES_MAX = 64 * 1024, /* of a command on a line, as in Redis */
     RESP_FLIGHT_ROOM = 256,            /* for arguments of usual commands */
     RESP_ARGS_ON_STACK = 64,
-    /* Of a client that has not said yet who it is: */
-    RESP_NOBODY_ARGS_MAX = 16, /* no more than 'args-max' may be */
-    RESP_NOBODY_BULK_BYTES_MAX = 16 * 1024,
-    RESP_NOBODY_BYTES_MAX = RESP_NOBODY_ARGS_MAX * (RESP_NOBODY_BULK_BYTES_MAX + 32),
-    RESP_NOBODY_HELD_BYTES_MAX = 1024, /* of answers that it has not taken */
 };
 
 struct resp_conn;
@@ -179,7 +174,6 @@ void resp__batch_end(struct resp_conn *rc);
 
 /* Where the next answer is written, with the bound of one answer; NULL: no memory. */
 struct resp_out *resp__sink(struct resp_conn *rc) must_check;
-
 /* The answer in @out from @begun on is whole: what was too large becomes an error. @is_silent: it
  * is forgotten. Then what is enough to leave does so. */
 void resp__sunk(struct resp_conn *rc, struct resp_out *out, size_t begun, bool is_silent);
@@ -190,15 +184,13 @@ bool resp__settle(struct resp_out *out, size_t begun, bool is_silent) must_check
 /* Moves the answers at the line's beginning to the socket's queue as far as there is room. */
 void resp__pump(struct resp_conn *rc);
 
-/* The same, and does nothing else that may follow from it. */
+/* The same, and nothing else that may follow from it. */
 void resp__move_line(struct resp_conn *rc);
-
 /* Does nothing wait before the socket's queue, and has that room for @bytes? */
 bool resp__is_clear(const struct resp_conn *rc, size_t bytes);
 
 /* The last of the line, if it takes more; else a new one behind it. NULL: no memory. */
 struct resp_flight *resp__carrier(struct resp_conn *rc) must_check;
-
 /* A new one at the line's end. NULL: no memory. */
 struct resp_flight *resp__carrier_new(struct resp_conn *rc) must_check;
 

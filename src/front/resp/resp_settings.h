@@ -48,7 +48,7 @@
       "most bytes of the name of a channel, or of a pattern")                                      \
     X(unread_messages_bytes, "unread-messages-bytes", SIZE, CONFIG_KIB(16), CONFIG_GIB(1),         \
       CONFIG_MIB(32), LIVE,                                                                        \
-      "bytes of messages and answers that a subscriber does not take, at which it is closed")                           \
+      "bytes of messages and answers that a subscriber does not take, at which it is closed")      \
     X(announce, "announce", TARGET, 0, 0, {0}, LIVE,                                               \
       "address and port that CLUSTER SLOTS and its like tell clients, where they reach this node " \
       "through another one; without it, the address that the client connected to")                 \

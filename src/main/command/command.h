@@ -47,8 +47,7 @@ enum {
     X(restore, "BACKUP [FILE]", 2, "lay a backup's keys into an empty data folder")                \
     X(agent, "", 0,                                                                                \
       "run beside an application and say how busy it is: agent-check, and probes over HTTP")       \
-    X(password, "[NAME]", 1,                                                                       \
-      "draw a password, and print the row of a users-file that knows it")                          \
+    X(password, "[NAME]", 1, "draw a password, and print its row of a users-file")                 \
     X(config, "schema | docs | show [FILE] | diff OLD NEW", 3,                                     \
       "the settings: JSON Schema, manual, all in force, what a reload would change")               \
     X(completion, "bash | zsh | fish", 1,                                                          \
@@ -80,14 +79,14 @@ enum {
     X(location, "location", "PLACE", COMMANDS_LOADING,                                             \
       "where on the globe it stands: \"LATITUDE,LONGITUDE\" or a country (ISO 3166)")              \
     X(control, "control", "PATH", COMMANDS_LOADING                                              \
-      " reload drain undrain weight status tap explain directory purge backup",                              \
+      " reload drain undrain weight status tap explain directory purge backup",                    \
       "the control socket")                                                                        \
     X(sets, "set", "a.b=VALUE", COMMANDS_KEYS, "any setting, over the file; may be repeated")      \
     X(live, "live", "", "check", "also bind every listener's address and connect to every target") \
     X(deep, "deep", "", "check", "also read all keys on the disk, and name what is damaged")       \
     X(throttle, "throttle", "SIZE", "backup", "at most that much a second, such as 20MiB")         \
     X(only, "only", "KEYSPACE", "restore", "of the backup, this one alone; may be repeated")       \
-    X(json, "json", "", "check status tap explain directory purge", "for programs")                          \
+    X(json, "json", "", "check status tap explain directory purge", "for programs")                \
     X(watch, "watch", "", "status", "again every second, until Ctrl-C")                            \
     X(service, "service", "NAME", "tap purge", "only requests for this service, or its cache")     \
     X(method, "method", "METHOD", "explain", "of the request; GET unless set")                     \
@@ -95,10 +94,8 @@ enum {
       "what the request says beside its URL; -H is shorter; may be repeated")                      \
     X(key, "key", "", "explain", "what is named is a key, even if it looks like a URL")            \
     X(prefix, "prefix", "URL", "purge", "all URLs that begin so; may be repeated")                 \
-    X(tag, "tag", "TAG", "purge",                                                                  \
-      "all answers with this tag (Surrogate-Key, Cache-Tag); may be repeated")                     \
-    X(soft, "soft", "", "purge",                                                                   \
-      "keep them, but ask a server before each is used again whether it still holds")              \
+    X(tag, "tag", "TAG", "purge", "answers with this Surrogate-Key or Cache-Tag; repeatable")      \
+    X(soft, "soft", "", "purge", "keep them, but ask a server before each is used again")          \
     X(statuses, "status", "STATUS", "tap", "only answers of this status (404) or class (5xx)")     \
     X(path, "path", "PREFIX", "tap", "only requests whose path begins so")                         \
     X(agent_line, "listen", "ADDRESS", "agent",                                                    \
@@ -117,8 +114,7 @@ enum {
       "where the application writes `rif=3 latency_us=900`; counts if at most 5 s old")            \
     X(agent_state, "state", "FILE", "agent",                                                       \
       "its first line is said too: ready, up, drain, maint, down, fail or stopped, and #reason")   \
-    X(from_stdin, "stdin", "", "password",                                                         \
-      "take the password from standard input instead, one line")                                   \
+    X(from_stdin, "stdin", "", "password", "take it from standard input instead, one line")        \
     X(no_color, "no-color", "", COMMANDS_ALL,                                                      \
       "plain text, as when NO_COLOR is set or no terminal reads")                                  \
     X(help, "help", "", COMMANDS_ALL, "this; -h is shorter")                                       \

@@ -35,7 +35,7 @@
                "/etc/pando/pando.yaml. With --to alone no file is read.")                          \
     X("what wins", "--set, then the other flags, then the file and what it includes, then the "    \
                    "presets.")                                                                     \
-    X("control socket", "reload, drain, weight, status, tap and backup talk to the server over a "         \
+    X("control socket", "reload, drain, weight, status, tap and backup talk to the server over a " \
                         "socket that only its user and root may open: --control, else what the "   \
                         "file says under `control`, else /run/pando/control.sock for root and "    \
                         "$XDG_RUNTIME_DIR/pando/control.sock for others.")                         \

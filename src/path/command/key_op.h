@@ -86,7 +86,7 @@ struct key_op {
 struct key_door {
     void (*submit)(struct key_door *self, struct key_op *op);
     /* Ops on these keys come next, as far as anybody can tell: what they lie in may be fetched into
-     * the processor's cache meanwhile, all at once. Nothing may depend on it. NULL: nobody would. */
+     * the processor's cache meanwhile, all at once. Nothing may depend on it. NULL: nobody does. */
     void (*expect)(struct key_door *self, const struct bytes *keys, uint32_t keys_count);
 };
 

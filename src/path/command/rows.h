@@ -87,7 +87,7 @@
       "What was queued is forgotten.")                                                             \
     X(WATCH, "watch", -2, FAST | NO_MULTI, 1, -1, 1, FRONT, "transactions",                        \
       "EXEC does nothing if one of these keys is changed before.")                                 \
-    X(UNWATCH, "unwatch", 1, FAST, 0, 0, 0, FRONT, "transactions", "Forgets the keys of WATCH.")         \
+    X(UNWATCH, "unwatch", 1, FAST, 0, 0, 0, FRONT, "transactions", "Forgets the keys of WATCH.")   \
     COMMAND_ROWS_PUBSUB(X)
 
 /* Channels, which are no keys. */

@@ -174,6 +174,7 @@ static enum err_kind write_key(struct walk *walk, struct bytes key, struct bytes
     if (record_is_cut(key))
         walk->name = record.name;
     struct backup_item item = {.tag = BACKUP_STRING,
+                               .kind = record.media,
                                .number = record.expires_ms,
                                .name = walk->name,
                                .value = record.payload};

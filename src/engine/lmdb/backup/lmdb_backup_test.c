@@ -54,8 +54,8 @@ static void fill(void)
     lmdb_space_init(&writer, &t.shard, true);
     cr_assert(lmdb_space_write(&writer) == SPACE_OK);
     struct space *space = &writer.space;
-    cr_assert(space->kind->put(space, bytes_of("a"), bytes_of("1"), 77) == SPACE_OK);
-    cr_assert(space->kind->put(space, bytes_of("long"), bytes_of(long_text), 0) == SPACE_OK);
+    cr_assert(space->kind->put_as(space, bytes_of("a"), bytes_of("1"), 77, 3) == SPACE_OK);
+    cr_assert(space->kind->put_as(space, bytes_of("long"), bytes_of(long_text), 0, 7) == SPACE_OK);
     cr_assert(space->kind->create(space, bytes_of("set"), KEY_SET, &value) == SPACE_OK);
     for (unsigned i = 0; i < 300; i++) {
         snprintf(name, sizeof name, "m%u", i);
@@ -127,8 +127,9 @@ Test(lmdb_backup, what_is_written_is_laid_in_either_order)
         cr_assert(lmdb_space_read(&reader) == SPACE_OK);
         (void)reader.space.kind->find(&reader.space, bytes_of("a"), &value);
         cr_expect(value.expires_ms == 77 && bytes_equal(value.string, bytes_of("1")));
+        cr_expect(value.media == 3);
         (void)reader.space.kind->find(&reader.space, bytes_of("long"), &value);
-        cr_expect(bytes_equal(value.string, bytes_of(long_text)));
+        cr_expect(bytes_equal(value.string, bytes_of(long_text)) && value.media == 7);
         (void)reader.space.kind->find(&reader.space, bytes_of("set"), &value);
         cr_expect(value.type == KEY_SET && value.count == 300);
         lmdb_space_fini(&reader);

@@ -74,7 +74,8 @@ static enum err_kind settle(struct lmdb_lay *lay, struct err *e)
 static enum err_kind lay_string(struct lmdb_lay *lay, const struct backup_item *item, struct err *e)
 {
     struct space *space = &lay->space.space;
-    const enum space_result result = space->kind->put(space, item->name, item->value, item->number);
+    const enum space_result result =
+        space->kind->put_as(space, item->name, item->value, item->number, item->kind);
     lmdb_space_rest(&lay->space);
     return refuse(lay, item->name, result, e);
 }

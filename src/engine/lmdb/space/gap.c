@@ -29,8 +29,8 @@ static bool is_there(const struct lmdb_space *space, enum lmdb_database database
            is_sound(space, database, at, bytes);
 }
 
-/* One step further away from @key: it is another one, further away. A page that points to one of its
- * keys twice has lost one, and both that it has there are sound. */
+/* One step further away from @key: it is another one, further away. A page that points to one of
+ * its keys twice has lost one, and both that it has there are sound. */
 static bool goes_on(MDB_cursor *cursor, MDB_cursor_op op, MDB_val from, int *error)
 {
     MDB_val key = {0};

@@ -6,7 +6,7 @@
 #ifndef PANDO_FRONT_RESP_NODE_RESP_COMMANDS_H
 #define PANDO_FRONT_RESP_NODE_RESP_COMMANDS_H
 
-#include "front/resp/session/resp_session.h"
+#include "front/resp/session/resp_session_inside.h"
 
 /* CLUSTER. */
 void resp__cluster(struct resp_session *session, const struct resp_ask *ask);

@@ -9,6 +9,7 @@
 #define PANDO_FRONT_RESP_NODE_RESP_SURVEY_H
 
 #include "front/resp/resp_conn.h"
+#include "front/resp/session/resp_session_inside.h"
 
 /* Is it one of them? Of a command CLIENT. */
 static inline bool resp__is_survey(const struct resp_ask *ask)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* front/resp/session/resp_pubsub.c - channels: SUBSCRIBE and its like, PUBLISH, PUBSUB. */
 #include "front/resp/node/resp_commands.h"
-#include "front/resp/session/resp_session.h"
+#include "front/resp/session/resp_session_inside.h"
 
 #include <assert.h>
 #include <stdio.h>

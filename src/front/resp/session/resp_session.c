@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* front/resp/session/resp_session.c - the session's life, which commands may be run, and the small
  * ones among them. */
-#include "front/resp/session/resp_session.h"
+#include "front/resp/session/resp_session_inside.h"
 
 #include "core/mem.h"
 #include "core/units.h"

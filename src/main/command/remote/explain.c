@@ -2,7 +2,7 @@
 /* main/command/remote/explain.c - `pando explain`: what would become of a request, and why; keys
  * are explained by keys/explain_key.c. */
 #include "core/mem.h"
-#include "main/command/keys/explain_key.h"
+#include "main/command/place/explain_key.h"
 #include "main/command/remote/control.h"
 #include "main/command/remote/json.h"
 

@@ -12,7 +12,15 @@
 #ifndef PANDO_FRONT_RESP_SESSION_USER_RESP_USER_H
 #define PANDO_FRONT_RESP_SESSION_USER_RESP_USER_H
 
-#include "front/resp/session/resp_session.h"
+#include "front/resp/session/resp_session_inside.h"
+
+/* Of a client that has not said yet who it is. */
+enum {
+    RESP_NOBODY_ARGS_MAX = 16, /* no more than 'args-max' may be */
+    RESP_NOBODY_BULK_BYTES_MAX = 16 * 1024,
+    RESP_NOBODY_BYTES_MAX = RESP_NOBODY_ARGS_MAX * (RESP_NOBODY_BULK_BYTES_MAX + 32),
+    RESP_NOBODY_HELD_BYTES_MAX = 1024, /* of answers that it has not taken */
+};
 
 /* Becomes one who has said nothing yet. */
 void resp_user_forget(struct resp_session *session);

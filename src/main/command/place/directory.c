@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* main/command/keys/directory.c - `pando directory`: entries are shown and changed; it ends when
+/* main/command/place/directory.c - `pando directory`: entries are shown and changed; it ends when
  * the change is done. */
 #include "core/mem.h"
 #include "core/quote.h"
 #include "main/command/grid.h"
-#include "main/command/keys/layout.h"
+#include "main/command/place/layout.h"
 #include "main/command/remote/json.h"
 #include "main/directory/show.h"
 

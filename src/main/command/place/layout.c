@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* main/command/keys/layout.c - asks for layouts, or lays them. */
-#include "main/command/keys/layout.h"
+/* main/command/place/layout.c - asks for layouts, or lays them. */
+#include "main/command/place/layout.h"
 
 #include "core/mem.h"
 #include "main/command/remote/json.h"

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* main/command/keys/explain_key.c - `pando explain KEY`. */
-#include "main/command/keys/explain_key.h"
+/* main/command/place/explain_key.c - `pando explain KEY`. */
+#include "main/command/place/explain_key.h"
 
 #include "core/mem.h"
 #include "core/quote.h"
 #include "core/units.h"
-#include "main/command/keys/layout.h"
+#include "main/command/place/layout.h"
 #include "main/command/remote/json.h"
 #include "main/explain/explain_key.h"
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* main/command/keys/layout.h - questions about keyspaces: to the running process, else answered
+/* main/command/place/layout.h - questions about keyspaces: to the running process, else answered
  * from the file and DATA/facts.
  *
  * Memory:  a struct layout_offline is filled and given back. Threads: none.
  * Errors:  written to standard error. */
-#ifndef PANDO_MAIN_COMMAND_KEYS_LAYOUT_H
-#define PANDO_MAIN_COMMAND_KEYS_LAYOUT_H
+#ifndef PANDO_MAIN_COMMAND_PLACE_LAYOUT_H
+#define PANDO_MAIN_COMMAND_PLACE_LAYOUT_H
 
 #include "main/command/remote/control.h"
 #include "main/directory/facts.h"
