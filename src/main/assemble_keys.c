@@ -201,7 +201,11 @@ bool key_path_init(struct key_path *path, struct worker_thread *thread,
         key_path_fini(path);
         return false;
     }
-    pubsub_worker_open(&thread->pubsub, generation->pubsub, thread->worker.index, &thread->loop);
+    /* Redis clients are with workers alone; the control thread has keys over HTTP. */
+    const bool has_clients = thread->worker.index != WORKER_CONTROL;
+    if (has_clients)
+        pubsub_worker_open(&thread->pubsub, generation->pubsub, thread->worker.index,
+                           &thread->loop);
     struct keyspaces keyspaces;
     keyspaces_init(&keyspaces, path->keyspaces, count);
     partition_stage_init(&path->partition, &keyspaces, &thread->worker.random);
@@ -209,7 +213,7 @@ bool key_path_init(struct key_path *path, struct worker_thread *thread,
         .refs_count = 1,
         .door = &path->partition.door,
         .clients_count = generation->clients_count,
-        .pubsub = &thread->pubsub,
+        .pubsub = has_clients ? &thread->pubsub : NULL,
         .node = generation->node,
         .figures = add_figures,
         .info = add_lines,

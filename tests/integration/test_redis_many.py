@@ -85,26 +85,32 @@ def test_thousands_of_pipelines_stay_within_their_memory(io, engine, descriptors
         with Client(proxy.redis_port) as client:
             assert client("set", "v", VALUE) == "OK"
         idle = proxy.memory_bytes()
-        sockets = connect_all(proxy.redis_port)
-        try:
-            held = proxy.memory_bytes()
-            pipeline = b"".join(encode("get", "v") if number % 3 else encode("incr", "n") for number in range(1, DEPTH)) + \
-                encode("echo", "the end")
-            assert send_all(sockets, pipeline) == 0
-            peak = 0
-            for _ in range(10):
-                peak = max(peak, proxy.memory_bytes())
-                time.sleep(0.1)
-            with Client(proxy.redis_port) as other:
-                assert other("ping") == "PONG"
-            each_idle, each = (held - idle) / CONNECTIONS, (peak - idle) / CONNECTIONS
-            print(f"{engine} {io}: idle {each_idle:.0f} bytes a connection, with a pipeline {each:.0f}")
-            assert each_idle < 4096
-            # What is bounded, the answer that crosses the bound, what was sent, and a buffer of the loop's.
-            assert each < UNREAD_BYTES + 2 * len(VALUE) + len(pipeline) + 16384
-            for whole in read_all(sockets, b"$7\r\nthe end\r\n").values():
-                assert whole.startswith(b"$2000\r\n" + VALUE) and whole.count(VALUE) == DEPTH - 1 - (DEPTH - 1) // 3
-        finally:
-            for one in sockets:
-                one.close()
-        pando.until(lambda: proxy.memory_bytes() - idle < 8 << 20, "the memory comes back", 30)
+        pipeline = b"".join(encode("get", "v") if number % 3 else encode("incr", "n") for number in range(1, DEPTH)) + \
+            encode("echo", "the end")
+        # What is bounded, the answer that crosses the bound, what was sent, and a buffer of the loop's. The heap keeps what
+        # a crowd gave back, and the next one must find it there: three that only took would be over it.
+        most = UNREAD_BYTES + 2 * len(VALUE) + len(pipeline) + 16384
+        peaks = [crowd(proxy, idle, pipeline) for _ in range(3)]
+        print(f"{engine} {io}: bytes a connection with a pipeline, crowd after crowd:", *map(round, peaks))
+        assert max(peaks) < most
+
+
+def crowd(proxy, idle, pipeline):
+    """All connect, send, wait and read; the most bytes of memory that each took."""
+    before = proxy.memory_bytes()
+    sockets = connect_all(proxy.redis_port)
+    try:
+        assert (proxy.memory_bytes() - before) / CONNECTIONS < 4096
+        assert send_all(sockets, pipeline) == 0
+        peak = 0
+        for _ in range(10):
+            peak = max(peak, proxy.memory_bytes())
+            time.sleep(0.1)
+        with Client(proxy.redis_port) as other:
+            assert other("ping") == "PONG"
+        for whole in read_all(sockets, b"$7\r\nthe end\r\n").values():
+            assert whole.startswith(b"$2000\r\n" + VALUE) and whole.count(VALUE) == DEPTH - 1 - (DEPTH - 1) // 3
+    finally:
+        for one in sockets:
+            one.close()
+    return (peak - idle) / CONNECTIONS

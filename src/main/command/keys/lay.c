@@ -9,6 +9,7 @@
 #include "core/mem.h"
 #include "core/units.h"
 #include "main/command/keys/laid.h"
+#include "main/directory/facts.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -71,6 +72,27 @@ static struct laid *laid_of(struct restore *restore, struct bytes name)
     return NULL;
 }
 
+/* What commands said of a directory in the folder is of other keys than these: they are laid as the
+ * configuration says. */
+static enum err_kind has_no_facts(const struct settings *settings, const char *keyspace,
+                                  struct err *e)
+{
+    struct facts facts;
+    facts_init(&facts);
+    enum err_kind kind = facts_load(&facts, settings->data_path, e);
+    list_each(&facts.list, link, after)
+    {
+        const struct fact *fact = list_item(link, struct fact, link);
+        if (kind == ERR_NONE && strcmp(fact->keyspace, keyspace) == 0)
+            kind = err_set(e, ERR_INPUT,
+                           "%.200s/facts has entries of the directory of %s, which `pando "
+                           "directory` set for other keys: restore into another data folder",
+                           settings->data_path, keyspace);
+    }
+    facts_fini(&facts);
+    return kind;
+}
+
 static enum err_kind plan(struct restore *restore, const struct backup_item *item, struct err *e)
 {
     const struct settings_keyspace *keyspace = keyspace_of(restore->settings, item->name);
@@ -94,7 +116,8 @@ static enum err_kind plan(struct restore *restore, const struct backup_item *ite
                                                      .keyspace = keyspace,
                                                      .folder = &restore->folder,
                                                      .now_ms = clock_wall_ns() / NS_PER_MS};
-    return laid_may_open(keyspace, &restore->folder, e);
+    const enum err_kind failed = has_no_facts(restore->settings, keyspace->name, e);
+    return failed != ERR_NONE ? failed : laid_may_open(keyspace, &restore->folder, e);
 }
 
 /* Is all there that --only asks for? */
