@@ -26,8 +26,8 @@ import pando  # noqa: E402
 # Modules about rooms above the loop.
 ROOMS = {"agent", "agent_check", "balance", "breaker", "cache", "cache_compress", "cache_disk", "cache_purge",
          "cache_safety", "cache_seen", "concurrency", "deadlines", "hash", "health", "hedging", "keys_http", "location", "names",
-         "proximity", "rate", "redis_cache", "redis_clients", "redis_keyspaces", "redis_power_cut",
-         "resource", "retries", "sticky"}
+         "proximity", "rate", "redis_backup", "redis_cache", "redis_clients", "redis_directory", "redis_explain", "redis_keyspaces",
+         "redis_node", "redis_power_cut", "redis_users", "resource", "retries", "sticky"}
 
 
 def pytest_configure(config):
