@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keys over HTTP: what a client sees of a key, what the Redis protocol sees of the same, conditions that no other writer
 comes between, types that last, and what is refused in words."""
+import base64
 import http.client
 import json
 import os
@@ -15,6 +16,7 @@ import pytest
 
 import pando
 from redis_front import Client, Refused
+from test_redis_users import USERS, write_users
 
 ENGINES = ("memory", "lmdb")
 
@@ -494,3 +496,45 @@ def test_check_says_where_keys_may_stand(tmp_path):
     assert status == 2 and "has no keyspace to serve" in text
     status, text = checked(tmp_path, {"kv": {"redis": "127.0.0.1:8099", "keys": True}}, keyspaces=keyspaces)
     assert status == 2 and "does not answer /kv/" in text
+
+
+# --- the users of a listener's file ---
+
+def basic(name, password=None):
+    return "Basic " + base64.b64encode(f"{name}:{password or name + chr(39) + 's'}".encode()).decode()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_users_are_those_of_the_redis_protocol(io, engine, tmp_path):
+    """The same names, passwords, keyspaces and access, and the same refusals."""
+    path = tmp_path / "users.yaml"
+    write_users(path, USERS)
+    port, _, settings = config(engine)
+    settings["keyspaces"]["catalogue"] = {"engine": engine, "partition": "range"}
+    for listener in settings["listeners"].values():
+        listener["users-file"] = str(path)
+    with pando.running(settings, io):
+        face = Face(port)
+        assert face("PUT", "/kv/carts/1", b"x", Authorization=basic("shop")).status == 201
+        assert face("GET", "/kv/carts/1", Authorization=basic("anna")).body == b"x"
+        assert "change nothing" in face.detail(403, "PUT", "/kv/carts/1", b"y", Authorization=basic("anna"))
+        assert face("DELETE", "/kv/carts/1", Authorization=basic("anna")).status == 403
+        assert face("GET", "/kv/users/1", Authorization=basic("anna")).status == 403
+        assert face("GET", "/kv/catalogue/1").status == 404      # whoever says nothing reads the catalogue
+        assert face("GET", "/kv/carts/1").status == 403
+        for wrong in (basic("anna", "wrong"), basic("nobody"), "Basic !", "Bearer x"):
+            refused = face("GET", "/kv/carts/1", Authorization=wrong)
+            assert refused.status == 401 and refused.headers["WWW-Authenticate"].startswith("Basic "), wrong
+        assert face("GET", "/kv/carts/1", Authorization=basic("shop")).body == b"x"
+        assert "private" in face("GET", "/kv/carts/1", Authorization=basic("shop")).headers["Cache-Control"]
+
+
+def test_a_listener_with_users_need_not_be_local(io, tmp_path):
+    path = tmp_path / "users.yaml"
+    write_users(path, {"boss": USERS["boss"]})
+    port, _, settings = config("memory")
+    settings["listeners"]["kv"] = {"http": f"0.0.0.0:{port}", "keys": True, "users-file": str(path)}
+    with pando.running(settings, io):
+        face = Face(port)
+        assert face("GET", "/kv/carts/1").status == 401
+        assert face("GET", "/kv/carts/1", Authorization=basic("boss"), Host="shop.example").status == 404
