@@ -49,8 +49,8 @@ Test(media, that_is_not_in_the_table_is_none)
         "text/plain; charset=utf-8; format=flowed",
         "image/png; charset=utf-8",
         "text/plain charset=utf-8",
-        "application/x-a-type-that-is-much-longer-than-any-in-the-table-of-"
-        "media-types-that-there-are"};
+        "application/x-a-type-much-longer-than-any-in-the-table-of-media-types-there",
+    };
     uint8_t media;
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
         cr_expect(!media_find(bytes_of(others[i]), &media), "%s", others[i]);
