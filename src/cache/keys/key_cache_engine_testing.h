@@ -43,7 +43,9 @@ static inline struct fake_value *fake_value(struct fake_engine *engine, const st
 
 static inline void fake_get(struct fake_engine *engine, struct key_op *op)
 {
-    const struct fake_value *value = fake_value(engine, op, 1);
+    struct command_keys keys;
+    cr_assert(command_find_keys(op->command, op->args, op->args_count, &keys));
+    const struct fake_value *value = fake_value(engine, op, command_key_place(&keys, 0));
     op->fresh_until_ms = value->is_there ? value->expires_ms : 0;
     if (value->is_there)
         resp_bulk_integer(op->out, value->number);

@@ -139,6 +139,8 @@ static enum backup_verdict read_item(struct backup_reader *reader, struct backup
     if (value_bytes > UINT64_MAX / 4)
         return end(reader, BACKUP_READ_NONSENSE);
     verdict = take_item(reader, name_bytes + value_bytes);
+    if (verdict != BACKUP_READ_ITEM)
+        return verdict;
     item->tag = head[0];
     item->kind = head[1];
     item->name = (struct bytes){reader->item, name_bytes};

@@ -43,7 +43,8 @@ static struct bytes cut(struct bytes *rest, uint8_t mark)
     const size_t count = at == NULL ? rest->count : (size_t)(at - rest->at);
     const struct bytes before = {rest->at, count};
     const size_t taken = at == NULL ? count : count + 1;
-    *rest = (struct bytes){rest->at + taken, rest->count - taken};
+    if (taken > 0)
+        *rest = (struct bytes){rest->at + taken, rest->count - taken};
     return before;
 }
 
