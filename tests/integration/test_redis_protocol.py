@@ -305,47 +305,6 @@ def test_many_clients_count_to_the_same_number_by_watching(store, client):
     assert client("get", "carts:n") == b"300"
 
 
-def test_each_client_reads_its_own_writes(store, draw):
-    """Random pipelines on a key of its own per connection, checked against a model; both workers."""
-    def model_run(number):
-        key, value = f"carts:own{number}", None
-        with Client(store.redis_port) as mine:
-            mine("del", key)
-            for _ in range(60):
-                commands, wanted = [], []
-                for _ in range(draw.randrange(1, 20)):
-                    what = draw.choice(["set", "incr", "get", "multi"])
-                    if what == "set":
-                        value = draw.randrange(1000)
-                        commands.append(("set", key, value))
-                        wanted.append("OK")
-                    elif what == "incr":
-                        value = (value or 0) + 1
-                        commands.append(("incr", key))
-                        wanted.append(value)
-                    elif what == "get":
-                        commands.append(("get", key))
-                        wanted.append(None if value is None else b"%d" % value)
-                    else:
-                        value = (value or 0) + 1
-                        commands += [("multi",), ("incr", key), ("get", key), ("exec",)]
-                        wanted += ["OK", "QUEUED", "QUEUED", [value, b"%d" % value]]
-                assert mine.pipeline(commands) == wanted
-    failures = []
-
-    def guarded(number):
-        try:
-            model_run(number)
-        except BaseException as e:    # noqa: B036 - told by the main thread
-            failures.append(e)
-    threads = [threading.Thread(target=guarded, args=(number,)) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not failures
-
-
 def test_a_client_that_leaves_in_mid_transaction_changes_nothing(store, client):
     gone = Client(store.redis_port)
     gone("multi")
