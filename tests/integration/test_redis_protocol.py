@@ -7,7 +7,7 @@ import time
 import pytest
 
 import pando
-from redis_front import Client, Closed, Refused, config, encode, serving
+from redis_front import Client, Closed, Refused, encode, serving
 
 
 @pytest.fixture(scope="module", params=["memory", "lmdb"])

@@ -323,6 +323,16 @@ def test_a_user_who_is_gone_is_nobody(tmp_path, io):
         assert b"user=(nobody)" in boss("client", "list")
 
 
+def test_a_user_who_is_gone_hears_no_channel(tmp_path, io):
+    with serving_users(tmp_path, USERS, io) as proxy, client_of(proxy, "shop") as shop, client_of(proxy, "boss") as boss:
+        assert shop("hello", "3")[b"proto"] == 3 and shop("subscribe", "news") == ("subscribe".encode(), b"news", 1)
+        assert boss("publish", "news", "before") == 1 and shop.read() == (b"message", b"news", b"before")
+        write_users(proxy.users_path, {"boss": USERS["boss"]})
+        assert proxy.reload().returncode == 0
+        assert boss("publish", "news", "after") == 0
+        assert shop("ping") == NOAUTH
+
+
 def test_grants_change_for_whom_is_there(tmp_path, io):
     with serving_users(tmp_path, USERS, io) as proxy, client_of(proxy, "shop") as shop, \
             client_of(proxy, "anna") as anna:
