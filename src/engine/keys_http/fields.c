@@ -77,7 +77,7 @@ bool fields_read_tags(const struct http_head *head, enum http_field_id id, bool 
 static const struct {
     const char *unit;
     uint64_t ms;
-} units[] = {{"ms", 1}, {"s", 1000}, {"m", 60 * 1000}, {"h", 3600 * 1000}, {"d", 86400 * 1000}};
+} units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
 
 enum { UNITS_COUNT = sizeof units / sizeof units[0] };
 

@@ -432,7 +432,7 @@ enum err_kind lmdb_shard_look(struct lmdb_shard *shard, const struct lmdb_settin
                               struct err *e)
 {
     struct err unheard;
-    unsigned flags;
+    unsigned flags = 0;
     *shard = (struct lmdb_shard){.is_looked_at = true, .name_bytes = settings->name_bytes};
     e = e == NULL ? &unheard : e;
     enum err_kind kind = name_folder(shard, settings, e);

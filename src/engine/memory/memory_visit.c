@@ -34,7 +34,7 @@ void memory_engine_visit(struct memory_engine *engine, uint32_t shard, uint64_t 
                          space_visit *visit, void *self)
 {
     struct visiting visiting = {visit, self, true};
-    struct memory_stripe *stripes = &engine->stripes[shard * engine->stripes_count];
+    struct memory_stripe *stripes = &engine->stripes[(size_t)shard * engine->stripes_count];
     for (uint32_t i = 0; i < engine->stripes_count && visiting.goes_on; i++)
         visit_stripe(&stripes[i], (uint64_t)i << (SPACE_POSITION_BITS - engine->stripe_bits),
                      now_ms, &visiting);

@@ -151,7 +151,7 @@ static void fill_figures(struct resp_sessions *sessions, struct resp_figures *fi
     resp_node_count(front->path->node, &counts);
     figures->process_id = (uint64_t)getpid();
     figures->uptime_s = (*front->worker->now_ns - front->path->node->begun_ns) / NS_PER_S;
-    figures->uptime_days = figures->uptime_s / (24 * 60 * 60);
+    figures->uptime_days = figures->uptime_s / 86400;
     figures->connections = counts.connections;
     figures->connections_ever = counts.connections_ever;
     figures->commands_ever = counts.commands;

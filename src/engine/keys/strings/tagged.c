@@ -26,7 +26,7 @@ static struct tag tag_of(struct bytes string, uint8_t media)
     XXH128_canonical_t hash;
     struct tag tag;
     XXH128_canonicalFromHash(&hash, XXH3_128bits_withSeed(string.at, string.count, media));
-    for (unsigned i = 0; i < TAG_BYTES / 2; i++) {
+    for (size_t i = 0; i < TAG_BYTES / 2; i++) {
         tag.at[2 * i] = (uint8_t)digits[hash.digest[i] >> 4];
         tag.at[2 * i + 1] = (uint8_t)digits[hash.digest[i] & 15];
     }

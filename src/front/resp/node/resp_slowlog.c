@@ -85,7 +85,8 @@ static struct bytes count_rest(uint8_t **at, uint32_t rest)
 
 static size_t text_bytes(const struct resp_slow_command *command)
 {
-    size_t bytes = shown_bytes(command->address) + shown_bytes(command->name) + 3 * MORE_BYTES_MAX;
+    size_t bytes =
+        shown_bytes(command->address) + shown_bytes(command->name) + (size_t)3 * MORE_BYTES_MAX;
     for (uint32_t i = 0; i < shown_args(command); i++)
         bytes += shown_bytes(command->args[i]) + MORE_BYTES_MAX;
     return bytes;

@@ -144,6 +144,23 @@ static bool refuse_object(const struct resp_ask *ask)
     return true;
 }
 
+/* EXEC is answered by an engine, and at once. */
+static bool is_never_queued(const struct resp_ask *ask)
+{
+    return (ask->command->flags & COMMAND_NO_MULTI) != 0 || resp__is_own(ask) ||
+           (ask->command->number == COMMAND_IS_CLIENT && resp__is_clients(ask));
+}
+
+/* What could only fail is refused before it is queued. */
+static bool refuse_now(const struct resp_ask *ask)
+{
+    switch (ask->command->number) {
+    case COMMAND_IS_OBJECT: return refuse_object(ask);
+    case COMMAND_IS_PUBSUB: return resp__refuse_pubsub(ask);
+    default: return false;
+    }
+}
+
 void resp_session_queue(struct resp_session *session, const struct resp_ask *ask)
 {
     struct resp_queue *queue = &session->queue;
@@ -151,15 +168,10 @@ void resp_session_queue(struct resp_session *session, const struct resp_ask *ask
     size_t bytes = 0;
     for (uint32_t i = 0; i < ask->args_count; i++)
         bytes += ask->args[i].count;
-    if ((ask->command->flags & COMMAND_NO_MULTI) != 0)
+    if (is_never_queued(ask))
         resp_error(ask->out, NOT_IN_MULTI);
-    else if (ask->command->number == COMMAND_IS_OBJECT && refuse_object(ask))
+    else if (refuse_now(ask))
         ;
-    else if (ask->command->number == COMMAND_IS_PUBSUB && resp__refuse_pubsub(ask))
-        ;
-    else if (resp__is_own(ask) ||
-             (ask->command->number == COMMAND_IS_CLIENT && resp__is_clients(ask)))
-        resp_error(ask->out, NOT_IN_MULTI); /* EXEC is answered by an engine, and at once */
     else if (queue->count >= settings->multi_commands)
         resp_error(ask->out, "ERR the transaction has more commands than 'multi-commands'");
     else if (queue->bytes + bytes > settings->multi_bytes)

@@ -26,8 +26,8 @@ static void print_expiry(const json_t *all)
         printf(", never expires\n");
         return;
     }
-    const double left_s =
-        (json_number_value(expires) - (double)(clock_wall_ns() / NS_PER_MS)) / 1e3;
+    const uint64_t now_ms = clock_wall_ns() / NS_PER_MS;
+    const double left_s = (json_number_value(expires) - (double)now_ms) / 1e3;
     const time_t at_s = (time_t)(json_integer_value(expires) / 1000);
     struct tm tm;
     if (gmtime_r(&at_s, &tm) == NULL || strftime(when, sizeof when, "%F %TZ", &tm) == 0)
