@@ -26,16 +26,17 @@ void resp__time_begin(struct resp_conn *rc)
 }
 
 static void note(const struct resp_front *front, const struct resp_session *session,
-                 struct resp_slow_command *command)
+                 const struct resp_slow_command *command)
 {
     struct resp_facts facts = {.fd = -1};
+    struct resp_slow_command noted = *command;
     if (session != NULL) { /* not gone meanwhile */
         session->home->describe(session, &facts);
-        command->name = session->name == NULL ? (struct bytes){0} : bytes_of(session->name);
+        noted.name = session->name == NULL ? (struct bytes){0} : bytes_of(session->name);
     }
-    command->address = bytes_of(facts.address);
-    command->wall_s = clock_wall_ns() / NS_PER_S;
-    resp_slowlog_add(&front->path->node->slowlog, command, front->settings.resp->slowlog_entries);
+    noted.address = bytes_of(facts.address);
+    noted.wall_s = clock_wall_ns() / NS_PER_S;
+    resp_slowlog_add(&front->path->node->slowlog, &noted, front->settings.resp->slowlog_entries);
 }
 
 void resp__time_group(struct resp_conn *rc, const struct bytes *args, uint32_t args_count)
@@ -67,7 +68,10 @@ void resp__time_flight(const struct resp_flight *flight)
     const uint64_t took_ns = clock_monotonic_ns() - flight->begun_ns;
     if (took_ns < settings->slowlog_slower_than_ns)
         return;
-    note(front, flight->conn == NULL ? NULL : &flight->conn->session,
-         &(struct resp_slow_command){
-             .args = flight->op.args, .args_count = flight->op.args_count, .took_ns = took_ns});
+    const struct resp_slow_command command = {
+        .args = flight->op.args, .args_count = flight->op.args_count, .took_ns = took_ns};
+    const struct resp_session *session = NULL;
+    if (flight->conn != NULL)
+        session = &flight->conn->session;
+    note(front, session, &command);
 }
