@@ -387,14 +387,14 @@ static bool build_waiting(struct path *path, size_t index)
 /* For what may outlive its request. */
 static void hold_path(void *path)
 {
-    ((struct path *)path)->router.refs_count++;
+    ((struct path *)path)->held_count++;
 }
 
-static void release_path(void *of)
+static void let_go(struct path *path);
+
+static void release_path(void *path)
 {
-    struct path *path = of;
-    if (--path->router.refs_count == 0)
-        path->router.released(&path->router);
+    let_go(path);
 }
 
 /* Above session: what is kept is for everybody. */

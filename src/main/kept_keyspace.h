@@ -32,7 +32,8 @@ struct kept_keyspace {
     uint64_t              value_bytes_max;
     char                 *data;        /* the folder of its files; owned */
     pthread_mutex_t       layout_lock; /* partition->table: held by who changes it, and by who reads
-                                          it on no worker's thread */
+                                          it on a thread whose turns are not waited for
+                                          (directory/passed.h) */
 };
 
 /* The keyspace of that name, or a new one, whose files lie in the folder @data/keys/NAME. NULL: @e

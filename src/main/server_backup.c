@@ -3,6 +3,7 @@
  *
  * One is ordered by POST /control/backup and has a number, by which GET /control/backed-up tells
  * how far it is: who asked may leave. One at a time; a stop calls it off. */
+#include "admin/pages/pages.h"
 #include "core/mem.h"
 #include "core/units.h"
 #include "main/save/save.h"
@@ -182,13 +183,13 @@ static void write_state(const struct server_backup *backup, FILE *out)
                               json_pack("{s:s, s:s}", "name", save->keyspaces[i].name, "layout",
                                         save->keyspaces[i].layout));
     json_t *root = json_pack(
-        "{s:I, s:b, s:s, s:I, s:I, s:I, s:I, s:o, s:o}", "id", (json_int_t)backup->id, "done",
-        is_done, "file", save->path, "bytes", (json_int_t)atomic_load(&save->bytes), "keys",
-        (json_int_t)atomic_load(&save->keys), "members", (json_int_t)atomic_load(&save->members),
-        "instant_ms", (json_int_t)atomic_load(&save->instant_ms), "keyspaces", in, "left_out",
-        left_out);
+        "{s:I, s:b, s:o, s:I, s:I, s:I, s:I, s:o, s:o}", "id", (json_int_t)backup->id, "done",
+        is_done, "file", pages_json_text(save->path), "bytes",
+        (json_int_t)atomic_load(&save->bytes), "keys", (json_int_t)atomic_load(&save->keys),
+        "members", (json_int_t)atomic_load(&save->members), "instant_ms",
+        (json_int_t)atomic_load(&save->instant_ms), "keyspaces", in, "left_out", left_out);
     json_object_set_new(root, "error",
-                        is_done && backup->failed != ERR_NONE ? json_string(backup->e.story)
+                        is_done && backup->failed != ERR_NONE ? pages_json_text(backup->e.story)
                                                               : json_null());
     (void)json_dumpf(root, out, JSON_INDENT(1));
     fputc('\n', out);

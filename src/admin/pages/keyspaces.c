@@ -83,7 +83,7 @@ static void put_keyspace(const struct admin_keyspace *keyspace, FILE *out)
 {
     const struct keyspace_figures *seen = &keyspace->figures;
     const uint64_t asked = seen->hits + seen->misses;
-    const unsigned long long commands = seen->commands + seen->writes;
+    const unsigned long long commands = seen->commands;
     char used[32], limit[32];
     pages_write_bytes(used, seen->used_bytes);
     pages_write_bytes(limit, seen->limit_bytes);

@@ -114,6 +114,10 @@ void pages_write_span(char out[32], uint64_t ns);
 /* 1234567 as "1,234,567". */
 void pages_write_count(char out[32], uint64_t count);
 
+/* Null stays null; what is not UTF-8 is escaped, so that a name never makes the whole answer fail.
+ * NULL: no memory. */
+json_t *pages_json_text(const char *words);
+
 /* "12.3 MiB", "812 bytes". */
 void pages_write_bytes(char out[32], uint64_t bytes);
 

@@ -11,8 +11,7 @@
 #include <jansson.h>
 #include <string.h>
 
-/* Null stays null; what is not UTF-8 is escaped, so that a name never makes the whole page fail. */
-static json_t *text(const char *words)
+json_t *pages_json_text(const char *words)
 {
     char clean[2048];
     json_t *string = words == NULL ? json_null() : json_string(words);
@@ -60,10 +59,11 @@ static json_t *target(const struct pages *pages, const struct target *t)
                         : json_null();
     return json_pack(
         "{s:o, s:o, s:i, s:s, s:o, s:o, s:o, s:o, s:o, s:f, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
-        text(t->name), "zone", text(t->zone), "weight", (int)t->weight_said, "state",
-        target_state_word(pages_state(t)), "reason", text(target_shown_reason(t)), "retry_in_s",
-        again, "inflight", count(atomic_load_explicit(&t->inflight, memory_order_relaxed)),
-        "requests", count(sums.requests), "failures", count(sums.errors), "requests_per_s",
+        pages_json_text(t->name), "zone", pages_json_text(t->zone), "weight", (int)t->weight_said,
+        "state", target_state_word(pages_state(t)), "reason",
+        pages_json_text(target_shown_reason(t)), "retry_in_s", again, "inflight",
+        count(atomic_load_explicit(&t->inflight, memory_order_relaxed)), "requests",
+        count(sums.requests), "failures", count(sums.errors), "requests_per_s",
         figures.requests_per_second, "connections", count(sums.open), "idle_connections",
         count(sums.idle), "connects", count(sums.connects), "latency_ms", latency(&figures),
         "openings", count(t->openings_count), "refused", count(sums.refused));
@@ -91,9 +91,9 @@ static json_t *service(const struct pages *pages, const struct admin_service *s)
     sums_of_service(&sums, s->service);
     history_figures(pages->history, s->service, &sums, &figures);
     return json_pack("{s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:f, s:o, s:o, s:o, s:o}", "name",
-                     text(s->service->name), "balance", text(s->balance), "balance_basis",
-                     pages_basis(&sums), "trouble", text(s->trouble), "requests",
-                     count(sums.requests), "errors", count(sums.errors), "retries",
+                     pages_json_text(s->service->name), "balance", pages_json_text(s->balance),
+                     "balance_basis", pages_basis(&sums), "trouble", pages_json_text(s->trouble),
+                     "requests", count(sums.requests), "errors", count(sums.errors), "retries",
                      count(sums.retries), "inflight", count(inflight), "requests_per_s",
                      figures.requests_per_second, "requests_minute", count(figures.requests_minute),
                      "errors_minute", count(figures.errors_minute), "latency_ms", latency(&figures),
@@ -123,8 +123,9 @@ static json_t *circuit(const struct pages *pages, const struct admin_circuit *c)
         return json_null();
     }
     return json_pack("{s:s, s:o, s:o, s:o, s:i}", "state", c->state, "reason",
-                     c->reason[0] == '\0' ? json_null() : text(c->reason), "half_open_in_s", again,
-                     "openings", count(c->openings_count), "trials_left", (int)c->trials_left);
+                     c->reason[0] == '\0' ? json_null() : pages_json_text(c->reason),
+                     "half_open_in_s", again, "openings", count(c->openings_count), "trials_left",
+                     (int)c->trials_left);
 }
 
 /* The limit on concurrency, and who waits; null where none is set. */
@@ -163,10 +164,10 @@ static json_t *listeners(const struct pages *pages)
     struct admin_listener l;
     json_t *list = json_array();
     for (size_t i = 0; sources->listener_at(sources->self, i, &l); i++)
-        json_array_append_new(list,
-                              json_pack("{s:o, s:o, s:o, s:o}", "name", text(l.name), "address",
-                                        text(l.address), "dialect", text(l.dialect), "connections",
-                                        count(l.connections)));
+        json_array_append_new(
+            list, json_pack("{s:o, s:o, s:o, s:o}", "name", pages_json_text(l.name), "address",
+                            pages_json_text(l.address), "dialect", pages_json_text(l.dialect),
+                            "connections", count(l.connections)));
     return list;
 }
 
@@ -175,9 +176,10 @@ static json_t *config(const struct admin_facts *facts)
     json_t *last = json_null();
     if (facts->reload_wall_ns != 0)
         last = json_pack("{s:b, s:o, s:o}", "ok", facts->is_reload_ok, "at",
-                         time_text(facts->reload_wall_ns), "message", text(facts->reload_message));
-    return json_pack("{s:o, s:o, s:o, s:o}", "file", text(facts->config_file), "revision",
-                     count(facts->config_revision), "loaded",
+                         time_text(facts->reload_wall_ns), "message",
+                         pages_json_text(facts->reload_message));
+    return json_pack("{s:o, s:o, s:o, s:o}", "file", pages_json_text(facts->config_file),
+                     "revision", count(facts->config_revision), "loaded",
                      time_text(facts->config_loaded_wall_ns), "last_reload", last);
 }
 
@@ -190,9 +192,9 @@ static json_t *geo(const struct pages *pages)
     if (sources->facts->geo == NULL)
         return json_null();
     const struct geo_file_facts facts = geo_file_facts(sources->facts->geo);
-    return json_pack("{s:o, s:o, s:o, s:o, s:o}", "file", text(facts.path), "type",
-                     text(facts.type), "built", time_text(facts.built_s * NS_PER_S), "age_s",
-                     count(wall_s > facts.built_s ? wall_s - facts.built_s : 0), "bytes",
+    return json_pack("{s:o, s:o, s:o, s:o, s:o}", "file", pages_json_text(facts.path), "type",
+                     pages_json_text(facts.type), "built", time_text(facts.built_s * NS_PER_S),
+                     "age_s", count(wall_s > facts.built_s ? wall_s - facts.built_s : 0), "bytes",
                      count(facts.bytes));
 }
 
@@ -210,7 +212,7 @@ static json_t *events(const struct pages *pages)
     for (size_t i = 0; i < kept_count; i++)
         json_array_append_new(list, json_pack("{s:o, s:s, s:o}", "at", time_text(kept[i].wall_ns),
                                               "level", level_words[kept[i].level], "text",
-                                              text(kept[i].text)));
+                                              pages_json_text(kept[i].text)));
     return list;
 }
 
@@ -225,8 +227,8 @@ static json_t *health(const struct pages *pages)
     struct pages_verdict verdict;
     pages_judge(pages, &verdict);
     return json_pack("{s:s, s:o, s:o}", "tone", tone_words[verdict.tone], "sentence",
-                     text(verdict.sentence), "advice",
-                     verdict.advice[0] == '\0' ? json_null() : text(verdict.advice));
+                     pages_json_text(verdict.sentence), "advice",
+                     verdict.advice[0] == '\0' ? json_null() : pages_json_text(verdict.advice));
 }
 
 static json_t *whole(const struct pages *pages)
@@ -235,13 +237,14 @@ static json_t *whole(const struct pages *pages)
     const struct admin_facts *facts = sources->facts;
     return json_pack(
         "{s:o, s:o, s:o, s:i, s:o, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
-        "version", text(sources->version), "started", time_text(sources->started_wall_ns),
-        "uptime_s", count((pages->now_ns - sources->started_ns) / NS_PER_S), "workers",
-        (int)sources->workers_count, "io", text(sources->io), "state",
+        "version", pages_json_text(sources->version), "started",
+        time_text(sources->started_wall_ns), "uptime_s",
+        count((pages->now_ns - sources->started_ns) / NS_PER_S), "workers",
+        (int)sources->workers_count, "io", pages_json_text(sources->io), "state",
         facts->is_stopping ? "stopping" : "running", "ready", facts->is_ready, "unready_reason",
-        facts->is_ready ? json_null() : text(facts->unready_reason), "health", health(pages),
-        "config", config(facts), "geo", geo(pages), "listeners", listeners(pages), "services",
-        services(pages), "keyspaces", pages_keyspaces_json(pages), "channels",
+        facts->is_ready ? json_null() : pages_json_text(facts->unready_reason), "health",
+        health(pages), "config", config(facts), "geo", geo(pages), "listeners", listeners(pages),
+        "services", services(pages), "keyspaces", pages_keyspaces_json(pages), "channels",
         pages_channels_json(pages), "events", events(pages));
 }
 

@@ -86,7 +86,10 @@ static bool unwrap(const struct key_cache_stage *stage, struct key_op *op, size_
     if (bulk_head == 0 || kind != '$' || count <= HEAD_BYTES)
         return false;
     memcpy(&head, at + bulk_head, sizeof head);
-    if (stage->options.loop->now_ns - head.begun_ns >= stage->options.cache->options.for_ns ||
+    /* Another worker's turn may have begun later than this one's. */
+    const uint64_t now_ns = stage->options.loop->now_ns;
+    const uint64_t age_ns = now_ns > head.begun_ns ? now_ns - head.begun_ns : 0;
+    if (age_ns >= stage->options.cache->options.for_ns ||
         (head.fresh_until_ms != 0 && op->now_ms >= head.fresh_until_ms))
         return false;
     const size_t bytes = (size_t)count - HEAD_BYTES;

@@ -118,6 +118,7 @@ static const struct {
     {"OOM ", 507},
     {"MISCONF ", 507},
     {"BUSY ", 503},
+    {"TRYAGAIN ", 503},
     {"UNCERTAIN ", 500},
     {"NOPERM ", 403},
     {"ERR no keyspace ", 404},

@@ -71,8 +71,11 @@ const char *lmdb__begin_making(const struct lmdb_shard *shard, char *path, size_
 enum err_kind lmdb__end_making(const struct lmdb_shard *shard, struct err *e)
 {
     char from[PATH_ROOM], to[PATH_ROOM];
-    if (rename(path_of(shard, NEW_NAME, from), path_of(shard, "data.mdb", to)) != 0 &&
-        !lmdb__is_made(shard)) /* else another process was faster */
+    int error = renameat2(AT_FDCWD, path_of(shard, NEW_NAME, from), AT_FDCWD,
+                          path_of(shard, "data.mdb", to), RENAME_NOREPLACE);
+    if (error != 0 && !lmdb__is_made(shard)) /* else another process was faster: its file stays */
+        error = rename(from, to);            /* over an empty one, or where flags are not known */
+    if (error != 0 && !lmdb__is_made(shard))
         return err_set_errno(e, "name %.160s", to);
     remove_remains(shard);
     if (!sync_folders(shard))

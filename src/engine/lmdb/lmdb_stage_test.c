@@ -541,7 +541,7 @@ Test(lmdb_stage, the_thread_answers_all)
     for (unsigned round = 0; round < 60; round++) {
         struct asked *incr = SUBMIT("INCR", "k");
         while (!incr->is_done)
-            loop_turn(&f.loop, clock_monotonic_ns() + NS_PER_S);
+            loop_turn(&f.loop, clock_monotonic_ns() + NS_PER_MS);
     }
     cr_expect(answers(SUBMIT("GET", "k"), "$2\r\n60\r\n"));
     loop_turn(&f.loop, 0);

@@ -6,6 +6,7 @@
 #include "codec/resp/resp_value.h"
 #include "core/mem.h"
 #include "front/resp/resp_conn.h"
+#include "front/resp/session/user/resp_user.h"
 
 struct resp_exec {
     struct list     queued;  /* struct resp_queued */
@@ -98,7 +99,10 @@ static void run_own(struct resp_conn *rc, const struct resp_queued *queued, stru
         .out = out,
         .is_of_exec = true,
     };
-    resp_session_run(&rc->session, &ask);
+    if (resp_session_may(&rc->session, queued->command))
+        resp_session_run(&rc->session, &ask);
+    else
+        resp_user_refuse(&rc->session, &ask); /* whoever he was when it was queued */
 }
 
 /* @answers are the engine's, one behind the other. */

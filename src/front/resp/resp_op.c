@@ -222,6 +222,8 @@ void resp__submit(struct resp_conn *rc, struct resp_flight *flight)
         resp__sunk(rc, out, flight->begun, flight->is_silent);
         resp__flight_free(flight);
     } else if (!flight->is_under_way) {
+        flight->begun_ns = 0; /* the group notes it */
+        rc->front->timing.is_apart = false;
         resp__land(flight);
     }
 }

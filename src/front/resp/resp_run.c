@@ -103,7 +103,10 @@ static void run(struct resp_conn *rc, const struct command *command, const struc
 void resp__run(struct resp_conn *rc, const struct bytes *args, uint32_t args_count)
 {
     const struct command *command = command_find(args[0]);
+    const uint8_t *gathered = rc->gathered.at;
     run(rc, command, args, args_count);
+    if (gathered != rc->gathered.at)
+        args = NULL; /* a flight took them over, and may be gone */
     if (--rc->front->timing.left == 0 || !resp__is_small(command, args_count))
         resp__time_group(rc, args, args_count);
 }

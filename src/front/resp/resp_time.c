@@ -25,11 +25,26 @@ void resp__time_begin(struct resp_conn *rc)
     timing->left_last = 1;
 }
 
+/* What stands behind the name of a command that says a password is not shown. */
+static void redact(struct resp_slow_command *command, struct bytes shown[2])
+{
+    const struct command *named = command_find(command->args[0]);
+    if (named == NULL || command->args_count < 2 ||
+        ((named->flags & COMMAND_UNNAMED) == 0 && named->number != COMMAND_IS_ACL))
+        return;
+    shown[0] = command->args[0];
+    shown[1] = bytes_of("(redacted)");
+    command->args = shown;
+    command->args_count = 2;
+}
+
 static void note(const struct resp_front *front, const struct resp_session *session,
                  const struct resp_slow_command *command)
 {
     struct resp_facts facts = {.fd = -1};
     struct resp_slow_command noted = *command;
+    struct bytes shown[2];
+    redact(&noted, shown);
     if (session != NULL) { /* not gone meanwhile */
         session->home->describe(session, &facts);
         noted.name = session->name == NULL ? (struct bytes){0} : bytes_of(session->name);

@@ -144,11 +144,19 @@ static void publish(struct change *change, const struct partition_table *table)
     pthread_mutex_unlock(&keyspace->layout_lock);
 }
 
+/* Whoever walks keys has ended a turn. */
+static void pass_turns(struct change *change)
+{
+    passed_turns(change->order.workers, change->order.workers_count);
+    passed_control_turn(&change->passed, change->order.control, &change->is_cancelled);
+}
+
 /* True: nothing is under way that saw the entries of before. */
 static bool raise_fence(struct change *change, const struct tables *tables, uint64_t until_ns)
 {
     publish(change, tables->fenced);
-    passed_turns(change->order.workers, change->order.workers_count);
+    pass_turns(change);
+    pass_turns(change); /* what was held behind the reads that the first has ended */
     if (passed_writers(change->order.keyspace, until_ns, &change->is_cancelled))
         return true;
     finish(change, false, "writes that were under way took too long");
@@ -270,7 +278,7 @@ static void carry_out(struct change *change, const struct words *words, struct t
         publish(change, tables->before);
         tables->before = NULL;
     }
-    passed_turns(change->order.workers, change->order.workers_count);
+    pass_turns(change);
 }
 
 /* Is there anything to do? Otherwise that is said. */

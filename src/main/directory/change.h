@@ -22,6 +22,7 @@
 #define PANDO_MAIN_DIRECTORY_CHANGE_H
 
 #include "main/directory/facts.h"
+#include "main/directory/passed.h"
 #include "main/kept_keyspace.h"
 #include "main/worker_thread.h"
 
@@ -37,16 +38,18 @@ struct change_order {
     uint32_t              shard;    /* PARTITION_NO_SHARD: the entry is taken away */
     struct worker_thread *workers;
     unsigned              workers_count;
+    struct worker_thread *control;
 };
 
 struct change {
-    struct change_order order;
-    uint8_t             prefix[FACTS_PREFIX_BYTES_MAX];
-    char                data[FACTS_PATH_MAX];
-    _Atomic bool        is_cancelled; /* by anybody: it is given up where that changes nothing */
-    _Atomic bool        is_done;      /* the rest may be read */
-    bool                is_ok;
-    char                text[CHANGE_TEXT_BYTES]; /* what was done, or why not */
+    struct change_order   order;
+    uint8_t               prefix[FACTS_PREFIX_BYTES_MAX];
+    char                  data[FACTS_PATH_MAX];
+    struct passed_control passed;
+    _Atomic bool          is_cancelled; /* by anybody: it is given up where that changes nothing */
+    _Atomic bool          is_done;      /* the rest may be read */
+    bool                  is_ok;
+    char                  text[CHANGE_TEXT_BYTES]; /* what was done, or why not */
 };
 
 /* False: the prefix or the folder's name is too long; nothing is taken over. */

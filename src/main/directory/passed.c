@@ -40,6 +40,29 @@ void passed_turns(struct worker_thread *workers, unsigned count)
     }
 }
 
+static void control_turn_ended(struct loop_hook *hook)
+{
+    list_remove(&hook->link);
+    atomic_store(&list_item(hook, struct passed_control, hook)->is_over, true);
+}
+
+static void await_control(struct post *post)
+{
+    struct passed_control *passed = list_item(post, struct passed_control, post);
+    list_add_last(&passed->loop->turn_hooks, &passed->hook.link);
+}
+
+void passed_control_turn(struct passed_control *passed, struct worker_thread *control,
+                         const _Atomic bool *is_cancelled)
+{
+    const struct timespec pause = {.tv_nsec = LOOK_AGAIN_NS};
+    *passed = (struct passed_control){
+        .post.call = await_control, .hook.call = control_turn_ended, .loop = &control->loop};
+    loop_post(&control->loop, &passed->post);
+    while (!atomic_load(&passed->is_over) && !atomic_load(is_cancelled))
+        (void)nanosleep(&pause, NULL);
+}
+
 static bool passed_writer(struct lmdb_writer *writer, uint64_t until_ns,
                           const _Atomic bool *is_cancelled)
 {

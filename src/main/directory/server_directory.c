@@ -201,6 +201,7 @@ static unsigned begin(struct server *server, const struct asked *asked, uint32_t
         .shard = shard,
         .workers = server->workers,
         .workers_count = server->workers_count,
+        .control = &server->control,
     };
     join_last(directory);
     change_fini(change);

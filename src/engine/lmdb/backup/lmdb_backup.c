@@ -142,23 +142,25 @@ static bool write_member(struct walk *walk, struct bytes key, struct bytes value
     return true;
 }
 
-static enum err_kind write_members(struct walk *walk, const uint64_t pair[2], struct err *e)
+/* Of a sorted set every member stands in both trees. */
+static enum err_kind write_members(struct walk *walk, const uint64_t pair[2], bool has_two,
+                                   struct err *e)
 {
     uint8_t id[RECORD_ID_BYTES];
-    uint64_t due = pair[1];
+    uint64_t due[BACKUP_TREES] = {pair[1], has_two ? pair[1] : 0};
     record_put_u64(id, pair[0]);
     MDB_val key = {sizeof id, id}, value;
     int error = mdb_cursor_get(walk->members, &key, &value, MDB_SET_RANGE);
     while (error == 0 && !walk->writer->failed && key.mv_size > sizeof id &&
            memcmp(key.mv_data, id, sizeof id) == 0) {
-        due -= ((const uint8_t *)key.mv_data)[RECORD_ID_BYTES] == 0;
         if (!write_member(walk, bytes_of_val(key), bytes_of_val(value)))
             return damaged(walk, e);
+        due[((const uint8_t *)key.mv_data)[RECORD_ID_BYTES]]--;
         error = mdb_cursor_get(walk->members, &key, &value, MDB_NEXT);
     }
-    if (due != 0 && error != 0 && error != MDB_NOTFOUND)
+    if (error != 0 && error != MDB_NOTFOUND)
         return failed(walk, error, e);
-    return due == 0 || walk->writer->failed ? ERR_NONE : damaged(walk, e);
+    return (due[0] == 0 && due[1] == 0) || walk->writer->failed ? ERR_NONE : damaged(walk, e);
 }
 
 static enum err_kind write_key(struct walk *walk, struct bytes key, struct bytes value,
@@ -189,7 +191,7 @@ static enum err_kind write_key(struct walk *walk, struct bytes key, struct bytes
     item.kind = record.type;
     item.value = (struct bytes){(const uint8_t *)&pair[1], sizeof pair[1]};
     backup_write_item(walk->writer, &item);
-    return write_members(walk, pair, e);
+    return write_members(walk, pair, record.type == KEY_ZSET, e);
 }
 
 static enum err_kind write_keys(struct walk *walk, struct err *e)

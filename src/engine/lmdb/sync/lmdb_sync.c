@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <xxhash.h>
@@ -225,6 +226,9 @@ static bool take_step(struct lmdb_sync *sync)
     MDB_txn *txn;
     if (!hold(sync, &txn, &slot))
         return false;
+    struct slot newest;
+    if (read_slots(sync->fd, &newest) && newest.count > slot.count)
+        slot.count = newest.count; /* another process', as after SIGUSR2: its slot is not ours */
     slot.count++;
     if (mdb_env_sync(sync->shard->env, 1) != 0 || !write_slot(sync->fd, &slot)) {
         mdb_txn_abort(txn);
@@ -273,6 +277,8 @@ static bool open_file(struct lmdb_sync *sync)
     sync->fd = open(place_of(sync->shard, FILE_NAME, &place), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (sync->fd < 0 || mdb_env_get_fd(sync->shard->env, &fd) != 0 || fstat(fd, &file) != 0)
         return false;
+    if (flock(sync->fd, LOCK_SH) != 0) /* whoever has it to himself may remove it */
+        return false;
     (void)read_slots(sync->fd, &sync->synced);
     sync->synced.inode = file.st_ino;
     sync->synced.page_bytes = sync->shard->page_bytes;
@@ -318,7 +324,9 @@ void lmdb_sync_end(struct lmdb_shard *shard)
     if (sync == NULL)
         return;
     lmdb_sync_stop(shard);
-    if (lmdb_sync_step(sync) && unlink(place_of(shard, FILE_NAME, &place)) == 0)
+    /* Another process, as after SIGUSR2, goes on to write it. */
+    if (lmdb_sync_step(sync) && flock(sync->fd, LOCK_EX | LOCK_NB) == 0 &&
+        unlink(place_of(shard, FILE_NAME, &place)) == 0)
         (void)sync_folder(shard); /* one that comes back names the state that is there */
     free_sync(shard);
 }

@@ -2,6 +2,7 @@
 /* front/resp/node/resp_watchers.c - SLOWLOG, LATENCY and MEMORY: what is asked of a server that is
  * looked after. */
 #include "front/resp/node/resp_commands.h"
+#include "front/resp/session/user/resp_user.h"
 
 enum { SLOWLOG_GET_PRESET = 10 };
 
@@ -15,6 +16,8 @@ static struct resp_slowlog *log_of(const struct resp_session *session)
 static void run_get(struct resp_session *session, const struct resp_ask *ask)
 {
     int64_t count = SLOWLOG_GET_PRESET;
+    if (!resp_user_may_ask(session, ask, "get"))
+        return;
     if (ask->args_count > 3) {
         resp__refuse_subcommand(ask);
         return;
@@ -33,6 +36,8 @@ static void run_len(struct resp_session *session, const struct resp_ask *ask)
 
 static void run_slowlog_reset(struct resp_session *session, const struct resp_ask *ask)
 {
+    if (!resp_user_may_ask(session, ask, "reset"))
+        return;
     resp_slowlog_clear(log_of(session));
     resp_simple(ask->out, "OK");
 }

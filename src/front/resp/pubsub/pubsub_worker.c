@@ -244,6 +244,11 @@ void pubsub_leave(struct pubsub_worker *worker, struct pubsub_subscriber *subscr
 {
     list_remove(&subscriber->doomed);
     list_remove(&subscriber->held);
+    pubsub_unsubscribe_all(worker, subscriber);
+}
+
+void pubsub_unsubscribe_all(struct pubsub_worker *worker, struct pubsub_subscriber *subscriber)
+{
     for (unsigned kind = 0; kind < PUBSUB_KINDS_COUNT; kind++)
         for (struct pubsub_subscription *each; (each = first_of(subscriber, kind)) != NULL;)
             end(worker, each);

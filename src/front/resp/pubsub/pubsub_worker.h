@@ -108,7 +108,10 @@ void pubsub_unsubscribe(struct pubsub_worker *worker, struct pubsub_subscriber *
 /* The oldest of that kind; NULL: there is none. */
 const struct bytes *pubsub_first(const struct pubsub_subscriber *subscriber, enum pubsub_kind kind);
 
-/* Leaves everything, also what it waits for. */
+/* Subscribes nothing any more; what it waits for as a publisher goes on. */
+void pubsub_unsubscribe_all(struct pubsub_worker *worker, struct pubsub_subscriber *subscriber);
+
+/* Leaves everything, also what it waits for: its connection goes. */
 void pubsub_leave(struct pubsub_worker *worker, struct pubsub_subscriber *subscriber);
 
 /* Puts @text on its way to all workers. @publisher: is held if it is ahead. False: no memory. */

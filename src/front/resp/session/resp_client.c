@@ -3,8 +3,11 @@
 #include "front/resp/node/resp_commands.h"
 #include "front/resp/session/user/resp_user.h"
 
+#include "core/mem.h"
+
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #define BAD_NAME "ERR Client names cannot contain spaces, newlines or special characters."
 
@@ -148,6 +151,31 @@ static bool read_type(const struct resp_ask *ask, const struct bytes *type,
     return victims->is_none;
 }
 
+static int by_number(const void *a, const void *b)
+{
+    const int64_t one = *(const int64_t *)a, other = *(const int64_t *)b;
+    return (one > other) - (one < other);
+}
+
+/* Once, and in order: they may be a million, and all sessions are compared with them. */
+static bool read_ids(const struct resp_ask *ask, struct resp_victims *victims)
+{
+    victims->ids_count = ask->args_count - 3;
+    victims->ids = mem_alloc(victims->ids_count * sizeof *victims->ids);
+    const char *wrong = victims->ids == NULL ? "OOM out of memory" : NULL;
+    for (uint32_t i = 0; i < victims->ids_count && wrong == NULL; i++)
+        if (!bytes_read_int64(ask->args[3 + i], &victims->ids[i]) || victims->ids[i] < 1)
+            wrong = "ERR Invalid client ID";
+    if (wrong != NULL) {
+        resp_error(ask->out, wrong);
+        mem_free(victims->ids);
+        victims->ids = NULL;
+        return false;
+    }
+    qsort(victims->ids, victims->ids_count, sizeof *victims->ids, by_number);
+    return true;
+}
+
 /* False: refused. */
 static bool read_list(const struct resp_ask *ask, struct resp_victims *victims)
 {
@@ -159,16 +187,7 @@ static bool read_list(const struct resp_ask *ask, struct resp_victims *victims)
         refuse_syntax(ask);
         return false;
     }
-    for (uint32_t i = 3; i < ask->args_count; i++) {
-        int64_t id;
-        if (!bytes_read_int64(ask->args[i], &id) || id < 1) {
-            resp_error(ask->out, "ERR Invalid client ID");
-            return false;
-        }
-    }
-    victims->ids = &ask->args[3];
-    victims->ids_count = ask->args_count - 3;
-    return true;
+    return read_ids(ask, victims);
 }
 
 /* ---- KILL ---- */
@@ -249,6 +268,7 @@ bool resp__clients_read(struct resp_clients *clients, const struct resp_session 
     clients->is_old_kill = clients->kills && ask->args_count == 3;
     const struct bytes user = resp_user_name(session);
     clients->is_free = resp_user_is_free(session);
+    clients->users = session->home->users;
     if (user.count <= sizeof clients->asker_user) {
         memcpy(clients->asker_user, user.at, user.count);
         clients->asker_user_bytes = user.count;
@@ -260,19 +280,18 @@ bool resp__clients_read(struct resp_clients *clients, const struct resp_session 
 
 static bool has_id(const struct resp_victims *victims, uint64_t session_id)
 {
-    for (uint32_t i = 0; i < victims->ids_count; i++) {
-        int64_t id;
-        if (bytes_read_int64(victims->ids[i], &id) && id == (int64_t)session_id)
-            return true;
-    }
-    return victims->ids == NULL;
+    const int64_t id = (int64_t)session_id;
+    return victims->ids == NULL ||
+           bsearch(&id, victims->ids, victims->ids_count, sizeof id, by_number) != NULL;
 }
 
-/* Whoever may not write everywhere may end only what is his own. */
+/* Whoever may not write everywhere may end only what is his own: of the same name among the same
+ * users. */
 static bool may_visit(const struct resp_session *session, const struct resp_clients *clients)
 {
     const struct bytes asker = {(const uint8_t *)clients->asker_user, clients->asker_user_bytes};
-    return !clients->kills || clients->is_free || bytes_equal(asker, resp_user_name(session));
+    return !clients->kills || clients->is_free ||
+           (session->home->users == clients->users && bytes_equal(asker, resp_user_name(session)));
 }
 
 static bool is_of_kind(const struct resp_session *session, const struct resp_victims *victims)
@@ -332,6 +351,8 @@ void resp__clients_answer(struct resp_clients *clients, struct resp_out *out)
     else
         resp_simple(out, "OK");
     resp_out_fini(&clients->text);
+    mem_free(clients->victims.ids);
+    clients->victims.ids = NULL;
 }
 
 /* Of a session without a front that could ask the others: its own front's. */

@@ -185,6 +185,12 @@ void resp__unsubscribe(struct resp_session *session, const struct resp_ask *ask)
 
 void resp__leave_channels(struct resp_session *session)
 {
+    if (pubsub_subscribes(&session->subscriber))
+        pubsub_unsubscribe_all(worker_of(session), &session->subscriber);
+}
+
+void resp__end_channels(struct resp_session *session)
+{
     if (pubsub_subscribes(&session->subscriber) || pubsub_is_held(&session->subscriber))
         pubsub_leave(worker_of(session), &session->subscriber);
 }

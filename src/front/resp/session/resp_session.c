@@ -41,7 +41,7 @@ void resp_session_fini(struct resp_session *session)
     drop_texts(session);
     resp_queue_clear(&session->queue);
     resp_watches_clear(&session->watches);
-    resp__leave_channels(session);
+    resp__end_channels(session);
 }
 
 /* ---- which command it is ---- */

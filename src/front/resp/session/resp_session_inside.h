@@ -42,7 +42,7 @@ void resp__run_subcommand(struct resp_session *session, const struct resp_ask *a
 
 /* Whom they are about; what was not said takes everybody. */
 struct resp_victims {
-    const struct bytes *ids; /* of LIST: whole numbers; may be NULL */
+    int64_t            *ids; /* of LIST, ascending, owned; NULL: all */
     uint32_t            ids_count;
     int64_t             id; /* of KILL; 0: any */
     const struct bytes *address, *local_address, *type, *user;
@@ -55,6 +55,7 @@ enum { RESP_ASKER_USER_BYTES = 256 }; /* whose name is longer may end no connect
 struct resp_clients {
     struct resp_victims victims;
     uint64_t            asker_id; /* the session that asks */
+    const struct users *users;    /* of its listener: only compared */
     bool                is_free;  /* who may write everywhere */
     size_t              asker_user_bytes;
     char                asker_user[RESP_ASKER_USER_BYTES]; /* a copy: he may go meanwhile */
@@ -104,8 +105,10 @@ void resp__publish(struct resp_session *session, const struct resp_ask *ask);
 void resp__pubsub(struct resp_session *session, const struct resp_ask *ask);
 /* Is it a PUBSUB that cannot be run? Then it is refused. */
 bool resp__refuse_pubsub(const struct resp_ask *ask);
-/* Subscribes nothing any more. */
+/* Subscribes nothing any more; a publisher that waits goes on waiting. */
 void resp__leave_channels(struct resp_session *session);
+/* The same of a session that ends, which waits for nothing any more. */
+void resp__end_channels(struct resp_session *session);
 /* The categories of commands; and the commands of one. False: there is none, nothing is written. */
 void resp__acl_categories(struct resp_out *out);
 bool resp__acl_category(struct resp_out *out, struct bytes category) must_check;

@@ -129,7 +129,9 @@ static void clear_progress(void)
 /* It is over. */
 static int tell_remote(const struct command_line *line, const json_t *state, const char *text)
 {
-    const char *error = remote_json_text(state, "error", NULL);
+    const char *error = json_is_null(json_object_get(state, "error"))
+                            ? NULL
+                            : remote_json_text(state, "error", "it failed, and did not say why");
     size_t i;
     json_t *left_out;
     if (line->json != NULL)

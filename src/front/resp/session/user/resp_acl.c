@@ -27,17 +27,6 @@ static uint32_t count_passwords(const struct user *user)
     return user == &everybody ? 0 : user_passwords_count(user);
 }
 
-/* False: refused, and answered. */
-static bool may_ask(const struct resp_session *session, const struct resp_ask *ask,
-                    const char *subcommand)
-{
-    if (resp_user_is_free(session))
-        return true;
-    resp_errorf(ask->out, "NOPERM this user has no permissions to run the 'acl|%s' command",
-                subcommand);
-    return false;
-}
-
 /* --- in Redis' words ------------------------------------------------------------------------ */
 
 static void add(struct resp_out *text, const char *words)
@@ -101,7 +90,7 @@ static void run_whoami(struct resp_session *session, const struct resp_ask *ask)
 
 static void run_users(struct resp_session *session, const struct resp_ask *ask)
 {
-    if (!may_ask(session, ask, "users"))
+    if (!resp_user_may_ask(session, ask, "users"))
         return;
     resp_array(ask->out, count_users(session));
     for (uint32_t i = 0; i < count_users(session); i++)
@@ -110,7 +99,7 @@ static void run_users(struct resp_session *session, const struct resp_ask *ask)
 
 static void run_list(struct resp_session *session, const struct resp_ask *ask)
 {
-    if (!may_ask(session, ask, "list"))
+    if (!resp_user_may_ask(session, ask, "list"))
         return;
     resp_array(ask->out, count_users(session));
     for (uint32_t i = 0; i < count_users(session); i++)
@@ -141,7 +130,7 @@ static void put_user(struct resp_out *out, const struct user *user)
 
 static void run_getuser(struct resp_session *session, const struct resp_ask *ask)
 {
-    if (!may_ask(session, ask, "getuser"))
+    if (!resp_user_may_ask(session, ask, "getuser"))
         return;
     for (uint32_t i = 0; i < count_users(session); i++) {
         if (!bytes_equal(user_at(session, i)->name, ask->args[2]))

@@ -112,3 +112,13 @@ bool resp_user_is_free(const struct resp_session *session)
     return session->who.standing == RESP_MAY_ALL &&
            (session->who.grant == NULL || session->who.grant->is_all);
 }
+
+bool resp_user_may_ask(const struct resp_session *session, const struct resp_ask *ask,
+                       const char *subcommand)
+{
+    if (resp_user_is_free(session))
+        return true;
+    resp_errorf(ask->out, "NOPERM this user has no permissions to run the '%s|%s' command",
+                ask->command->name, subcommand);
+    return false;
+}

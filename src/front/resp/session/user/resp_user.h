@@ -45,4 +45,8 @@ struct bytes resp_user_name(const struct resp_session *session);
  * connections. */
 bool resp_user_is_free(const struct resp_session *session);
 
+/* The same, for a subcommand that shows what is others'. False: refused, and answered. */
+bool resp_user_may_ask(const struct resp_session *session, const struct resp_ask *ask,
+                       const char *subcommand) must_check;
+
 #endif
