@@ -498,6 +498,17 @@ def test_check_says_where_keys_may_stand(tmp_path):
     assert status == 2 and "does not answer /kv/" in text
 
 
+def test_what_two_readers_could_read_in_two_ways_is_refused(face, proxy):
+    assert face("PUT", "/kv/carts/1", b"x").status == 201
+    for fields in (["Content-Type: text/html", "Content-Type: application/json"],
+                   ["Pando-Expires-In: 60s", "Pando-Expires-In: keep"], ['If-Match: "a"', "If-Match: *"]):
+        with socket.create_connection(("127.0.0.1", face.port), pando.PATIENCE_S) as sock:
+            sock.sendall("\r\n".join(["PUT /kv/carts/1 HTTP/1.1", "Host: localhost", "Content-Length: 1",
+                                       *fields, "", "y"]).encode())
+            assert sock.recv(4096).startswith(b"HTTP/1.1 400 "), fields
+    assert proxy.redis("get", "carts:1") == b"x"
+
+
 # --- the users of a listener's file ---
 
 def basic(name, password=None):

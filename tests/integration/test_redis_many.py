@@ -89,8 +89,7 @@ def test_thousands_of_pipelines_stay_within_their_memory(io, engine, descriptors
         pipeline = b"".join(encode("get", "v") if number % 3 else encode("incr", "n") for number in range(1, DEPTH)) + \
             encode("echo", "the end")
         # What is bounded, the answer that crosses the bound, what was sent, and a buffer of the loop's; with lmdb also the
-        # commands under way. The heap keeps what a crowd gave back, and the next one must find it there: three that only
-        # took would be over it.
+        # commands under way. The heap keeps what a crowd gave back, so the next ones are held to the same.
         most = UNREAD_BYTES + 2 * len(VALUE) + len(pipeline) + 16384 + (DEPTH * FLIGHT_BYTES if engine == "lmdb" else 0)
         peaks = [crowd(proxy, idle, pipeline) for _ in range(3)]
         print(f"{engine} {io}: bytes a connection with a pipeline, crowd after crowd:", *map(round, peaks))

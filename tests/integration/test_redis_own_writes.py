@@ -62,6 +62,12 @@ def test_pipelines_on_keys_of_ones_own(io, engine):
     wrong = []
     with serving(KEYSPACES, io, engine, workers=2) as proxy:
         def client(number):
+            try:
+                talk(number)
+            except Exception as failure:    # told by the main thread
+                wrong.append((number, failure))
+
+        def talk(number):
             draw = random.Random(f"{pando.SEED} {number}")
             # A tag, so that both keys are of one shard, as a transaction must be.
             model = Model(draw, draw.choice(["{%d}", "carts:{%d}", "users:{%d}", "users:z{%d}"]) % number)
@@ -78,4 +84,4 @@ def test_pipelines_on_keys_of_ones_own(io, engine):
             thread.start()
         for thread in threads:
             thread.join()
-    assert not wrong, f"client, command, answer, what it should be: {wrong[0]}"
+    assert not wrong, f"client, and command, answer, what it should be, or what was raised: {wrong[0]}"

@@ -291,6 +291,20 @@ def test_more_than_1_kib_of_answers_before_the_password_ends_the_connection(stri
         assert answers[-1] == "ERR more than 1 KiB of answers wait for a client that has not said who it is"
 
 
+def test_the_slow_log_shows_no_password_and_only_to_whom_may_everything(tmp_path, io):
+    with serving_users(tmp_path, USERS, io, redis={"slowlog-slower-than": "0ms"}) as proxy, \
+            client_of(proxy, "boss") as boss, client_of(proxy, "shop") as shop:
+        assert boss("slowlog", "reset") == "OK"
+        assert shop("auth", "anna", "anna's") == "OK" and shop("hello", 2, "auth", "shop", "shop's")
+        assert shop("set", "carts:a", "secret" * 5000) == "OK"     # gathered, and let go of before it is noted
+        entries = boss("slowlog", "get")
+        assert [b"auth", b"(redacted)"] in [entry[3] for entry in entries]
+        assert [b"hello", b"(redacted)"] in [entry[3] for entry in entries]
+        assert not any(b"'s" in word for entry in entries for word in entry[3])
+        for words in (("slowlog", "get"), ("slowlog", "reset")):
+            assert shop(*words) == f"NOPERM this user has no permissions to run the 'slowlog|{words[1]}' command"
+
+
 # --- the file changes ---
 
 

@@ -61,6 +61,15 @@ static bool read_line(struct bytes rest, bool takes_weak, struct fields_tags *ta
     return true;
 }
 
+/* Without quotes it is no tag but all of them, and says nothing beside others. */
+static bool has_star(const struct fields_tags *tags)
+{
+    for (uint32_t i = 0; i < tags->count; i++)
+        if (bytes_equal(tags->at[i], bytes_of("*")))
+            return true;
+    return false;
+}
+
 bool fields_read_tags(const struct http_head *head, enum http_field_id id, bool takes_weak,
                       struct fields_tags *tags)
 {
@@ -69,7 +78,7 @@ bool fields_read_tags(const struct http_head *head, enum http_field_id id, bool 
     for (; field != NULL; field = http_head_find_next(head, field))
         if (!read_line(value_of(head, field), takes_weak, tags))
             return false;
-    return true;
+    return !has_star(tags) || tags->count == 1;
 }
 
 /* ---- times to live ---- */
@@ -101,6 +110,18 @@ static bool read_ms(struct bytes text, uint64_t *ms)
     return false;
 }
 
+/* Does the same field stand behind @field once more? */
+static bool is_said_again(const struct http_head *head, const struct http_field *field)
+{
+    const struct http_field *end = head->fields + head->fields_count;
+    const char *name = (const char *)http_field_name(head, field);
+    for (const struct http_field *next = field + 1; next < end; next++)
+        if (next->name_bytes == field->name_bytes &&
+            http_same_text(http_field_name(head, next), name, field->name_bytes))
+            return true;
+    return false;
+}
+
 bool fields_read_life(const struct http_head *head, enum fields_life *life, uint64_t *ms)
 {
     const struct http_field *field =
@@ -110,6 +131,8 @@ bool fields_read_life(const struct http_head *head, enum fields_life *life, uint
     if (field == NULL)
         return true;
     const struct bytes text = value_of(head, field);
+    if (is_said_again(head, field))
+        return false;
     if (bytes_is_word(text, "keep")) {
         *life = FIELDS_LIFE_KEPT;
         return true;

@@ -19,7 +19,7 @@ struct fields_tags {
 };
 
 /* Reads If-Match or If-None-Match; @takes_weak: tags that are W/"weak" count as well. False: it is
- * no list of tags, or has too many. */
+ * no list of tags, has too many, or "*" stands beside others. */
 bool fields_read_tags(const struct http_head *head, enum http_field_id id, bool takes_weak,
                       struct fields_tags *tags) must_check;
 
@@ -29,7 +29,7 @@ enum fields_life { FIELDS_LIFE_FOREVER, FIELDS_LIFE_FOR, FIELDS_LIFE_KEPT };
 #define FIELDS_EXPIRES_IN "Pando-Expires-In"
 
 /* Reads the field "Pando-Expires-In: 60s", or "keep" for what the key has left. @ms: of LIFE_FOR.
- * False: it is neither. */
+ * False: it is neither, or is said twice. */
 bool fields_read_life(const struct http_head *head, enum fields_life *life, uint64_t *ms)
     must_check;
 

@@ -185,6 +185,8 @@ static const char *find_objection(const struct flight *flight, uint8_t *media, u
         return "this media type is not one of those that are kept, with charset=utf-8 or without "
                "parameters; application/octet-stream takes all";
     *status = 400;
+    if (type != NULL && http_head_find_next(head, type) != NULL)
+        return "Content-Type is said twice";
     if (http_head_has(head, HTTP_FIELD_CONTENT_RANGE))
         return "a part of a value cannot be put";
     *status = 413;

@@ -68,7 +68,7 @@ enum {
     X(http, "http", "ADDRESS", COMMANDS_LOADING,                                                   \
       "where clients connect; 127.0.0.1:8080 if the file names no listeners")                      \
     X(redis, "redis", "ADDRESS", COMMANDS_LOADING,                                                 \
-      "the Redis protocol; refused, with the reason, by this version")                             \
+      "where clients of the Redis protocol are served; 127.0.0.1:6380 with keyspaces")             \
     X(admin, "admin", "ADDRESS", COMMANDS_LOADING,                                                 \
       "metrics, probes and the status page; 127.0.0.1:9780 if the file names no listeners")        \
     X(data, "data", "DIR", COMMANDS_KEYS, "the folder for what is kept on disk")                   \
