@@ -23,7 +23,7 @@
       "not read from any more until half of them have left")                                       \
     X(pipeline_depth, "pipeline-depth", COUNT, 1, 65536, 256, LIVE,                                \
       "most commands of one connection that wait for a disk or a server at once; reading pauses "  \
-      "at that number")                                                                            \
+      "at that number; their answers come in addition to `unread-bytes`")                          \
     X(idle_timeout_ns, "idle-timeout", DURATION_OR_NONE, CONFIG_MS(100), CONFIG_HOURS(168),        \
       CONFIG_NONE, LIVE, "how long a client connection may wait for its next command")             \
     X(receive_timeout_ns, "receive-timeout", DURATION, CONFIG_MS(100), CONFIG_HOURS(24),           \
