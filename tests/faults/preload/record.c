@@ -256,8 +256,13 @@ int msync(void *at, size_t bytes, int flags)
 
 int rename(const char *from, const char *to)
 {
+    return renameat2(AT_FDCWD, from, AT_FDCWD, to, 0);
+}
+
+int renameat2(int from_folder, const char *from, int to_folder, const char *to, unsigned flags)
+{
     const uint64_t begun_ns = now_ns();
-    const int result = (int)syscall(SYS_rename, from, to);
+    const int result = (int)syscall(SYS_renameat2, from_folder, from, to_folder, to, flags);
     if (result == 0 && ends_in(to, "/data.mdb"))
         note((struct record){.begun_ns = begun_ns, .what = RENAME, .bytes = (uint32_t)strlen(to)},
              to);
